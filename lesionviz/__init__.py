@@ -1,0 +1,61 @@
+"""lesionviz: train, question and show a skin-lesion classifier. For research and teaching.
+
+The names below are the public ones. They are imported on first use, so that ``import lesionviz`` is
+fast and torch is loaded only when a model is.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lesionviz.classifier import LesionClassifier, Prediction, load
+    from lesionviz.data.isic2019 import read_isic2019
+    from lesionviz.errors import LesionvizError
+    from lesionviz.evaluation.evaluate import evaluate
+    from lesionviz.explanation import Explanation
+    from lesionviz.training.loop import train
+    from lesionviz.training.recipe import Recipe
+    from lesionviz.widgets import Explorer
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Explanation": "lesionviz.explanation",
+    "Explorer": "lesionviz.widgets",
+    "LesionClassifier": "lesionviz.classifier",
+    "LesionvizError": "lesionviz.errors",
+    "Prediction": "lesionviz.classifier",
+    "Recipe": "lesionviz.training.recipe",
+    "evaluate": "lesionviz.evaluation.evaluate",
+    "load": "lesionviz.classifier",
+    "read_isic2019": "lesionviz.data.isic2019",
+    "train": "lesionviz.training.loop",
+}
+
+__all__ = [
+    "Explanation",
+    "Explorer",
+    "LesionClassifier",
+    "LesionvizError",
+    "Prediction",
+    "Recipe",
+    "evaluate",
+    "load",
+    "read_isic2019",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lesionviz' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,136 @@
+"""The command line: ``lesionviz dashboard``, ``lesionviz train``, ``lesionviz evaluate``.
+
+It reads options, calls the library and prints sentences; a :class:`LesionvizError` becomes one line
+and exit status 1. Nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import lesionviz
+from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
+from lesionviz.training.recipe import Recipe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.run(options)
+    except LesionvizError as error:
+        print(f"lesionviz: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lesionviz: stopped.", file=sys.stderr)
+        return 130
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lesionviz",
+        description="Train, question and show a skin-lesion classifier. For research and teaching.",
+    )
+    parser.add_argument("--version", action="version", version=f"lesionviz {lesionviz.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    dashboard = commands.add_parser("dashboard", help="open the Explorer in a browser, no code in sight")
+    dashboard.set_defaults(run=_dashboard)
+    dashboard.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
+    dashboard.add_argument("--port", type=int, default=8866, help="where to listen (default: 8866)")
+    dashboard.add_argument("--no-browser", action="store_true", help="only print the address")
+    dashboard.add_argument("--dark", action="store_true", help="light letters on a dark page")
+
+    evaluate = commands.add_parser("evaluate", help="judge a model on images that it was not trained on")
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
+    evaluate.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
+    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    evaluate.add_argument(
+        "--part",
+        default="test",
+        metavar="test|validation|train|all",
+        help="part of the model's split (default: test), or all images of a collection that is new to it",
+    )
+
+    train = commands.add_parser("train", help="fine-tune the classifier on a folder of images")
+    train.set_defaults(run=_train)
+    train.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    train.add_argument(
+        "--init",
+        default="imagenet",
+        metavar="imagenet|scratch|FILE",
+        help="starting weights: torchvision's ImageNet ones (the default), none, or a state dict",
+    )
+    train.add_argument("--resume", action="store_true", help="go on with the unfinished training in --out")
+    train.add_argument("--half", action="store_true", help="store the weights in half precision (8 MB)")
+    train.add_argument("--cpu", action="store_true", help="use the CPU even where a GPU is at hand")
+    train.add_argument("--workers", type=int, default=0, help="processes that decode images (default: 0)")
+    train.add_argument("--split-seed", type=int, default=2019, help="of the split by lesion (default: 2019)")
+    recipe = train.add_argument_group("recipe")
+    for field in fields(Recipe):
+        recipe.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            default=field.default,
+            help=f"default: {field.default}",
+        )
+    return parser
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from lesionviz.serving.dashboard import serve
+
+    serve(
+        lambda address: _say(f"The dashboard is open at {address} (end it with Ctrl-C)"),
+        port=options.port,
+        model=options.model,
+        browser=not options.no_browser,
+        dark=options.dark,
+    )
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    evaluation = lesionviz.evaluate(options.data, options.model, options.out, options.part)
+    metrics = evaluation.metrics
+    _say(
+        f"{metrics.images:,} {evaluation.part} images of {evaluation.lesions:,} lesions: "
+        f"accuracy {metrics.accuracy:.1%}, balanced accuracy {metrics.balanced_accuracy:.1%}, weighted precision "
+        f"{metrics.precision:.1%}, recall {metrics.recall:.1%}, F1 {metrics.f1:.1%}"
+    )
+    for code in CODES:
+        sensitivity, specificity = metrics.sensitivity[code], metrics.specificity[code]
+        shares = [f"{s:.1%}" if s is not None else "unknown" for s in (sensitivity, specificity)]
+        _say(f"{code:>4}: sensitivity {shares[0]}, specificity {shares[1]}")
+    _say(f"Written to {options.out}: metrics.json, predictions.csv, confusion_matrix.png, MODEL_CARD.md")
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = Recipe(**{f.name: getattr(options, f.name) for f in fields(Recipe)})
+    result = lesionviz.train(
+        options.data,
+        options.out,
+        init=options.init,
+        recipe=recipe,
+        split_seed=options.split_seed,
+        resume=options.resume,
+        half=options.half,
+        cpu=options.cpu,
+        workers=options.workers,
+        report=_say,
+    )
+    _say(f"Best epoch: {result.best_epoch}. Saved as {result.checkpoint}.")
+    return 130 if result.interrupted else 0
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)

@@ -1,0 +1,10 @@
+"""The one exception that a person is meant to read."""
+
+
+class LesionvizError(Exception):
+    """An input that cannot be used.
+
+    The text names the thing, says what is wrong with it and what to do about it, in the words of
+    someone who does not read code. Interfaces show the text as it is; everything else that is raised
+    is a defect of lesionviz.
+    """

@@ -1,0 +1,36 @@
+"""Figures for reports and notebooks; each function returns a matplotlib figure and shows nothing itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lesionviz.diagnoses import CODES
+from lesionviz.evaluation.metrics import Metrics
+
+
+def confusion_figure(metrics: Metrics) -> Figure:
+    """Draw the confusion matrix: counts, coloured and labelled by the share of the true class."""
+    counts = np.asarray(metrics.confusion)
+    of_class = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(of_class, 1)
+    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        axes.text(
+            column,
+            row,
+            f"{counts[row, column]:,}\n{shares[row, column]:.0%}",
+            ha="center",
+            va="center",
+            color="white" if shares[row, column] > 0.5 else "black",
+        )
+    names = [f"{code}\n(n={n:,})" for code, n in zip(CODES, of_class[:, 0], strict=True)]
+    axes.set_yticks(range(len(CODES)), names)
+    axes.set_xticks(range(len(CODES)), CODES)
+    axes.set_ylabel("true diagnosis")
+    axes.set_xlabel("predicted diagnosis")
+    axes.set_title(f"{metrics.images:,} images, accuracy {metrics.accuracy:.1%}", fontsize=11)
+    figure.colorbar(picture, label="share of the true class", shrink=0.85)
+    return figure

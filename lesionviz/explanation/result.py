@@ -1,0 +1,100 @@
+"""An explanation: a raw map together with the picture that it explains, and its ways to be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lesionviz.errors import LesionvizError
+from lesionviz.explanation.display import DIVERGING, SEQUENTIAL, colour, upsample
+from lesionviz.imaging import LesionImage
+
+Scale: TypeAlias = Literal["per map", "signed"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+NEARLY_FLAT = 0.05
+"""A map whose values differ by less than this share of the largest one points nowhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where the evidence for one class lies in one picture.
+
+    Attributes:
+        raw: signed map at block size, float32 (cells, cells), in units of the logit; read-only.
+        target: code of the class that it speaks for.
+        layer: the block it was read from.
+        method: how it was computed.
+        image: the picture that it belongs to.
+        box: left, top, right, bottom of the part of the picture that the network saw, pixels.
+    """
+
+    raw: npt.NDArray[np.float32]
+    target: str
+    layer: str
+    method: str
+    image: LesionImage
+    box: tuple[int, int, int, int]
+
+    @property
+    def source(self) -> str:
+        """Name of the picture."""
+        return self.image.name
+
+    @property
+    def remark(self) -> str:
+        """What must be said before the map is believed; empty when there is nothing."""
+        largest = float(np.abs(self.raw).max())
+        if self.raw.max() <= 0:
+            return f"No positive evidence for {self.target} at {self.layer}."
+        if float(np.ptp(self.raw)) < NEARLY_FLAT * largest:
+            return f"The evidence for {self.target} at {self.layer} is nearly flat: it points nowhere."
+        return ""
+
+    def heatmap(self, scale: Scale = "per map", colours: str = SEQUENTIAL[0]) -> Image.Image:
+        """Return the coloured map in the picture's own geometry.
+
+        Args:
+            scale: ``"per map"``: positive evidence from 0 to the map's maximum, never stretched from
+                its minimum; ``"signed"``: evidence for (red) and against (blue), white being none.
+            colours: ``"viridis"``, ``"inferno"`` or ``"jet"``, for positive evidence.
+
+        Returns:
+            Mode RGBA; transparent outside the part that the network saw.
+
+        Raises:
+            LesionvizError: the scale or the colour map is unknown.
+        """
+        left, top, right, bottom = self.box
+        if scale == "per map":
+            positive = self.raw.clip(0)
+            relative = (positive / (positive.max() or 1)).astype(np.float32)
+            painted = colour(upsample(relative, right - left, bottom - top), colours)
+        elif scale == "signed":
+            relative = (self.raw / (np.abs(self.raw).max() or 1) / 2 + 0.5).astype(np.float32)
+            painted = colour(upsample(relative, right - left, bottom - top), DIVERGING)
+        else:
+            raise LesionvizError(f"The scale {scale!r} is not known. Choose from: {', '.join(SCALES)}.")
+        whole = Image.new("RGBA", self.image.pixels.size, (0, 0, 0, 0))
+        whole.paste(Image.fromarray(painted).convert("RGBA"), (left, top))
+        return whole
+
+    def overlay(self, alpha: float = 0.5, scale: Scale = "per map", colours: str = SEQUENTIAL[0]) -> Image.Image:
+        """Return the heatmap laid over the picture, mode RGB, in the picture's own geometry.
+
+        Args:
+            alpha: share of the heatmap, 0 to 1; 0 returns the picture bit for bit.
+            scale, colours: as for :meth:`heatmap`.
+
+        Raises:
+            LesionvizError: alpha is no number from 0 to 1.
+        """
+        if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
+            raise LesionvizError(f"Alpha must be a number from 0 (only the image) to 1, not {alpha!r}.")
+        heat = self.heatmap(scale, colours)
+        picture = self.image.pixels
+        blended = Image.blend(picture, heat.convert("RGB"), float(alpha))
+        return Image.composite(blended, picture, heat.getchannel("A"))

@@ -1,0 +1,90 @@
+"""EfficientNet-B0 with a 4-way head, and its nine blocks, run in one go or split at a block.
+
+The network is torchvision's; tensors in and out are float32 (N, 3, S, S) and logits (N, 4).
+torch is imported when a network is built, so that interfaces can name layers without waiting for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, TypeAlias
+
+from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
+
+if TYPE_CHECKING:
+    import torch
+
+Network: TypeAlias = "torch.nn.Module"
+"""A torchvision EfficientNet-B0; the name stands without torch being loaded."""
+
+STRIDES: dict[str, int] = {
+    "features.0": 2,
+    "features.1": 2,
+    "features.2": 4,
+    "features.3": 8,
+    "features.4": 16,
+    "features.5": 16,
+    "features.6": 32,
+    "features.7": 32,
+    "features.8": 32,
+}
+"""Pixels of input per cell of each block's output (Tan & Le 2019, arXiv 1905.11946, table 1)."""
+LAYERS: tuple[str, ...] = tuple(STRIDES)
+
+
+def check_layer(layer: object, input_size: int) -> str:
+    """Return the name of a block if it is one.
+
+    Raises:
+        LesionvizError: it is not; the text lists the blocks with their grid sizes.
+    """
+    if isinstance(layer, str) and layer in STRIDES:
+        return layer
+    valid = ", ".join(f"{name} ({describe_grid(name, input_size)})" for name in LAYERS)
+    near = difflib.get_close_matches(str(layer), LAYERS, n=1)
+    hint = f" Did you mean {near[0]}?" if near and isinstance(layer, str) else ""
+    raise LesionvizError(f"The layer {layer!r} is not known.{hint} Choose from: {valid}.")
+
+
+def grid_size(layer: str, input_size: int) -> int:
+    """Return the number of cells along one side of a block's output."""
+    return -(-input_size // STRIDES[layer])  # every strided convolution rounds up
+
+
+def describe_grid(layer: str, input_size: int) -> str:
+    """Return the grid in words, such as ``7 × 7 cells``."""
+    cells = grid_size(layer, input_size)
+    return f"{cells} × {cells} cells"
+
+
+def build_network(dropout: float = 0.2) -> Network:
+    """Return an EfficientNet-B0 with random weights and one logit for each of the four diagnoses."""
+    from torchvision.models import efficientnet_b0
+
+    network: Network = efficientnet_b0(num_classes=len(CODES), dropout=dropout)
+    return network
+
+
+def run_to(network: Network, batch: torch.Tensor, layer: str) -> torch.Tensor:
+    """Return a block's output (N, C, cells, cells) for a normalised batch (N, 3, S, S)."""
+    activations: torch.Tensor = _blocks(network)[: LAYERS.index(layer) + 1](batch)
+    return activations
+
+
+def run_from(network: Network, activations: torch.Tensor, layer: str) -> torch.Tensor:
+    """Return the logits (N, 4) from a block's output; the other half of :func:`run_to`."""
+    import torch
+
+    features = _blocks(network)[LAYERS.index(layer) + 1 :](activations)
+    pooled = torch.flatten(network.get_submodule("avgpool")(features), 1)
+    logits: torch.Tensor = network.get_submodule("classifier")(pooled)
+    return logits
+
+
+def _blocks(network: Network) -> torch.nn.Sequential:
+    import torch
+
+    blocks = network.get_submodule("features")
+    assert isinstance(blocks, torch.nn.Sequential)
+    return blocks

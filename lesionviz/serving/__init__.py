@@ -1,0 +1,1 @@
+"""Serves the dashboard with Voila: configuration and page template."""

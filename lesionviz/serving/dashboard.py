@@ -1,0 +1,117 @@
+"""Starts Voila with the dashboard notebook, configured the same from any working directory.
+
+The server listens on 127.0.0.1 only: whoever can open the page can use the kernel behind it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from inspect import isawaitable
+from pathlib import Path
+
+from jupyter_server.auth.identity import PasswordIdentityProvider, User
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.ioloop import IOLoop
+from traitlets.config import Config
+from voila.app import Voila
+
+from lesionviz.checkpoint import VARIABLE
+from lesionviz.errors import LesionvizError
+
+HERE = Path(__file__).parent
+NOTEBOOK = "lesion_explorer.ipynb"
+ADDRESS = "127.0.0.1"
+
+
+class _CookieIdentity(PasswordIdentityProvider):
+    """Hands every visitor the ``_xsrf`` cookie.
+
+    Without it the request with which a closing page ends its kernel is answered with 403, and kernels
+    of half a gigabyte each pile up.
+    """
+
+    async def get_user(self, handler: JupyterHandler) -> User | None:  # type: ignore[override]
+        user = super().get_user(handler)
+        if isawaitable(user):
+            user = await user
+        handler.current_user = user  # the token asks for it
+        _ = handler.xsrf_token  # reading it sets the cookie
+        return user
+
+
+class _Dashboard(Voila):  # type: ignore[misc]
+    """Voila that says where it is in one line, and reads no configuration of the working directory."""
+
+    @property
+    def config_file_paths(self) -> list[str]:
+        return []
+
+    report: Callable[[str], None]
+
+    def listen(self) -> None:
+        """Listen until stopped; the address is known once the loop runs, when a free port was found."""
+        IOLoop.current().add_callback(lambda: self.report(f"http://{ADDRESS}:{self.port}/"))
+        super().listen()
+
+
+def notebook_path() -> Path:
+    """Return the dashboard notebook: in the wheel beside this file, in a checkout in ``dashboards/``."""
+    for path in (HERE / NOTEBOOK, HERE.parents[1] / "dashboards" / NOTEBOOK):
+        if path.is_file():
+            return path
+    raise LesionvizError(f"{NOTEBOOK} is missing from this installation. Install lesionviz again.")
+
+
+def serve(
+    report: Callable[[str], None],
+    *,
+    port: int = 8866,
+    model: Path | None = None,
+    browser: bool = True,
+    dark: bool = False,
+) -> None:
+    """Serve the dashboard until Ctrl-C.
+
+    Args:
+        report: called with the address as soon as the page can be opened.
+        port: where to listen; the next free one is taken when it is busy.
+        model: checkpoint to show; by default the bundled one.
+        browser: open the page in a browser.
+        dark: light letters on a dark page.
+
+    Raises:
+        LesionvizError: the model is missing.
+    """
+    if model is not None:
+        if not model.is_file():
+            raise LesionvizError(f"There is no file {model}. Give the path of a best_model.pth.")
+        os.environ[VARIABLE] = str(model.resolve())  # kernels inherit it
+    templates = str(HERE / "share" / "jupyter")
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [templates, os.environ.get("JUPYTER_PATH")]))
+    notebook = notebook_path()
+    config = Config()
+    config.Voila.ip = ADDRESS
+    config.Voila.port = port
+    config.Voila.port_retries = 50
+    config.Voila.open_browser = browser
+    config.Voila.identity_provider_class = _CookieIdentity
+    config.Voila.root_dir = str(notebook.parent)
+    config.VoilaConfiguration.template = "lesionviz"
+    config.VoilaConfiguration.theme = "dark" if dark else "light"
+    # Other JupyterLab extensions of this environment have no business on the page, and slow it down.
+    config.VoilaConfiguration.extension_allowlist = [
+        "@voila-dashboards/widgets-manager8",
+        "@jupyter-widgets/jupyterlab-manager",
+        "anywidget",
+    ]
+    config.VoilaConfiguration.show_tracebacks = False
+    config.VoilaConfiguration.file_allowlist = []  # the page needs no file beside the notebook
+    # A kernel whose page is gone ends at once (see above), or after ten minutes at the latest.
+    config.MappingKernelManager.cull_idle_timeout = 600
+    config.MappingKernelManager.cull_interval = 60
+    app = _Dashboard.instance(config=config, log_level=logging.WARNING)
+    app.report = report
+    app.initialize([str(notebook)])
+    app.start()

@@ -1,0 +1,64 @@
+"""Where a training starts: ImageNet weights from torchvision, a local file, or nothing.
+
+Only the trunk is taken; the head for the four diagnoses always starts at random.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.error import URLError
+
+from lesionviz.checkpoint import read_tensors
+from lesionviz.errors import LesionvizError
+from lesionviz.network import Network, build_network
+
+IMAGENET = "imagenet"
+SCRATCH = "scratch"
+
+
+def initial_network(init: str | Path = IMAGENET) -> tuple[Network, str]:
+    """Return a network ready for fine-tuning, and a sentence that says where its weights come from.
+
+    Args:
+        init: ``"imagenet"`` (torchvision's IMAGENET1K_V1, downloaded once), ``"scratch"`` (random
+            weights), or the path of an EfficientNet-B0 state dict in torchvision's layout.
+
+    Raises:
+        LesionvizError: the download failed, or the file does not fit; the text names the other ways.
+    """
+    network = build_network()
+    if str(init) == SCRATCH:
+        return network, "The trunk started from random weights."
+    if str(init) == IMAGENET:
+        trunk, origin = _download(), "torchvision's EfficientNet-B0 IMAGENET1K_V1"
+    else:
+        content = read_tensors(Path(init))
+        nested = content.get("state_dict")
+        trunk, origin = nested if isinstance(nested, dict) else content, Path(init).name
+    trunk = {key: value for key, value in trunk.items() if not key.startswith("classifier.")}
+    expected = {key for key in network.state_dict() if not key.startswith("classifier.")}
+    if trunk.keys() != expected:
+        raise LesionvizError(
+            f"{origin} does not hold the trunk of a torchvision efficientnet_b0: "
+            f"{len(expected - trunk.keys())} tensors are missing, {len(trunk.keys() - expected)} are unknown."
+        )
+    try:
+        network.load_state_dict(trunk, strict=False)
+    except (RuntimeError, TypeError) as error:
+        raise LesionvizError(f"{origin} does not fit a torchvision efficientnet_b0: {error}") from error
+    return network, f"The trunk started from {origin} (ImageNet), the head from random weights."
+
+
+def _download() -> dict[str, object]:
+    """Return torchvision's ImageNet weights, from its cache or its server."""
+    from torchvision.models import EfficientNet_B0_Weights
+
+    try:
+        state: dict[str, object] = EfficientNet_B0_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise LesionvizError(
+            f"The ImageNet weights could not be downloaded ({error}). Connect to the internet and try again, "
+            "or start from a file on this computer (--init FILE, a torchvision efficientnet_b0 state dict), "
+            "or from random weights (--init scratch; it needs far more images and time)."
+        ) from error
+    return state

@@ -1,0 +1,7 @@
+"""What a person touches. Every picture and answer shown here comes from a ``LesionClassifier``."""
+
+from lesionviz.widgets.case_view import CaseView
+from lesionviz.widgets.explorer import Explorer
+from lesionviz.widgets.image_picker import ImagePicker
+
+__all__ = ["CaseView", "Explorer", "ImagePicker"]

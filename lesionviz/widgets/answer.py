@@ -1,0 +1,49 @@
+"""The answer as HTML: diagnosis, confidence, a bar for each class. Everything from outside is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from lesionviz.diagnoses import DIAGNOSES, target_index
+
+if TYPE_CHECKING:
+    from lesionviz.classifier import Prediction
+
+NOTICE = (
+    "For research and teaching. This is not a medical device, and its answer is not a diagnosis: "
+    "a changing or worrying spot belongs before a doctor."
+)
+
+
+def header_html() -> str:
+    """Return the name of the thing and the notice that is always in view."""
+    return (
+        f'<header class="lv-header"><h1>lesionviz <span>ask a skin-lesion classifier why</span></h1>'
+        f'<p class="lv-notice" role="note">{escape(NOTICE)}</p></header>'
+    )
+
+
+def message_html(text: str, kind: str) -> str:
+    """Return one sentence; ``kind`` is ``"hint"``, ``"working"`` or ``"error"``."""
+    role = "alert" if kind == "error" else "status"
+    return f'<p class="lv-message lv-{kind}" role="{role}">{escape(text)}</p>'
+
+
+def answer_html(prediction: Prediction) -> str:
+    """Return the answer for one picture, headed by the picture's name."""
+    best = DIAGNOSES[target_index(prediction.diagnosis)]
+    rows = "".join(
+        f'<tr{" class=lv-best" if d is best else ""}><th scope="row">{d.code}<span> {escape(d.name)}'
+        f"{', malignant' if d.malignant else ''}</span></th>"
+        f'<td class="lv-bar"><i style="width:{prediction.probabilities[d.code]:.1%};background:{d.colour}"></i></td>'
+        f"<td>{prediction.probabilities[d.code]:.1%}</td></tr>"
+        for d in DIAGNOSES
+    )
+    return (
+        f'<section class="lv-answer" role="status" aria-label="Answer for {escape(prediction.source)}">'
+        f'<div><p class="lv-source">{escape(prediction.source)}</p>'
+        f"<h2>{escape(best.name.capitalize())} <small>{best.code}</small></h2>"
+        f'<p class="lv-confidence">The model gives it {prediction.confidence:.0%}. {escape(best.sentence)}</p></div>'
+        f"<table><caption>Probability of each class</caption>{rows}</table></section>"
+    )

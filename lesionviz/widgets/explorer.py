@@ -1,0 +1,223 @@
+"""``Explorer``: upload a dermoscopic image, see what the classifier answers, and why.
+
+It is driven by its traits, with or without a browser::
+
+    explorer = Explorer()
+    explorer.image = "lesion.jpg"
+    explorer.target = "MEL"
+    explorer.prediction, explorer.explanation
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets
+
+from lesionviz.data.synthetic import synthetic_samples
+from lesionviz.diagnoses import CODES, DIAGNOSES, target_index
+from lesionviz.errors import LesionvizError
+from lesionviz.imaging import ImageSource, LesionImage, open_image
+from lesionviz.network import LAYERS, check_layer, describe_grid
+from lesionviz.widgets.answer import answer_html, header_html, message_html
+from lesionviz.widgets.case_view import CaseView
+from lesionviz.widgets.image_picker import ImagePicker
+
+if TYPE_CHECKING:
+    from lesionviz.classifier import LesionClassifier
+
+LOG = logging.getLogger(__name__)
+STYLE = (Path(__file__).parent / "static" / "explorer.css").read_text(encoding="utf-8")
+PREDICTED = "the diagnosis"
+"""Choice of target class that follows the answer."""
+HINT = "Choose a dermoscopic image, or try one of the samples."
+
+
+class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+    """The whole instrument, as one widget.
+
+    Args:
+        classifier: what to question; by default the bundled one, which is loaded in the background
+            so that the interface appears at once.
+
+    Attributes:
+        image: a path, bytes, PIL image or uint8 array (H, W, 3); setting it asks the classifier.
+        target: code of the class to explain, or None for the predicted one.
+        layer: the block whose map is shown.
+        alpha: share of the heatmap in the overlay, 0 to 1, when set from Python. A slider moved by a
+            person stays in the browser.
+        prediction: the answer for ``image``; None until there is one.
+        explanation: the map on view; None until there is one.
+        error: what is wrong with the last input, in a sentence; empty when nothing is.
+    """
+
+    image = traitlets.Any(None, allow_none=True)
+    target = traitlets.Unicode(None, allow_none=True)
+    layer = traitlets.Unicode(LAYERS[-1])
+    alpha = traitlets.Float(0.5, min=0, max=1)
+    prediction = traitlets.Any(None, allow_none=True)
+    explanation = traitlets.Any(None, allow_none=True)
+    error = traitlets.Unicode("")
+
+    def __init__(self, classifier: LesionClassifier | None = None) -> None:
+        self._classifier = _available(classifier) if classifier else _loading()
+        self._picture: LesionImage | None = None
+        self._view = CaseView()
+        self._message = ipywidgets.HTML(message_html(HINT, "hint"))
+        self._answer = ipywidgets.HTML()
+        self._target = ipywidgets.Dropdown(
+            options=[(f"{PREDICTED} (as answered)", "")] + [(f"{d.name} ({d.code})", d.code) for d in DIAGNOSES],
+            value="",
+            description="Explain",
+        )
+        self._layer = ipywidgets.Dropdown(options=LAYERS, value=self.layer, description="Layer")
+        self._controls = ipywidgets.HBox([self._target, self._layer])
+        picker = ImagePicker(
+            synthetic_samples(),
+            on_start=self._upload_started,
+            on_file=self._upload_arrived,
+            on_sample=self._set_image,
+            on_problem=self._refuse,
+        )
+        header = ipywidgets.HTML(f"<style>{STYLE}</style>{header_html()}")
+        for widget, name in (
+            (header, "lv-header-box"),
+            (self._controls, "lv-controls"),
+            (self._answer, "lv-answer-box"),
+            (self._message, "lv-message-box"),
+        ):
+            widget.add_class(name)
+        super().__init__(
+            children=[
+                header,
+                picker,
+                self._message,
+                self._answer,
+                self._controls,
+                self._view,
+            ]
+        )
+        self.add_class("lv-explorer")
+        self._show_result(False)
+        traitlets.link((self, "layer"), (self._layer, "value"))
+        traitlets.dlink((self, "target"), (self._target, "value"), lambda code: code or "")
+        traitlets.dlink((self._target, "value"), (self, "target"), lambda code: code or None)
+        traitlets.dlink((self, "alpha"), (self._view, "alpha"))
+        self.observe(lambda change: self._open(change.new), "image")
+        self.observe(lambda _: self._explain(), ["target", "layer"])
+
+    @traitlets.validate("target")
+    def _valid_target(self, proposal: Any) -> str | None:
+        return None if proposal.value is None else CODES[target_index(proposal.value)]
+
+    @traitlets.validate("layer")
+    def _valid_layer(self, proposal: Any) -> str:
+        future = self._classifier
+        size = future.result().preprocessing.size if future.done() and not future.exception() else 224
+        return check_layer(proposal.value, size)
+
+    def _set_image(self, image: ImageSource | None) -> None:
+        self.image = image
+
+    def _upload_started(self, name: str) -> None:
+        self._set_image(None)
+        self._message.value = message_html(f"Receiving {name} …", "working")
+
+    def _upload_arrived(self, name: str, data: bytes) -> None:
+        with self._guard(name):
+            self._set_image(open_image(data, name))
+
+    def _refuse(self, sentence: str) -> None:
+        """Show what is wrong instead of any result."""
+        self._set_image(None)
+        self.error = sentence
+        self._message.value = message_html(sentence, "error")
+
+    def _open(self, source: ImageSource | None) -> None:
+        """Clear the old result, then ask the classifier about the new picture."""
+        self._clear()
+        if source is None:
+            return
+        with self._guard("This picture"):
+            picture = open_image(source)
+            self._message.value = message_html(f"Looking at {picture.name} …", "working")
+            classifier = self._classifier.result()
+            self._name_layers(classifier.preprocessing.size)
+            self.prediction = classifier.predict(picture)
+            self._picture = picture
+            self._answer.value = answer_html(self.prediction)
+            self._message.value = ""
+            self._show_result(True)
+            self._explain()
+
+    def _clear(self) -> None:
+        self._picture = self.prediction = self.explanation = None
+        self.error = self._answer.value = ""
+        self._message.value = message_html(HINT, "hint")
+        self._view.clear()
+        self._show_result(False)
+
+    def _explain(self) -> None:
+        """Show the map of the chosen class and layer for the picture on view."""
+        if self._picture is None:
+            return
+        with self._guard(self._picture.name):
+            classifier = self._classifier.result()
+            target = self.target or self.prediction.diagnosis
+            self.explanation = classifier.explain(self._picture, target, self.layer)
+            self._view.show(self.explanation, classifier.preprocessing)
+
+    def _name_layers(self, size: int) -> None:
+        """Name each layer with its grid, once the input size is known."""
+        options = [(f"{layer}, {describe_grid(layer, size)}", layer) for layer in LAYERS]
+        if self._layer.options != tuple(options):
+            with self.hold_trait_notifications():
+                chosen = self.layer
+                self._layer.options = options
+                self._layer.value = chosen
+
+    def _show_result(self, visible: bool) -> None:
+        for widget in (self._answer, self._controls, self._view):
+            widget.layout.display = "" if visible else "none"
+
+    @contextmanager
+    def _guard(self, name: str) -> Iterator[None]:
+        """Show a refusal as it is; show any defect as one plain sentence, and log its details."""
+        try:
+            yield
+        except LesionvizError as error:
+            self._refuse(str(error))
+        except Exception:
+            # The last door before the person: whatever went wrong, the old result must not stay.
+            LOG.exception("explorer failed on %s", name)
+            self._refuse(f"{name} could not be examined: something inside lesionviz failed. See the log.")
+
+
+def _loading() -> Future[LesionClassifier]:
+    """Load the default classifier in the background: torch takes seconds to import."""
+
+    def load() -> LesionClassifier:
+        from lesionviz.classifier import load
+
+        return load()
+
+    return _run(load)
+
+
+def _run(work: Callable[[], LesionClassifier]) -> Future[LesionClassifier]:
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lesionviz-load")
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future
+
+
+def _available(classifier: LesionClassifier) -> Future[LesionClassifier]:
+    future: Future[LesionClassifier] = Future()
+    future.set_result(classifier)
+    return future

@@ -1,0 +1,215 @@
+"""Maps against values worked out by hand and against plain autograd; display pixel by pixel."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from lesionviz.classifier import LesionClassifier
+from lesionviz.data.synthetic import synthetic_samples
+from lesionviz.errors import LesionvizError
+from lesionviz.explanation.result import Explanation
+from lesionviz.imaging import LesionImage, open_image
+from lesionviz.network import LAYERS
+
+SAMPLE = synthetic_samples()[2]
+
+
+def explanation(raw: list[list[float]], size: tuple[int, int], box: tuple[int, int, int, int]) -> Explanation:
+    picture = LesionImage(Image.effect_noise(size, 60).convert("RGB"), "noise")
+    return Explanation(np.array(raw, np.float32), "MEL", "features.8", "gradcam", picture, box)
+
+
+def logits_of(classifier: LesionClassifier, picture: LesionImage) -> torch.Tensor:
+    with torch.inference_mode():
+        logits: torch.Tensor = classifier._network(classifier._input([picture]))[0]
+    return logits
+
+
+@pytest.mark.parametrize("target", range(4))
+def test_sum_of_the_map_plus_bias_is_the_logit_at_features_8(target: int, classifier: LesionClassifier) -> None:
+    raw = classifier.explain(SAMPLE, target).raw
+    bias = classifier.checkpoint.state_dict["classifier.1.bias"][target].item()
+    assert float(raw.sum()) + bias == pytest.approx(logits_of(classifier, SAMPLE)[target].item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_gradcam_is_the_formula_computed_with_hooks_and_backward(layer: str, classifier: LesionClassifier) -> None:
+    """An independent computation, the textbook way, on a second network with the same weights."""
+    network = classifier.checkpoint.network().requires_grad_(True)
+    kept: dict[str, torch.Tensor] = {}
+
+    def keep(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        output.retain_grad()
+        kept["activations"] = output
+
+    network.get_submodule(layer).register_forward_hook(keep)
+    network(classifier._input([SAMPLE]))[0, 2].backward()
+    activations, gradient = kept["activations"], kept["activations"].grad
+    assert gradient is not None
+    expected = (gradient.mean(dim=(2, 3), keepdim=True) * activations).sum(dim=1)[0].detach().numpy()
+    raw = classifier.explain(SAMPLE, "MEL", layer).raw
+    assert np.abs(raw - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_the_default_target_is_the_diagnosis(classifier: LesionClassifier) -> None:
+    assert classifier.explain(SAMPLE).target == classifier.predict(SAMPLE).diagnosis
+
+
+def test_raw_maps_are_signed_float32_and_read_only(classifier: LesionClassifier) -> None:
+    raw = classifier.explain(SAMPLE, layer="features.3").raw
+    assert raw.dtype == np.float32
+    assert raw.shape == (12, 12)
+    with pytest.raises(ValueError, match="read-only"):
+        raw[0, 0] = 1
+
+
+def test_explaining_leaves_nothing_on_the_network(classifier: LesionClassifier) -> None:
+    network = classifier._network
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    for layer in LAYERS:
+        classifier.explain(SAMPLE, "NV", layer)
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+    assert all(p.grad is None and not p.requires_grad for p in network.parameters())
+    assert not any(m._forward_hooks or m._backward_hooks or m.training for m in network.modules())
+
+
+def test_explaining_works_inside_inference_mode_and_gives_the_same(classifier: LesionClassifier) -> None:
+    outside = classifier.explain(SAMPLE, "NV", "features.4").raw
+    with torch.inference_mode():
+        inside = classifier.explain(SAMPLE, "NV", "features.4").raw
+    assert np.array_equal(inside, outside)
+
+
+def test_threads_sharing_a_classifier_get_their_own_maps(classifier: LesionClassifier) -> None:
+    cases = [(sample, layer) for sample in synthetic_samples() for layer in ("features.3", "features.8")]
+    expected = {(s.name, layer): classifier.explain(s, "MEL", layer).raw for s, layer in cases}
+    wrong: list[str] = []
+
+    def work(start: int) -> None:
+        for i in range(10):
+            sample, layer = cases[(start + i) % len(cases)]
+            raw = classifier.explain(sample, "MEL", layer).raw
+            if not np.allclose(raw, expected[sample.name, layer], rtol=1e-4, atol=1e-6):
+                wrong.append(f"{sample.name} {layer}")
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_alpha_zero_returns_the_image_bit_for_bit(classifier: LesionClassifier) -> None:
+    assert classifier.explain(SAMPLE).overlay(alpha=0).tobytes() == SAMPLE.pixels.tobytes()
+
+
+def test_alpha_one_returns_the_heatmap_where_the_network_looked(classifier: LesionClassifier) -> None:
+    shown = classifier.explain(SAMPLE)
+    left, top, right, bottom = shown.box
+    overlay, heat = (np.asarray(p.convert("RGB")) for p in (shown.overlay(alpha=1), shown.heatmap()))
+    assert np.array_equal(overlay[top:bottom, left:right], heat[top:bottom, left:right])
+    assert np.array_equal(overlay[:, :left], np.asarray(SAMPLE.pixels)[:, :left])
+
+
+def test_alpha_one_half_is_the_mean_of_image_and_heatmap() -> None:
+    shown = explanation([[0, 1], [2, 3]], (64, 64), (0, 0, 64, 64))
+    mean = (np.asarray(shown.image.pixels, float) + np.asarray(shown.heatmap().convert("RGB"), float)) / 2
+    assert np.abs(np.asarray(shown.overlay(0.5), float) - mean).max() <= 1
+
+
+def test_heatmap_and_overlay_have_the_pictures_own_geometry(classifier: LesionClassifier) -> None:
+    for size in [(600, 450), (97, 333)]:
+        picture = open_image(Image.new("RGB", size, (180, 140, 120)))
+        shown = classifier.explain(picture)
+        assert shown.heatmap().size == shown.overlay().size == size
+
+
+def test_one_hot_cell_lands_half_pixel_aligned_in_the_centre_square() -> None:
+    """Cell (row 1, column 3) of 5 × 5 over the square 75..525 of a 600 × 450 picture.
+
+    A cell is 90 pixels wide, so its centre lies at x = 75 + 3.5 × 90 = 390 and y = 1.5 × 90 = 135. There
+    bilinear weights are 1, and they fall to one half 45 pixels away, on the border of the cell.
+    """
+    raw = [[0.0] * 5 for _ in range(5)]
+    raw[1][3] = 2.0
+    strength = _strength(explanation(raw, (600, 450), (75, 0, 525, 450)))
+    rows, columns = np.nonzero(strength > 0.5)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (90, 179, 345, 434)
+    peak = np.argwhere(strength == strength.max()).mean(axis=0)
+    assert peak.tolist() == pytest.approx([134.5, 389.5])
+
+
+def _strength(shown: Explanation) -> npt.NDArray[np.float64]:
+    """Read strengths back from viridis, whose colours are all different."""
+    from matplotlib import colormaps
+
+    table = {tuple(c[:3]): i / 255 for i, c in enumerate(colormaps["viridis"](np.arange(256), bytes=True).tolist())}
+    pixels = np.asarray(shown.heatmap())
+    strength = np.zeros(pixels.shape[:2])
+    left, top, right, bottom = shown.box
+    for y in range(top, bottom):
+        for x in range(left, right):
+            strength[y, x] = table[tuple(pixels[y, x, :3].tolist())]
+    return strength
+
+
+def test_a_constant_map_is_drawn_evenly_and_called_flat() -> None:
+    shown = explanation([[3.0, 3.0], [3.0, 3.0]], (64, 64), (0, 0, 64, 64))
+    assert len(shown.heatmap().getcolors()) == 1  # min-max scaling would divide by zero or invent a hot spot
+    assert "nearly flat" in shown.remark
+
+
+def test_a_map_without_positive_evidence_is_drawn_empty_and_said_to_be() -> None:
+    shown = explanation([[-3.0, -1.0], [-2.0, -5.0]], (64, 64), (0, 0, 64, 64))
+    lowest = explanation([[0.0, 0.0], [0.0, 1.0]], (64, 64), (0, 0, 64, 64)).heatmap().getpixel((1, 1))
+    assert shown.heatmap().getcolors() == [(64 * 64, lowest)]
+    assert shown.remark == "No positive evidence for MEL at features.8."
+
+
+def test_signed_scale_is_white_at_zero_red_for_and_blue_against() -> None:
+    shown = explanation([[-2.0, 0.0], [0.0, 2.0]], (64, 64), (0, 0, 64, 64)).heatmap("signed")
+    for_, against = shown.getpixel((63, 63)), shown.getpixel((0, 0))
+    assert for_[0] > for_[2] + 60
+    assert against[2] > against[0] + 60
+    zero = explanation([[0.0, 0.0], [0.0, 0.0]], (64, 64), (0, 0, 64, 64)).heatmap("signed").getpixel((9, 9))
+    assert min(zero[:3]) > 240
+
+
+def test_the_heatmap_is_transparent_where_the_network_did_not_look() -> None:
+    alpha = np.asarray(explanation([[1.0, 2.0], [0.0, 1.0]], (100, 60), (20, 0, 80, 60)).heatmap())[..., 3]
+    assert (alpha[:, 20:80] == 255).all()
+    assert (alpha[:, :20] == 0).all()
+    assert (alpha[:, 80:] == 0).all()
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan"), True, "0.5", None])
+def test_impossible_alphas_are_refused(alpha: float) -> None:
+    with pytest.raises(LesionvizError, match="Alpha must be"):
+        explanation([[1.0]], (64, 64), (0, 0, 64, 64)).overlay(alpha)
+
+
+@pytest.mark.parametrize("options", [{"scale": "min-max"}, {"colours": "rainbow"}])
+def test_unknown_scales_and_colour_maps_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(LesionvizError, match="Choose from"):
+        explanation([[1.0]], (64, 64), (0, 0, 64, 64)).heatmap(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target": "melanom"}, "Did you mean MEL"),
+        ({"target": True}, "True"),
+        ({"layer": "features.9"}, r"features\.3 \(12 × 12 cells\)"),
+        ({"method": "eigencam"}, "gradcam"),
+    ],
+)
+def test_bad_requests_are_refused_by_name(options: dict[str, str], words: str, classifier: LesionClassifier) -> None:
+    with pytest.raises(LesionvizError, match=words):
+        classifier.explain(SAMPLE, **options)

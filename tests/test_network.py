@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lesionviz.checkpoint import Checkpoint
+from lesionviz.errors import LesionvizError
+from lesionviz.network import LAYERS, check_layer, grid_size, run_from, run_to
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_split_forward_is_the_forward(layer: str, random_checkpoint: Checkpoint) -> None:
+    network = random_checkpoint.network()
+    batch = torch.randn(2, 3, 96, 96)
+    with torch.inference_mode():
+        whole = network(batch)
+        assert torch.equal(run_from(network, run_to(network, batch, layer), layer), whole)
+
+
+@pytest.mark.parametrize("size", [64, 100, 160, 224, 225])
+def test_grid_sizes_are_those_of_the_blocks(size: int, random_checkpoint: Checkpoint) -> None:
+    network = random_checkpoint.network()
+    with torch.inference_mode():
+        batch = torch.zeros(1, 3, size, size)
+        for layer in LAYERS:
+            cells = grid_size(layer, size)
+            assert run_to(network, batch, layer).shape[2:] == (cells, cells)
+
+
+@pytest.mark.parametrize("layer", ["features.9", "classifier", "", None, 8, ["features.8"]])
+def test_unknown_layers_are_refused_with_the_grid_sizes(layer: object) -> None:
+    with pytest.raises(LesionvizError, match=r"features\.8 \(7 × 7 cells\)"):
+        check_layer(layer, 224)

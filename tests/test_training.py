@@ -1,0 +1,202 @@
+"""Training on drawn images: small, but the real loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import balanced_accuracy_score
+
+from lesionviz.checkpoint import Checkpoint
+from lesionviz.classifier import load
+from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.split import FILE, split_by_lesion
+from lesionviz.data.synthetic import draw_lesion
+from lesionviz.errors import LesionvizError
+from lesionviz.evaluation.evaluate import evaluate
+from lesionviz.files import sha256
+from lesionviz.network import build_network
+from lesionviz.training import loop
+from lesionviz.training.augmentation import LabelledImages, augmented, plain
+from lesionviz.training.initial_weights import initial_network
+from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, TrainingResult, train
+from lesionviz.training.recipe import Recipe
+
+SMALL = Recipe(size=64, epochs=2, batch_size=16, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def trained(drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    return train(drawn_folder, tmp_path_factory.mktemp("run"), init="scratch", recipe=SMALL, cpu=True)
+
+
+def test_a_run_leaves_split_history_and_the_best_model(trained: TrainingResult) -> None:
+    out = trained.checkpoint.parent
+    assert sorted(path.name for path in out.iterdir()) == [BEST, HISTORY, FILE]
+    history = pd.read_csv(out / HISTORY)
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["train_loss"].gt(0).all()
+    assert trained.best_epoch == history["balanced_accuracy"].idxmax() + 1
+    assert not trained.interrupted
+
+
+def test_the_checkpoint_records_how_it_came_about(trained: TrainingResult) -> None:
+    checkpoint = Checkpoint.load(trained.checkpoint)
+    assert checkpoint.recipe == SMALL.to_dict() | {"init": "scratch", "half": False}
+    assert checkpoint.split["sha256"] == sha256(trained.checkpoint.parent / FILE)
+    assert checkpoint.metrics["epoch"] == trained.best_epoch
+    assert checkpoint.preprocessing.size == 64
+    assert "CC BY-NC 4.0" in checkpoint.licence
+    assert "random weights" in checkpoint.history[0]
+
+
+def test_the_stored_figure_is_what_the_stored_model_reaches_on_validation(
+    trained: TrainingResult, drawn_folder: Path
+) -> None:
+    judged = evaluate(drawn_folder, trained.checkpoint, part="validation")
+    stored = Checkpoint.load(trained.checkpoint).metrics["validation"]
+    assert judged.metrics.to_dict() == stored
+    assert stored["balanced_accuracy"] == balanced_accuracy_score(
+        judged.predictions["diagnosis"], judged.predictions["predicted"]
+    )
+
+
+def test_training_batches_differ_from_evaluation_batches_and_from_each_other(drawn_folder: Path) -> None:
+    """The original's did not: its transforms were overwritten on the shared dataset."""
+    paths = read_isic2019(drawn_folder).present["path"].tolist()[:16]
+    recipe = Recipe(size=64)
+    training = LabelledImages(paths, [0] * 16, augmented(recipe))
+    evaluation = LabelledImages(paths, [0] * 16, plain(recipe.preprocessing))
+    first, second = (torch.stack([training[i][0] for i in range(16)]) for _ in range(2))
+    fixed, again = (torch.stack([evaluation[i][0] for i in range(16)]) for _ in range(2))
+    assert torch.equal(fixed, again)
+    for one, other in ((first, second), (first, fixed)):
+        assert all(not torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert first.dtype == fixed.dtype == torch.uint8
+    assert first.shape == fixed.shape == (16, 3, 64, 64)
+
+
+def test_every_symmetry_of_the_square_occurs() -> None:
+    torch.manual_seed(0)
+    transform = augmented(Recipe(size=64, smallest_crop=1.0))
+    marked = draw_lesion("NV", 1, (64, 64))
+    marked.paste((255, 255, 0), (0, 0, 12, 12))
+    marked.paste((0, 0, 255), (52, 0, 64, 12))
+    seen = set()
+    for _ in range(200):
+        pixels = transform(marked).to(torch.int)
+        corners = [pixels[:, 3, 3], pixels[:, 3, -4], pixels[:, -4, 3], pixels[:, -4, -4]]
+        yellow = int(np.argmax([c[0] + c[1] - 2 * c[2] for c in corners]))
+        blue = int(np.argmax([2 * c[2] - c[0] - c[1] for c in corners]))
+        seen.add((yellow, blue))
+    assert len(seen) == 8
+
+
+def test_the_same_seed_gives_the_same_history_and_weights(
+    trained: TrainingResult, drawn_folder: Path, tmp_path: Path
+) -> None:
+    again = train(drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True)
+    pd.testing.assert_frame_equal(again.history.drop(columns="seconds"), trained.history.drop(columns="seconds"))
+    a, b = (Checkpoint.load(result.checkpoint).state_dict for result in (trained, again))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_an_interrupted_run_keeps_its_best_model_and_resumes_to_the_unbroken_result(
+    trained: TrainingResult, drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_epoch = loop._Run._train
+
+    def stop_in_second_epoch(run: loop._Run) -> float:
+        if run.epoch == 1:
+            raise KeyboardInterrupt
+        return whole_epoch(run)
+
+    monkeypatch.setattr(loop._Run, "_train", stop_in_second_epoch)
+    stopped = train(drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True)
+    assert stopped.interrupted
+    assert load(stopped.checkpoint).preprocessing.size == 64
+    monkeypatch.undo()
+
+    with pytest.raises(LesionvizError, match="--resume"):
+        train(drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True)
+    with pytest.raises(LesionvizError, match="another recipe"):
+        train(drawn_folder, tmp_path, init="scratch", recipe=Recipe(size=96), cpu=True, resume=True)
+
+    resumed = train(drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True, resume=True)
+    assert not (tmp_path / UNFINISHED).exists()
+    pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"), trained.history.drop(columns="seconds"))
+    a, b = (Checkpoint.load(result.checkpoint).state_dict for result in (trained, resumed))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_resume_without_an_unfinished_run_is_refused(drawn_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(LesionvizError, match="no unfinished training"):
+        train(drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True, resume=True)
+
+
+def test_test_images_are_never_opened_while_training(
+    drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = read_isic2019(drawn_folder)
+    test_paths = set(split_by_lesion(collection).rows(collection, "test")["path"])
+    opened = set()
+    fetch = LabelledImages.__getitem__
+
+    def watch(self: LabelledImages, index: int) -> tuple[torch.Tensor, int]:
+        opened.add(self._paths[index])
+        return fetch(self, index)
+
+    monkeypatch.setattr(LabelledImages, "__getitem__", watch)
+    train(drawn_folder, tmp_path, init="scratch", recipe=Recipe(size=64, epochs=1, batch_size=16), cpu=True)
+    assert opened
+    assert not opened & test_paths
+
+
+def test_init_from_a_file_takes_the_trunk_and_leaves_the_head_random(tmp_path: Path) -> None:
+    source = build_network().state_dict()
+    torch.save({key: t for key, t in source.items() if not key.startswith("classifier.")}, tmp_path / "trunk.pth")
+    torch.save(dict(source), tmp_path / "whole.pth")
+    for name in ("trunk.pth", "whole.pth"):
+        network, origin = initial_network(tmp_path / name)
+        state = network.state_dict()
+        assert all(torch.equal(state[key], source[key]) for key in source if not key.startswith("classifier."))
+        assert not torch.equal(state["classifier.1.weight"], source["classifier.1.weight"])
+        assert name in origin
+
+
+def test_a_failed_download_names_the_two_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_arguments: object, **_options: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(LesionvizError, match=r"no route to host.*--init FILE.*--init scratch"):
+        initial_network("imagenet")
+
+
+@pytest.mark.parametrize("content", [{"features.0.0.weight": torch.zeros(1)}, {"state_dict": {"a": torch.zeros(1)}}])
+def test_a_foreign_trunk_is_refused(content: dict[str, object], tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "resnet.pth")
+    with pytest.raises(LesionvizError, match=r"resnet\.pth does not hold the trunk"):
+        initial_network(tmp_path / "resnet.pth")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": 10}, {"epochs": 0}, {"batch_size": 1}, {"learning_rate": -1.0}, {"seed": 0.5}, {"epochs": True}],
+)
+def test_impossible_recipes_are_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(LesionvizError, match=next(iter(wrong))):
+        Recipe(**wrong)  # type: ignore[arg-type]
+
+
+def test_class_weights_have_mean_one_over_the_images() -> None:
+    labels = [0] * 1 + [1] * 4 + [2] * 16 + [3] * 64
+    weights = loop._class_weights(labels, power=0.5)
+    assert (weights[0] / weights[3]).item() == pytest.approx(8)  # (64 / 1) ** 0.5
+    assert weights[labels].mean().item() == pytest.approx(1)
+    assert loop._class_weights(labels, power=0).tolist() == pytest.approx([1, 1, 1, 1])
