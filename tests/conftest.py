@@ -10,6 +10,8 @@ import torch
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
+from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.data.synthetic_collection import write_synthetic_isic2019
 from lesionviz.diagnoses import CODES
@@ -57,3 +59,16 @@ def isic2019() -> Path:
     if not folder.is_dir():
         pytest.skip("needs real ISIC 2019 images: name their folder in LESIONVIZ_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def photo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real test image where the data is at hand, a drawn one elsewhere."""
+    try:
+        collection = read_isic2019(request.getfixturevalue("isic2019"))
+    except pytest.skip.Exception:
+        path = tmp_path_factory.mktemp("photo") / "drawn.jpg"
+        draw_lesion("BKL", 4, (600, 450)).save(path, quality=95)
+        return path
+    rows = split_by_lesion(collection).rows(collection, "test")
+    return Path(rows["path"][rows["diagnosis"] == "MEL"].iloc[0])

@@ -26,7 +26,7 @@ def explorer(classifier: LesionClassifier) -> Explorer:
 
 
 @pytest.fixture
-def photo(tmp_path: Path) -> Path:
+def drawn(tmp_path: Path) -> Path:
     path = tmp_path / "arm <b>left.jpg"
     draw_lesion("MEL", 5, (300, 200)).save(path)
     return path
@@ -53,21 +53,21 @@ def page(explorer: Explorer) -> str:
 
 
 def test_setting_an_image_gives_the_classifiers_answer_and_map(
-    explorer: Explorer, classifier: LesionClassifier, photo: Path
+    explorer: Explorer, classifier: LesionClassifier, drawn: Path
 ) -> None:
-    explorer.image = photo
-    expected = classifier.predict(photo)
+    explorer.image = drawn
+    expected = classifier.predict(drawn)
     assert explorer.prediction == expected
     assert explorer.explanation.target == expected.diagnosis
-    assert np.allclose(explorer.explanation.raw, classifier.explain(photo).raw, rtol=1e-4)
+    assert np.allclose(explorer.explanation.raw, classifier.explain(drawn).raw, rtol=1e-4)
     assert f"{expected.confidence:.0%}" in page(explorer)
 
 
 @pytest.mark.parametrize("kind", ["path", "bytes", "pil", "array"])
-def test_every_kind_of_image_can_be_set(kind: str, explorer: Explorer, photo: Path) -> None:
-    with Image.open(photo) as opened:
+def test_every_kind_of_image_can_be_set(kind: str, explorer: Explorer, drawn: Path) -> None:
+    with Image.open(drawn) as opened:
         opened.load()
-    explorer.image = {"path": str(photo), "bytes": photo.read_bytes(), "pil": opened, "array": np.asarray(opened)}[
+    explorer.image = {"path": str(drawn), "bytes": drawn.read_bytes(), "pil": opened, "array": np.asarray(opened)}[
         kind
     ]
     assert explorer.error == ""
@@ -103,8 +103,8 @@ def test_layers_are_named_with_their_grid(explorer: Explorer) -> None:
     assert explorer._layer.options[3] == ("features.3, 12 × 12 cells", "features.3")
 
 
-def test_the_name_of_the_file_is_shown_and_cannot_be_html(explorer: Explorer, photo: Path) -> None:
-    explorer.image = photo
+def test_the_name_of_the_file_is_shown_and_cannot_be_html(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
     assert "arm &lt;b&gt;left.jpg" in page(explorer)
     assert "<b>left" not in page(explorer)
 
@@ -133,8 +133,8 @@ def test_an_unusable_image_clears_the_old_result_and_says_why(explorer: Explorer
     assert explorer.prediction is not None
 
 
-def test_an_upload_in_pieces_arrives_whole_under_its_name(explorer: Explorer, photo: Path) -> None:
-    upload(explorer, "left arm.jpg", photo.read_bytes())
+def test_an_upload_in_pieces_arrives_whole_under_its_name(explorer: Explorer, drawn: Path) -> None:
+    upload(explorer, "left arm.jpg", drawn.read_bytes())
     assert explorer.prediction.source == "left arm.jpg"
 
 
@@ -145,23 +145,23 @@ def test_a_new_upload_clears_the_old_result_before_it_has_arrived(explorer: Expl
     assert "next.jpg" in page(explorer)
 
 
-def test_a_corrupt_upload_is_refused_by_name(explorer: Explorer, photo: Path) -> None:
+def test_a_corrupt_upload_is_refused_by_name(explorer: Explorer, drawn: Path) -> None:
     explorer.image = synthetic_samples()[0]
-    upload(explorer, "cut.jpg", photo.read_bytes()[:2000])
+    upload(explorer, "cut.jpg", drawn.read_bytes()[:2000])
     assert_no_result(explorer)
     assert "cut.jpg is damaged" in explorer.error
 
 
-def test_uploading_the_same_file_again_shows_it_again(explorer: Explorer, photo: Path) -> None:
+def test_uploading_the_same_file_again_shows_it_again(explorer: Explorer, drawn: Path) -> None:
     for _ in range(2):
-        upload(explorer, "same.jpg", photo.read_bytes())
+        upload(explorer, "same.jpg", drawn.read_bytes())
         assert explorer.prediction.source == "same.jpg"
 
 
-def test_of_two_uploads_the_last_one_wins(explorer: Explorer, photo: Path) -> None:
+def test_of_two_uploads_the_last_one_wins(explorer: Explorer, drawn: Path) -> None:
     send(explorer, {"kind": "start", "name": "first.jpg", "size": 10_000})
     send(explorer, {"kind": "piece"}, bytes(500))
-    upload(explorer, "second.jpg", photo.read_bytes())
+    upload(explorer, "second.jpg", drawn.read_bytes())
     assert explorer.prediction.source == "second.jpg"
 
 

@@ -1,0 +1,81 @@
+"""What is shipped: the wheel in an empty environment, and the two lists of dependencies."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import urllib.request
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from dashboard_process import running_dashboard
+
+ROOT = Path(__file__).parents[1]
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_environment_yml_and_pyproject_name_the_same_packages_and_versions() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    listed = [line for line in environment["dependencies"] if isinstance(line, str)]
+    python = f"python{PYPROJECT['requires-python']}"
+    expected = []
+    for requirement in PYPROJECT["dependencies"]:
+        name, version = re.fullmatch(r"([\w-]+)(.*)", requirement).groups()  # type: ignore[union-attr]
+        expected.append(CONDA_NAMES.get(name, name) + version)
+    assert sorted(listed) == sorted([python, "pip", *expected])
+    assert {"pip": ["-e ."]} in environment["dependencies"]
+
+
+def test_the_version_is_the_packages() -> None:
+    import lesionviz
+
+    assert lesionviz.__version__ == PYPROJECT["version"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", out, ROOT], check=True, capture_output=True)
+    return next(out.glob("*.whl"))
+
+
+@pytest.mark.wheel
+def test_the_wheel_carries_what_it_needs_and_nothing_from_the_dataset(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for needed in (
+        "lesionviz/models/best_model.pth",
+        "lesionviz/serving/lesion_explorer.ipynb",
+        "lesionviz/serving/share/jupyter/voila/templates/lesionviz/index.html.j2",
+        "lesionviz/widgets/static/case_view.js",
+        "lesionviz/py.typed",
+    ):
+        assert needed in names
+    assert not [name for name in names if "ISIC_" in name or name.endswith((".jpg", ".jpeg", ".csv"))]
+    assert not [name for name in names if name.startswith("tests/")]
+
+
+@pytest.mark.wheel
+@pytest.mark.timeout(1200)
+def test_the_wheel_serves_the_dashboard_from_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=True)
+    python, command = environment / "bin" / "python", environment / "bin" / "lesionviz"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, cwd=tmp_path)
+    with running_dashboard([command], tmp_path) as (address, _):
+        page = urllib.request.urlopen(address, timeout=120).read().decode()
+    # The notebook ran, its output is a widget, and no cell failed.
+    assert "application/vnd.jupyter.widget-view+json" in page
+    assert "There was an error when executing cell" not in page
+    predict = (
+        "import lesionviz; from lesionviz.data.synthetic import synthetic_samples\n"
+        "print(lesionviz.__file__); print(lesionviz.load().predict(synthetic_samples()[0]).source)"
+    )
+    said = subprocess.run([python, "-c", predict], check=True, cwd=tmp_path, capture_output=True, text=True).stdout
+    assert said.splitlines()[0].startswith(str(environment))
+    assert said.splitlines()[1] == "synthetic basal cell carcinoma"
