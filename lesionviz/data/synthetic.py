@@ -24,7 +24,7 @@ SAMPLE_SIZE = (600, 450)
 
 def synthetic_samples() -> tuple[LesionImage, ...]:
     """Return one drawn picture in the manner of each diagnosis, 600 × 450, named as synthetic."""
-    seeds = {"BCC": 5, "BKL": 11, "MEL": 3, "NV": 8}
+    seeds = {"BCC": 5, "BKL": 11, "MEL": 11, "NV": 8}
     return tuple(
         LesionImage(draw_lesion(d.code, seeds[d.code], SAMPLE_SIZE), f"synthetic {d.name}") for d in DIAGNOSES
     )
@@ -117,10 +117,11 @@ class _Canvas:
 
     def network(self, cells: float, inside: Plane) -> Plane:
         """A honeycomb of thin lines, as a pigment network."""
-        bend = 0.05 * (self.noise(10) - 0.5), 0.05 * (self.noise(10) - 0.5)
-        x, y = self.x + bend[0], self.y + bend[1]
+        x = self.x + 0.16 * (self.noise(9) - 0.5)
+        y = self.y + 0.16 * (self.noise(9) - 0.5)
         waves = sum(np.cos(cells * (x * np.cos(a) + y * np.sin(a))) for a in (0.0, np.pi / 3, 2 * np.pi / 3))
-        return np.clip(0.5 - np.asarray(waves) / 2, 0, 1) * inside
+        faded = 0.35 + 0.65 * self.noise(7)  # the lines are not equally dark everywhere
+        return np.clip(0.15 - np.asarray(waves) / 1.5, 0, 1) * faded * inside
 
     def _soft(self, plane: Image.Image, radius: float) -> Plane:
         blurred = plane.filter(ImageFilter.GaussianBlur(max(0.5, radius * self.unit)))
@@ -153,7 +154,7 @@ def _draw_nevus(canvas: _Canvas) -> None:
     inside = canvas.blob(canvas.random.uniform(0.42, 0.58), 0.05, 0.05)
     canvas.paint(inside, (156, 100, 72), 0.85)
     canvas.paint(canvas.blob(0.25, 0.08, 0.10), (118, 70, 50), 0.55)
-    canvas.paint(canvas.network(46, inside), (92, 54, 40), 0.55)
+    canvas.paint(canvas.network(64, inside), (84, 48, 36), 0.75)
     canvas.hairs(2)
 
 
@@ -163,7 +164,7 @@ def _draw_melanoma(canvas: _Canvas) -> None:
     for colour, strength in (((52, 32, 30), 1.0), ((84, 88, 112), 0.75), ((150, 70, 62), 0.6)):
         patch = np.clip((canvas.noise(5) - 0.52) * 6, 0, 1) * inside
         canvas.paint(patch, colour, strength)
-    canvas.paint(canvas.network(30, inside) * canvas.noise(5), (40, 25, 24), 0.8)
+    canvas.paint(canvas.network(52, inside) * canvas.noise(5), (40, 25, 24), 0.8)
     canvas.paint(canvas.dots(26, (0.012, 0.035), inside, 0.38), (34, 22, 24), 0.9)
     canvas.hairs(3)
 

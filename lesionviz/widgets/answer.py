@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from lesionviz.classifier import Prediction
 
 NOTICE = (
-    "For research and teaching. This is not a medical device, and its answer is not a diagnosis: "
-    "a changing or worrying spot belongs before a doctor."
+    "For research and teaching. This is not a medical device, and its answer is not a diagnosis. "
+    "Show a changing or worrying spot to a doctor."
 )
 
 
@@ -33,13 +33,16 @@ def message_html(text: str, kind: str) -> str:
 def answer_html(prediction: Prediction) -> str:
     """Return the answer for one picture, headed by the picture's name."""
     best = DIAGNOSES[target_index(prediction.diagnosis)]
-    rows = "".join(
-        f'<tr{" class=lv-best" if d is best else ""}><th scope="row">{d.code}<span> {escape(d.name)}'
-        f"{', malignant' if d.malignant else ''}</span></th>"
-        f'<td class="lv-bar"><i style="width:{prediction.probabilities[d.code]:.1%};background:{d.colour}"></i></td>'
-        f"<td>{prediction.probabilities[d.code]:.1%}</td></tr>"
-        for d in DIAGNOSES
-    )
+    rows = ""
+    for d in DIAGNOSES:
+        share = f"{prediction.probabilities[d.code]:.1%}"
+        name = f"{d.name}, malignant" if d.malignant else d.name
+        rows += (
+            f"<tr{' class=lv-best' if d is best else ''}>"
+            f'<th scope="row">{d.code}<span> {escape(name)}</span></th>'
+            f'<td class="lv-bar"><span><i style="width:{share};background:{d.colour}"></i></span></td>'
+            f"<td>{share}</td></tr>"
+        )
     return (
         f'<section class="lv-answer" role="status" aria-label="Answer for {escape(prediction.source)}">'
         f'<div><p class="lv-source">{escape(prediction.source)}</p>'

@@ -53,14 +53,14 @@ class CaseView(anywidget.AnyWidget):
         pixels, size = explanation.image.pixels, preprocessing.size
         name = DIAGNOSES[target_index(explanation.target)].name
         grid = describe_grid(explanation.layer, size)
-        seen = "centre square of it" if preprocessing.geometry == "centre square" else "whole picture"
+        seen = "centre square" if preprocessing.geometry == "centre square" else "whole picture, squeezed"
         with self.hold_sync():
             self.network_input = png(preprocessing.resize(pixels))
             self.photo = jpeg(pixels, LARGEST)
             self.heatmap = png(fit(explanation.heatmap(), LARGEST))  # as the photo, so that they stay aligned
             self.words = {
                 "source": explanation.source,
-                "input": f"What the network sees: the {seen}, {size} × {size} pixels",
+                "input": f"Network input: {seen}, {size} × {size} pixels",
                 "heatmap": f"Evidence for {name} at {explanation.layer}, {grid}",
                 "overlay": f"Evidence for {name} laid over {explanation.source}",
                 "target": name,

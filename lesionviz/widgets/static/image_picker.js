@@ -76,7 +76,11 @@ function render({ model, el }) {
   const offer = element(
     "div",
     { className: "lv-picker-samples" },
-    element("p", { textContent: "or try a synthetic sample, drawn by a program in the style of a" }),
+    element("p", {
+      textContent:
+        "or try a synthetic sample, drawn by a program in the style of a … " +
+        "(the model knows photographs only: expect odd answers)",
+    }),
     row,
   );
   el.classList.add("lv-picker");
