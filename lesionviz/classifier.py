@@ -13,10 +13,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 import torch
+from PIL import Image
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, Target, target_index
-from lesionviz.explanation.engine import check_method, gradcam
+from lesionviz.errors import LesionvizError
+from lesionviz.explanation.cache import AnalysisCache
+from lesionviz.explanation.engine import Analysis, Trace, forward, forward_with_gradient
+from lesionviz.explanation.methods import Method, find_method
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer
@@ -55,12 +59,21 @@ class LesionClassifier:
     Args:
         checkpoint: the trained weights and how to use them.
         device: where to run; by default the CPU, which answers in well under a second.
+        precision: ``torch.float32``, or ``torch.bfloat16`` for speed at about two digits.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str | torch.device = "cpu",
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         self.checkpoint = checkpoint
-        self._device = torch.device(device)
-        self._network = checkpoint.network().to(self._device).to(memory_format=torch.channels_last)
+        self._device, self._precision = torch.device(device), precision
+        network = checkpoint.network().to(self._device, precision)
+        self._network = network.to(memory_format=torch.channels_last)
+        self._parameters = tuple(network.parameters())
+        self._cache = AnalysisCache()
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -80,15 +93,11 @@ class LesionClassifier:
 
     def predict_many(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Prediction]:
         """Yield the diagnosis of each picture, in order, running the network on batches."""
-        remaining = iter(images)
-        while batch := [open_image(image) for image in islice(remaining, batch_size)]:
+        for pictures in _batches(images, batch_size):
             with torch.inference_mode():
-                logits = self._network(self._input(batch))
-                probabilities = torch.softmax(logits.double() / self.checkpoint.temperature, dim=1)
-            for picture, row in zip(batch, probabilities.tolist(), strict=True):
-                best = max(range(len(CODES)), key=row.__getitem__)
-                by_code = MappingProxyType(dict(zip(CODES, row, strict=True)))
-                yield Prediction(CODES[best], row[best], by_code, picture.name)
+                logits = self._network(self._input(pictures))
+            for picture, row in zip(pictures, logits, strict=True):
+                yield self._prediction(row.tolist(), picture.name)
 
     def explain(
         self,
@@ -96,29 +105,142 @@ class LesionClassifier:
         target: Target | None = None,
         layer: str = LAYERS[-1],
         method: str = "gradcam",
+        against: Target | None = None,
     ) -> Explanation:
         """Return where in a picture the evidence for a class lies.
+
+        The last few pictures are kept, so another class, layer or method of one costs next to nothing.
 
         Args:
             image: as for :meth:`predict`.
             target: the class to explain; by default the predicted one.
             layer: the block to read, ``features.0`` (fine) to ``features.8`` (coarse, closest to the answer).
-            method: ``"gradcam"``.
+            method: ``"gradcam"``, ``"hirescam"``, ``"layercam"`` or ``"gradcam++"``.
+            against: another class: the map then says why the target *and not* this one
+                (Finer-CAM, arXiv 2501.11309).
 
         Raises:
             LesionvizError: the image, class, layer or method cannot be used.
         """
-        layer = check_layer(layer, self.preprocessing.size)
-        method = check_method(method)
+        choice = self._choice(target, layer, method, against)
         picture = open_image(image)
-        index = target_index(self.predict(picture).diagnosis if target is None else target)
-        raw = gradcam(self._network, self._input([picture]), layer, index)
-        raw.flags.writeable = False
-        box = self.preprocessing.box(*picture.pixels.size)
-        return Explanation(raw, CODES[index], layer, method, picture, box)
+        analysis = self._analysis(picture, choice)
+        return self._explanation(picture, analysis, choice)
+
+    def explain_all(self, image: ImageSource, method: str = "gradcam") -> dict[tuple[str, str], Explanation]:
+        """Return the explanations of all nine layers and four classes, by layer and code.
+
+        Costs about six forwards, and makes the scale ``"shared across classes"`` available everywhere.
+        """
+        choice = self._choice(None, LAYERS[-1], method, None)
+        picture = open_image(image)
+        analysis = self._analysis(picture, choice)
+        analysis.all_maps(choice.method)
+        return {
+            (layer, code): self._explanation(picture, analysis, _Choice(index, layer, choice.method, None))
+            for layer in LAYERS
+            for index, code in enumerate(CODES)
+        }
+
+    def explain_many(
+        self,
+        images: Iterable[ImageSource],
+        target: Target | None = None,
+        layer: str = LAYERS[-1],
+        method: str = "gradcam",
+        batch_size: int = 16,
+    ) -> Iterator[Explanation]:
+        """Yield the explanation of each picture, in order, running the network on batches.
+
+        Takes the same arguments and raises the same errors as :meth:`explain`; keeps nothing.
+        """
+        choice = self._choice(target, layer, method, None)
+        for pictures in _batches(images, batch_size):
+            trace = self._trace(self._input(pictures), choice)
+            for index, picture in enumerate(pictures):
+                yield self._explanation(picture, Analysis(self._network, trace.one(index)), choice)
+
+    def _choice(self, target: Target | None, layer: str, method: str, against: Target | None) -> _Choice:
+        """Check what was asked for."""
+        index = None if target is None else target_index(target)
+        other = None if against is None else target_index(against)
+        if other is not None and other == index:
+            raise LesionvizError(f"A contrast needs two different classes, not {CODES[other]} twice.")
+        return _Choice(index, check_layer(layer, self.preprocessing.size), find_method(method), other)
+
+    def _analysis(self, picture: LesionImage, choice: _Choice) -> Analysis:
+        weights = sum(parameter._version for parameter in self._parameters)  # torch counts changes in place
+        found = self._cache.find(picture, weights)
+        if found is not None:
+            return found
+        seen = self.preprocessing.resize(picture.pixels)
+
+        def make() -> Analysis:
+            return Analysis(self._network, self._trace(self._normalised([seen]), choice))
+
+        return self._cache.get(picture, weights, seen.tobytes(), make)
+
+    def _trace(self, batch: torch.Tensor, choice: _Choice) -> Trace:
+        if choice.layer == LAYERS[-1]:
+            return forward(self._network, batch)
+        targets = None if choice.target is None else [choice.target] * len(batch)
+        return forward_with_gradient(self._network, batch, choice.layer, targets)
+
+    def _explanation(self, picture: LesionImage, analysis: Analysis, choice: _Choice) -> Explanation:
+        logits, biases = analysis.logits, analysis.biases
+        target = choice.target if choice.target is not None else max(range(len(CODES)), key=logits.__getitem__)
+        against = choice.against
+        if against == target:
+            raise LesionvizError(
+                f"{picture.name}: the answer is {CODES[target]} itself. Name the class to explain, or another "
+                "one to hold against it."
+            )
+        peak = None
+        if analysis.has_gradients(choice.layer) and against is None:
+            maps = (analysis.raw_map(choice.method, choice.layer, index) for index in range(len(CODES)))
+            peak = max(0.0, *(float(raw.max()) for raw in maps))
+        return Explanation(
+            raw=analysis.raw_map(choice.method, choice.layer, target, against),
+            target=CODES[target],
+            layer=choice.layer,
+            method=choice.method.key,
+            image=picture,
+            box=self.preprocessing.box(*picture.pixels.size),
+            against=None if against is None else CODES[against],
+            logit=logits[target] - (0.0 if against is None else logits[against]),
+            bias=biases[target] - (0.0 if against is None else biases[against]),
+            shared_peak=peak,
+        )
+
+    def _prediction(self, logits: list[float], name: str) -> Prediction:
+        scaled = torch.tensor(logits, dtype=torch.float64) / self.checkpoint.temperature
+        row = torch.softmax(scaled, dim=0).tolist()
+        best = max(range(len(CODES)), key=row.__getitem__)
+        return Prediction(CODES[best], row[best], MappingProxyType(dict(zip(CODES, row, strict=True))), name)
 
     def _input(self, pictures: list[LesionImage]) -> torch.Tensor:
         """Return the normalised batch (N, 3, S, S) of checked pictures."""
-        batch = torch.stack([to_tensor(self.preprocessing.resize(p.pixels)) for p in pictures])
-        normalised = self.preprocessing.normalise(batch.to(self._device))
+        return self._normalised([self.preprocessing.resize(picture.pixels) for picture in pictures])
+
+    def _normalised(self, seen: list[Image.Image]) -> torch.Tensor:
+        """Return the batch of pictures that are resized already."""
+        batch = torch.stack([to_tensor(picture) for picture in seen])
+        normalised = self.preprocessing.normalise(batch.to(self._device)).to(self._precision)
         return normalised.contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What to explain, checked; None for the predicted class, and for no contrast."""
+
+    target: int | None
+    layer: str
+    method: Method
+    against: int | None
+
+
+def _batches(images: Iterable[ImageSource], size: int) -> Iterator[list[LesionImage]]:
+    """Open images in groups of ``size``, so that no more than one group is in memory."""
+    remaining = iter(images)
+    while batch := [open_image(image) for image in islice(remaining, size)]:
+        yield batch

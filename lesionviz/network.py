@@ -1,4 +1,4 @@
-"""EfficientNet-B0 with a 4-way head, and its nine blocks, run in one go or split at a block.
+"""EfficientNet-B0 with a 4-way head, and its nine blocks, run in one go or in parts.
 
 The network is torchvision's; tensors in and out are float32 (N, 3, S, S) and logits (N, 4).
 torch is imported when a network is built, so that interfaces can name layers without waiting for it.
@@ -66,25 +66,29 @@ def build_network(dropout: float = 0.2) -> Network:
     return network
 
 
-def run_to(network: Network, batch: torch.Tensor, layer: str) -> torch.Tensor:
-    """Return a block's output (N, C, cells, cells) for a normalised batch (N, 3, S, S)."""
-    activations: torch.Tensor = _blocks(network)[: LAYERS.index(layer) + 1](batch)
-    return activations
+def run_blocks(
+    network: Network, batch: torch.Tensor, after: str | None = None, until: str = LAYERS[-1]
+) -> dict[str, torch.Tensor]:
+    """Run a part of the network and return the output of every block on the way.
+
+    Args:
+        network: what to run.
+        batch: normalised input (N, 3, S, S), or the output of the block named by ``after``.
+        after: start behind this block; None starts at the input.
+        until: the last block to run.
+
+    Returns:
+        By layer name, in order, tensors of shape (N, C, cells, cells).
+    """
+    start = 0 if after is None else LAYERS.index(after) + 1
+    outputs: dict[str, torch.Tensor] = {}
+    for layer in LAYERS[start : LAYERS.index(until) + 1]:
+        batch = outputs[layer] = network.get_submodule(layer)(batch)
+    return outputs
 
 
-def run_from(network: Network, activations: torch.Tensor, layer: str) -> torch.Tensor:
-    """Return the logits (N, 4) from a block's output; the other half of :func:`run_to`."""
-    import torch
-
-    features = _blocks(network)[LAYERS.index(layer) + 1 :](activations)
-    pooled = torch.flatten(network.get_submodule("avgpool")(features), 1)
+def run_head(network: Network, features: torch.Tensor) -> torch.Tensor:
+    """Return the logits (N, 4) from the output of ``features.8``."""
+    pooled = network.get_submodule("avgpool")(features).flatten(1)
     logits: torch.Tensor = network.get_submodule("classifier")(pooled)
     return logits
-
-
-def _blocks(network: Network) -> torch.nn.Sequential:
-    import torch
-
-    blocks = network.get_submodule("features")
-    assert isinstance(blocks, torch.nn.Sequential)
-    return blocks

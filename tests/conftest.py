@@ -6,17 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 
-from lesionviz.checkpoint import Checkpoint
+from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.data.synthetic_collection import write_synthetic_isic2019
-from lesionviz.diagnoses import CODES
-from lesionviz.network import build_network
-from lesionviz.preprocessing import Preprocessing, to_tensor
+from lesionviz.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -31,25 +28,15 @@ def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def random_checkpoint() -> Checkpoint:
-    """A network with random weights whose batch norms pass signals on, so that maps are not flat."""
-    torch.manual_seed(7)
-    network = build_network()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.train()
-    with torch.no_grad():
-        drawn = torch.stack([to_tensor(draw_lesion(code, n, (96, 96))) for code in CODES for n in range(4)])
-        for _ in range(20):
-            network(Preprocessing(size=96).normalise(drawn))
-        network.get_parameter("classifier.1.weight").normal_(0, 0.05)
-        network.get_parameter("classifier.1.bias").normal_(0, 0.5)
-    return Checkpoint(state_dict=network.eval().state_dict(), preprocessing=Preprocessing(size=96))
+def small_checkpoint() -> Checkpoint:
+    """The bundled weights at 96 pixels, which is fast, with no record of a training."""
+    bundled = Checkpoint.load(BUNDLED)
+    return Checkpoint(state_dict=bundled.state_dict, preprocessing=Preprocessing(size=96))
 
 
 @pytest.fixture(scope="session")
-def classifier(random_checkpoint: Checkpoint) -> LesionClassifier:
-    return LesionClassifier(random_checkpoint)
+def classifier(small_checkpoint: Checkpoint) -> LesionClassifier:
+    return LesionClassifier(small_checkpoint)
 
 
 @pytest.fixture(scope="session")

@@ -15,16 +15,16 @@ from lesionviz.preprocessing import Preprocessing
 
 
 @pytest.fixture
-def content(random_checkpoint: Checkpoint, tmp_path: Path) -> dict[str, object]:
+def content(small_checkpoint: Checkpoint, tmp_path: Path) -> dict[str, object]:
     """The dict inside a good checkpoint, to be spoiled."""
-    random_checkpoint.save(tmp_path / "good.pth")
+    small_checkpoint.save(tmp_path / "good.pth")
     loaded: dict[str, object] = torch.load(tmp_path / "good.pth", weights_only=True)
     return loaded
 
 
-def test_everything_survives_a_round_trip(random_checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_everything_survives_a_round_trip(small_checkpoint: Checkpoint, tmp_path: Path) -> None:
     full = replace(
-        random_checkpoint,
+        small_checkpoint,
         temperature=1.5,
         recipe={"epochs": 3},
         split={"seed": 1},
@@ -41,10 +41,10 @@ def test_everything_survives_a_round_trip(random_checkpoint: Checkpoint, tmp_pat
 
 
 def test_half_precision_takes_half_the_room_and_answers_the_same(
-    random_checkpoint: Checkpoint, tmp_path: Path
+    small_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    random_checkpoint.save(tmp_path / "full.pth")
-    random_checkpoint.save(tmp_path / "half.pth", half=True)
+    small_checkpoint.save(tmp_path / "full.pth")
+    small_checkpoint.save(tmp_path / "half.pth", half=True)
     assert (tmp_path / "half.pth").stat().st_size < 0.55 * (tmp_path / "full.pth").stat().st_size
     full, half = (load(tmp_path / name) for name in ("full.pth", "half.pth"))
     for sample in synthetic_samples():
@@ -52,17 +52,17 @@ def test_half_precision_takes_half_the_room_and_answers_the_same(
         assert a.probabilities == pytest.approx(b.probabilities, abs=0.01)
 
 
-def test_the_original_notebooks_bare_state_dict_loads(random_checkpoint: Checkpoint, tmp_path: Path) -> None:
-    torch.save(dict(random_checkpoint.state_dict), tmp_path / "best_model.pth")
+def test_the_original_notebooks_bare_state_dict_loads(small_checkpoint: Checkpoint, tmp_path: Path) -> None:
+    torch.save(dict(small_checkpoint.state_dict), tmp_path / "best_model.pth")
     classifier = load(tmp_path / "best_model.pth")
     assert classifier.preprocessing == Preprocessing(size=224, geometry="stretch")
     assert sum(classifier.predict(synthetic_samples()[0]).probabilities.values()) == pytest.approx(1)
 
 
-def test_temperature_divides_the_logits(random_checkpoint: Checkpoint) -> None:
+def test_temperature_divides_the_logits(small_checkpoint: Checkpoint) -> None:
     sample = synthetic_samples()[1]
-    plain = LesionClassifier(random_checkpoint).predict(sample)
-    cooled = LesionClassifier(replace(random_checkpoint, temperature=2.0)).predict(sample)
+    plain = LesionClassifier(small_checkpoint).predict(sample)
+    cooled = LesionClassifier(replace(small_checkpoint, temperature=2.0)).predict(sample)
     ratio = {code: p**0.5 for code, p in plain.probabilities.items()}  # softmax(z / 2) ~ sqrt(softmax(z))
     assert cooled.probabilities == pytest.approx({c: r / sum(ratio.values()) for c, r in ratio.items()})
 
@@ -118,18 +118,18 @@ def test_spoiled_contents_are_refused_by_name(
     ("tensor", "words"), [(torch.zeros(7, 1280), "shape"), (torch.full((4, 1280), float("nan")), "not finite")]
 )
 def test_a_wrong_head_is_refused(
-    tensor: torch.Tensor, words: str, random_checkpoint: Checkpoint, tmp_path: Path
+    tensor: torch.Tensor, words: str, small_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    torch.save(dict(random_checkpoint.state_dict) | {"classifier.1.weight": tensor}, tmp_path / "head.pth")
+    torch.save(dict(small_checkpoint.state_dict) | {"classifier.1.weight": tensor}, tmp_path / "head.pth")
     with pytest.raises(LesionvizError, match=words):
         Checkpoint.load(tmp_path / "head.pth")
 
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(
-    random_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "model.pth"
-    random_checkpoint.save(path)
+    small_checkpoint.save(path)
     before = path.read_bytes()
 
     def half_way(_content: object, target: Path) -> None:
@@ -138,14 +138,14 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(torch, "save", half_way)
     with pytest.raises(OSError, match="disk full"):
-        random_checkpoint.save(path)
+        small_checkpoint.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_default_can_be_named_in_the_environment(
-    random_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    random_checkpoint.save(tmp_path / "other.pth")
+    small_checkpoint.save(tmp_path / "other.pth")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "other.pth"))
     assert Checkpoint.load().preprocessing.size == 96

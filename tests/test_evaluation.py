@@ -61,10 +61,10 @@ def test_a_class_without_images_has_no_sensitivity() -> None:
 
 
 @pytest.fixture
-def judged(random_checkpoint: Checkpoint, drawn_folder: Path) -> LesionClassifier:
+def judged(small_checkpoint: Checkpoint, drawn_folder: Path) -> LesionClassifier:
     """A classifier that says it was trained on the drawn collection's split."""
     split = split_by_lesion(read_isic2019(drawn_folder)).describe()
-    return LesionClassifier(replace(random_checkpoint, split=split, recipe={"size": 96, "init": "scratch"}))
+    return LesionClassifier(replace(small_checkpoint, split=split, recipe={"size": 96, "init": "scratch"}))
 
 
 def test_only_test_images_are_judged_and_everything_is_written(

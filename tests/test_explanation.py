@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +13,10 @@ import torch
 from PIL import Image
 
 from lesionviz.classifier import LesionClassifier
-from lesionviz.data.synthetic import synthetic_samples
+from lesionviz.data.synthetic import draw_lesion, synthetic_samples
+from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.explanation.methods import METHODS
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.network import LAYERS
@@ -31,15 +35,87 @@ def logits_of(classifier: LesionClassifier, picture: LesionImage) -> torch.Tenso
     return logits
 
 
+@pytest.mark.parametrize("method", ["gradcam", "hirescam"])
 @pytest.mark.parametrize("target", range(4))
-def test_sum_of_the_map_plus_bias_is_the_logit_at_features_8(target: int, classifier: LesionClassifier) -> None:
-    raw = classifier.explain(SAMPLE, target).raw
+def test_sum_of_the_map_plus_bias_is_the_logit_at_features_8(
+    target: int, method: str, classifier: LesionClassifier
+) -> None:
+    shown = classifier.explain(SAMPLE, target, method=method)
     bias = classifier.checkpoint.state_dict["classifier.1.bias"][target].item()
-    assert float(raw.sum()) + bias == pytest.approx(logits_of(classifier, SAMPLE)[target].item(), abs=1e-4)
+    logit = logits_of(classifier, SAMPLE)[target].item()
+    assert float(shown.raw.sum()) + bias == pytest.approx(logit, abs=1e-4)
+    assert (shown.logit, shown.bias) == pytest.approx((logit, bias), abs=1e-5)
+    assert shown.completeness() < 1e-4
 
 
+def test_contrast_sum_plus_bias_difference_is_the_logit_difference(classifier: LesionClassifier) -> None:
+    logits = logits_of(classifier, SAMPLE)
+    bias = classifier.checkpoint.state_dict["classifier.1.bias"]
+    for target, against in itertools.permutations(range(4), 2):
+        shown = classifier.explain(SAMPLE, target, against=against)
+        difference = (logits[target] - logits[against]).item()
+        assert float(shown.raw.sum()) + (bias[target] - bias[against]).item() == pytest.approx(difference, abs=1e-4)
+        assert shown.completeness() < 1e-4
+        assert shown.subject == f"{CODES[target]} and not {CODES[against]}"
+
+
+def test_a_contrast_is_antisymmetric_for_gradcam(classifier: LesionClassifier) -> None:
+    one = classifier.explain(SAMPLE, "MEL", "features.4", against="NV").raw
+    other = classifier.explain(SAMPLE, "NV", "features.4", against="MEL").raw
+    assert np.allclose(one, -other, rtol=1e-4, atol=1e-6 * np.abs(one).max())
+
+
+def test_a_contrast_of_the_answer_with_itself_is_refused(classifier: LesionClassifier) -> None:
+    answer = classifier.predict(SAMPLE).diagnosis
+    with pytest.raises(LesionvizError, match="Name the class to explain"):
+        classifier.explain(SAMPLE, against=answer)
+
+
+def test_completeness_of_a_map_that_lacks_something_is_its_share(classifier: LesionClassifier) -> None:
+    shown = replace(classifier.explain(SAMPLE), raw=np.full((2, 2), 1.0, np.float32), bias=1.0, logit=10.0)
+    assert shown.completeness() == 0.5  # 4 + 1 of 10
+
+
+A = torch.tensor([[[1.0, 2.0], [0.0, 4.0]], [[3.0, 0.0], [1.0, -1.0]]])
+G = torch.tensor([[[0.5, -1.0], [2.0, 0.5]], [[-2.0, 0.0], [1.0, 1.0]]])
+"""Two channels of 2 × 2 cells, and a gradient; channel means of the gradient are 0.5 and 0."""
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("gradcam", [[0.5 * 1, 0.5 * 2], [0.5 * 0, 0.5 * 4]]),
+        ("hirescam", [[0.5 * 1 - 2 * 3, -1 * 2 + 0], [0 + 1 * 1, 0.5 * 4 - 1 * 1]]),
+        ("layercam", [[0.5 * 1 + 0, 0 + 0], [0 + 1 * 1, 0.5 * 4 - 1 * 1]]),
+    ],
+)
+def test_methods_follow_their_formula_worked_out_by_hand(method: str, expected: list[list[float]]) -> None:
+    assert METHODS[method].function(A, G).tolist() == pytest.approx(np.array(expected))
+
+
+def test_gradcam_plus_plus_follows_its_formula_worked_out_by_hand() -> None:
+    """Sums of A are 7 and 3; a = g² / (2 g² + g³ sum) = 1 / (2 + g sum) where g is not zero.
+
+    Channel 0: g = 0.5, 2, 0.5 are positive: 0.5 / 5.5 + 2 / 16 + 0.5 / 5.5. Channel 1: g = 1, 1: 1 / 5 + 1 / 5.
+    """
+    first, second = 2 * 0.5 / 5.5 + 2 / 16, 2 / 5
+    expected = first * A[0] + second * A[1]
+    assert torch.allclose(METHODS["gradcam++"].function(A, G), expected, atol=1e-6)
+    tiny = METHODS["gradcam++"].function(A * 1e12, G * 1e-12)  # cubes of such gradients are not numbers any more
+    assert torch.allclose(tiny, expected, rtol=1e-4)
+    assert METHODS["gradcam++"].function(A, torch.zeros_like(G)).abs().max() == 0
+
+
+def test_hirescam_and_gradcam_are_the_same_map_at_features_8(classifier: LesionClassifier) -> None:
+    maps = [classifier.explain(SAMPLE, "BKL", method=method).raw for method in ("gradcam", "hirescam")]
+    assert np.allclose(*maps, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("layer", LAYERS)
-def test_gradcam_is_the_formula_computed_with_hooks_and_backward(layer: str, classifier: LesionClassifier) -> None:
+def test_maps_are_their_formula_on_gradients_from_hooks_and_backward(
+    layer: str, method: str, classifier: LesionClassifier
+) -> None:
     """An independent computation, the textbook way, on a second network with the same weights."""
     network = classifier.checkpoint.network().requires_grad_(True)
     kept: dict[str, torch.Tensor] = {}
@@ -52,9 +128,87 @@ def test_gradcam_is_the_formula_computed_with_hooks_and_backward(layer: str, cla
     network(classifier._input([SAMPLE]))[0, 2].backward()
     activations, gradient = kept["activations"], kept["activations"].grad
     assert gradient is not None
-    expected = (gradient.mean(dim=(2, 3), keepdim=True) * activations).sum(dim=1)[0].detach().numpy()
-    raw = classifier.explain(SAMPLE, "MEL", layer).raw
-    assert np.abs(raw - expected).max() <= 1e-5 * np.abs(expected).max()
+    expected = METHODS[method].function(activations, gradient)[0].detach().numpy()
+    for raw in (
+        LesionClassifier(classifier.checkpoint).explain(SAMPLE, "MEL", layer, method).raw,
+        classifier.explain_all(SAMPLE, method)[layer, "MEL"].raw,
+        next(classifier.explain_many([SAMPLE], "MEL", layer, method)).raw,
+    ):
+        assert np.abs(raw - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_explaining_many_gives_each_picture_its_own_map(classifier: LesionClassifier) -> None:
+    samples = synthetic_samples()
+    for layer in ("features.3", "features.8"):
+        many = list(classifier.explain_many(samples, layer=layer, batch_size=3))
+        for sample, shown in zip(samples, many, strict=True):
+            alone = LesionClassifier(classifier.checkpoint).explain(sample, layer=layer)
+            assert (shown.source, shown.target) == (sample.name, alone.target)
+            assert np.abs(shown.raw - alone.raw).max() <= 1e-4 * np.abs(alone.raw).max()
+
+
+def test_the_shared_scale_makes_the_maps_of_all_classes_comparable(classifier: LesionClassifier) -> None:
+    maps = classifier.explain_all(SAMPLE)
+    peaks = {code: float(maps["features.3", code].raw.max()) for code in CODES}
+    assert {maps["features.3", code].shared_peak for code in CODES} == {max(0.0, *peaks.values())}
+    strongest = max(peaks, key=peaks.__getitem__)
+    weakest = min(peaks, key=peaks.__getitem__)
+    same = maps["features.3", strongest]
+    assert same.heatmap("shared across classes").tobytes() == same.heatmap("per map").tobytes()
+    other = maps["features.3", weakest]
+    assert other.heatmap("shared across classes").tobytes() != other.heatmap("per map").tobytes()
+
+
+def test_the_shared_scale_is_refused_where_the_other_classes_were_not_computed(classifier: LesionClassifier) -> None:
+    fresh = LesionClassifier(classifier.checkpoint).explain(SAMPLE, "MEL", "features.2")
+    with pytest.raises(LesionvizError, match="explain_all"):
+        fresh.heatmap("shared across classes")
+
+
+def test_another_class_layer_or_method_runs_no_block_again(
+    classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = LesionClassifier(classifier.checkpoint)
+    fresh.explain_all(SAMPLE)
+    runs: list[int] = []
+    monkeypatch.setattr("lesionviz.explanation.engine.run_blocks", lambda *_, **__: runs.append(1))
+    for layer, code, method in itertools.product(LAYERS, CODES, METHODS):
+        fresh.explain(SAMPLE, code, layer, method)
+    fresh.explain(SAMPLE, "MEL", "features.4", against="NV")
+    assert runs == []
+
+
+def test_kept_pictures_are_bounded_and_an_old_one_is_computed_anew_the_same(classifier: LesionClassifier) -> None:
+    fresh = LesionClassifier(classifier.checkpoint)
+    first = fresh.explain(SAMPLE, "NV").raw
+    for n in range(12):
+        fresh.explain(draw_lesion("NV", n, (100, 100)))
+    assert len(fresh._cache._kept) == 4
+    assert np.allclose(fresh.explain(SAMPLE, "NV").raw, first, rtol=1e-4)
+
+
+def test_equal_pixels_under_another_name_are_found_and_keep_their_name(classifier: LesionClassifier) -> None:
+    fresh = LesionClassifier(classifier.checkpoint)
+    one = fresh.explain(open_image(SAMPLE.pixels, "one"))
+    two = fresh.explain(open_image(SAMPLE.pixels, "two"))
+    assert one.raw is two.raw
+    assert (one.source, two.source) == ("one", "two")
+
+
+def test_changed_weights_are_noticed(classifier: LesionClassifier) -> None:
+    fresh = LesionClassifier(classifier.checkpoint)
+    before = fresh.explain(SAMPLE, "NV").raw
+    with torch.no_grad():
+        fresh._network.get_parameter("classifier.1.weight").mul_(2)
+    assert np.allclose(fresh.explain(SAMPLE, "NV").raw, 2 * before, rtol=1e-4)
+
+
+def test_bfloat16_maps_point_to_the_same_places(classifier: LesionClassifier) -> None:
+    small = LesionClassifier(classifier.checkpoint, precision=torch.bfloat16)
+    for layer in ("features.5", "features.8"):
+        full, half = (c.explain(SAMPLE, "MEL", layer).raw for c in (classifier, small))
+        assert half.dtype == np.float32
+        assert np.corrcoef(full.ravel(), half.ravel())[0, 1] > 0.97
 
 
 def test_the_default_target_is_the_diagnosis(classifier: LesionClassifier) -> None:
@@ -86,19 +240,19 @@ def test_explaining_works_inside_inference_mode_and_gives_the_same(classifier: L
     assert np.array_equal(inside, outside)
 
 
-def test_threads_sharing_a_classifier_get_their_own_maps(classifier: LesionClassifier) -> None:
+def test_eight_threads_with_fifty_calls_each_get_their_own_maps(classifier: LesionClassifier) -> None:
     cases = [(sample, layer) for sample in synthetic_samples() for layer in ("features.3", "features.8")]
     expected = {(s.name, layer): classifier.explain(s, "MEL", layer).raw for s, layer in cases}
     wrong: list[str] = []
 
     def work(start: int) -> None:
-        for i in range(10):
+        for i in range(50):
             sample, layer = cases[(start + i) % len(cases)]
             raw = classifier.explain(sample, "MEL", layer).raw
             if not np.allclose(raw, expected[sample.name, layer], rtol=1e-4, atol=1e-6):
                 wrong.append(f"{sample.name} {layer}")
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -207,7 +361,10 @@ def test_unknown_scales_and_colour_maps_are_refused(options: dict[str, str]) -> 
         ({"target": "melanom"}, "Did you mean MEL"),
         ({"target": True}, "True"),
         ({"layer": "features.9"}, r"features\.3 \(12 × 12 cells\)"),
-        ({"method": "eigencam"}, "gradcam"),
+        ({"method": "eigencam"}, "Choose from: gradcam"),
+        ({"method": "Grad-CAM"}, "Did you mean gradcam"),
+        ({"target": "MEL", "against": "mel"}, "two different classes"),
+        ({"against": 9}, "9"),
     ],
 )
 def test_bad_requests_are_refused_by_name(options: dict[str, str], words: str, classifier: LesionClassifier) -> None:

@@ -5,26 +5,29 @@ import torch
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.errors import LesionvizError
-from lesionviz.network import LAYERS, check_layer, grid_size, run_from, run_to
+from lesionviz.network import LAYERS, check_layer, grid_size, run_blocks, run_head
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_the_split_forward_is_the_forward(layer: str, random_checkpoint: Checkpoint) -> None:
-    network = random_checkpoint.network()
+def test_a_forward_in_two_parts_is_the_forward(layer: str, small_checkpoint: Checkpoint) -> None:
+    network = small_checkpoint.network()
     batch = torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
         whole = network(batch)
-        assert torch.equal(run_from(network, run_to(network, batch, layer), layer), whole)
+        first = run_blocks(network, batch, until=layer)
+        second = run_blocks(network, first[layer], after=layer)
+        assert [*first, *second] == list(LAYERS)
+        assert torch.equal(run_head(network, (first | second)["features.8"]), whole)
 
 
 @pytest.mark.parametrize("size", [64, 100, 160, 224, 225])
-def test_grid_sizes_are_those_of_the_blocks(size: int, random_checkpoint: Checkpoint) -> None:
-    network = random_checkpoint.network()
+def test_grid_sizes_are_those_of_the_blocks(size: int, small_checkpoint: Checkpoint) -> None:
+    network = small_checkpoint.network()
     with torch.inference_mode():
         batch = torch.zeros(1, 3, size, size)
-        for layer in LAYERS:
+        for layer, output in run_blocks(network, batch).items():
             cells = grid_size(layer, size)
-            assert run_to(network, batch, layer).shape[2:] == (cells, cells)
+            assert output.shape[2:] == (cells, cells)
 
 
 @pytest.mark.parametrize("layer", ["features.9", "classifier", "", None, 8, ["features.8"]])

@@ -13,7 +13,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.explanation.display import DIVERGING, SEQUENTIAL, colour, upsample
 from lesionviz.imaging import LesionImage
 
-Scale: TypeAlias = Literal["per map", "signed"]
+Scale: TypeAlias = Literal["per map", "shared across classes", "signed"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 NEARLY_FLAT = 0.05
 """A map whose values differ by less than this share of the largest one points nowhere."""
@@ -30,6 +30,11 @@ class Explanation:
         method: how it was computed.
         image: the picture that it belongs to.
         box: left, top, right, bottom of the part of the picture that the network saw, pixels.
+        against: code of the class held against the target, or None.
+        logit: the number that the map explains: the target's logit, minus that of ``against``.
+        bias: the part of it that comes from the head's bias and from no place in the picture.
+        shared_peak: largest positive value in the maps of all four classes at this layer by this method;
+            None where they were not computed.
     """
 
     raw: npt.NDArray[np.float32]
@@ -38,6 +43,10 @@ class Explanation:
     method: str
     image: LesionImage
     box: tuple[int, int, int, int]
+    against: str | None = None
+    logit: float = 0.0
+    bias: float = 0.0
+    shared_peak: float | None = None
 
     @property
     def source(self) -> str:
@@ -45,13 +54,26 @@ class Explanation:
         return self.image.name
 
     @property
+    def subject(self) -> str:
+        """What the evidence is for, in words: ``MEL``, or ``MEL and not NV``."""
+        return self.target if self.against is None else f"{self.target} and not {self.against}"
+
+    def completeness(self) -> float:
+        """Return the share of the logit that sum(map) + bias leaves unexplained; 0 is perfect.
+
+        ``|sum(raw) + bias - logit| / max(1, |logit|)``. For Grad-CAM and HiResCAM at ``features.8`` it is
+        zero up to rounding, with and without a contrast; elsewhere nothing is promised.
+        """
+        return abs(float(self.raw.sum(dtype=np.float64)) + self.bias - self.logit) / max(1.0, abs(self.logit))
+
+    @property
     def remark(self) -> str:
         """What must be said before the map is believed; empty when there is nothing."""
         largest = float(np.abs(self.raw).max())
         if self.raw.max() <= 0:
-            return f"No positive evidence for {self.target} at {self.layer}."
+            return f"No positive evidence for {self.subject} at {self.layer}."
         if float(np.ptp(self.raw)) < NEARLY_FLAT * largest:
-            return f"The evidence for {self.target} at {self.layer} is nearly flat: it points nowhere."
+            return f"The evidence for {self.subject} at {self.layer} is nearly flat: it points nowhere."
         return ""
 
     def heatmap(self, scale: Scale = "per map", colours: str = SEQUENTIAL[0]) -> Image.Image:
@@ -59,7 +81,8 @@ class Explanation:
 
         Args:
             scale: ``"per map"``: positive evidence from 0 to the map's maximum, never stretched from
-                its minimum; ``"signed"``: evidence for (red) and against (blue), white being none.
+                its minimum; ``"shared across classes"``: to the maximum over all four classes, so that
+                their maps can be compared; ``"signed"``: evidence for (red) and against (blue), white being none.
             colours: ``"viridis"``, ``"inferno"`` or ``"jet"``, for positive evidence.
 
         Returns:
@@ -69,9 +92,10 @@ class Explanation:
             LesionvizError: the scale or the colour map is unknown.
         """
         left, top, right, bottom = self.box
-        if scale == "per map":
+        if scale in ("per map", "shared across classes"):
             positive = self.raw.clip(0)
-            relative = (positive / (positive.max() or 1)).astype(np.float32)
+            peak = float(positive.max()) if scale == "per map" else self._shared_peak()
+            relative = (positive / (peak or 1)).astype(np.float32)
             painted = colour(upsample(relative, right - left, bottom - top), colours)
         elif scale == "signed":
             relative = (self.raw / (np.abs(self.raw).max() or 1) / 2 + 0.5).astype(np.float32)
@@ -81,6 +105,14 @@ class Explanation:
         whole = Image.new("RGBA", self.image.pixels.size, (0, 0, 0, 0))
         whole.paste(Image.fromarray(painted).convert("RGBA"), (left, top))
         return whole
+
+    def _shared_peak(self) -> float:
+        if self.shared_peak is None:
+            raise LesionvizError(
+                "The maps of the other classes were not computed for this one. Take it from explain_all, or "
+                'use the scale "per map".'
+            )
+        return self.shared_peak
 
     def overlay(self, alpha: float = 0.5, scale: Scale = "per map", colours: str = SEQUENTIAL[0]) -> Image.Image:
         """Return the heatmap laid over the picture, mode RGB, in the picture's own geometry.

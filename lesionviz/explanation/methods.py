@@ -1,0 +1,122 @@
+"""Ways to turn a block's output and a logit's gradient into one map; each function is its formula.
+
+Every function takes activations A (..., C, h, w) and the gradient g of the explained logit with respect
+to them, of the same shape, and returns a signed map (..., h, w). The papers' final ReLU is left to
+display, so that evidence against a class is kept.
+
+Not offered, because they would mislead: guided backpropagation and Guided Grad-CAM hardly change when
+the network's weights are randomised (Adebayo et al. 2018, arXiv 1810.03292); Eigen-CAM is the same for
+every class; Score-CAM costs a forward for each of up to 1,280 channels and its weights are no gradients
+of anything the network computes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+
+from lesionviz.errors import LesionvizError
+
+MapFunction: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def gradcam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """Sum over channels of mean(g) · A."""
+    return torch.einsum("...c,...chw->...hw", gradient.mean(dim=(-2, -1)), activations)
+
+
+def hirescam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """Sum over channels of g · A, cell by cell."""
+    return (gradient * activations).sum(dim=-3)
+
+
+def layercam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """Sum over channels of max(g, 0) · A, cell by cell."""
+    return (gradient.clamp_min(0) * activations).sum(dim=-3)
+
+
+def gradcam_plus_plus(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """Sum over channels of w · A with w = sum of a · max(g, 0), a = g² / (2 g² + g³ · sum(A)).
+
+    Where g is zero, a counts as zero. Gradients are divided by their largest first, which a does not
+    notice when A is multiplied by it in turn, so that cubes of small numbers do not vanish.
+    """
+    largest = gradient.abs().amax(dim=(-3, -2, -1), keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
+    g = gradient / largest
+    square = g * g
+    total = (activations * largest).sum(dim=(-2, -1), keepdim=True)
+    below = 2 * square + square * g * total
+    alpha = torch.where(below != 0, square / torch.where(below != 0, below, 1), 0)
+    weights = (alpha * gradient.clamp_min(0)).sum(dim=(-2, -1))
+    return torch.einsum("...c,...chw->...hw", weights, activations)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to make a map.
+
+    Attributes:
+        key: what callers say.
+        name: what people read.
+        function: the formula.
+        paper: where it comes from.
+        guarantee: what it promises, in one sentence.
+    """
+
+    key: str
+    name: str
+    function: MapFunction
+    paper: str
+    guarantee: str
+
+
+METHODS: dict[str, Method] = {
+    method.key: method
+    for method in (
+        Method(
+            "gradcam",
+            "Grad-CAM",
+            gradcam,
+            "Selvaraju et al. 2017, arXiv 1610.02391",
+            "At features.8 the map's sum plus the head's bias is the logit, exactly.",
+        ),
+        Method(
+            "hirescam",
+            "HiResCAM",
+            hirescam,
+            "Draelos & Carin 2020, arXiv 2011.08891",
+            "Shows only cells that the gradient itself uses; the same map as Grad-CAM at features.8.",
+        ),
+        Method(
+            "layercam",
+            "LayerCAM",
+            layercam,
+            "Jiang et al. 2021, doi 10.1109/TIP.2021.3089943",
+            "Keeps fine detail at early layers; counts only channels that speak for the class.",
+        ),
+        Method(
+            "gradcam++",
+            "Grad-CAM++",
+            gradcam_plus_plus,
+            "Chattopadhay et al. 2018, arXiv 1710.11063",
+            "Weighs several places of evidence more evenly than Grad-CAM; counts only evidence for the class.",
+        ),
+    )
+}
+
+
+def find_method(key: object) -> Method:
+    """Return a method by its key.
+
+    Raises:
+        LesionvizError: there is none; the text lists them and suggests a near spelling.
+    """
+    if isinstance(key, str) and key in METHODS:
+        return METHODS[key]
+    near = difflib.get_close_matches(str(key).lower(), METHODS, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise LesionvizError(f"The method {key!r} is not known.{hint} Choose from: {', '.join(METHODS)}.")
