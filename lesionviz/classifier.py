@@ -6,7 +6,7 @@ One classifier may be used by several threads at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, Target, target_index
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.cache import AnalysisCache
-from lesionviz.explanation.engine import Analysis, Trace, forward, forward_with_gradient
+from lesionviz.explanation.engine import Analysis, Trace, forward, forward_with_all_gradients, forward_with_gradient
 from lesionviz.explanation.methods import Method, find_method
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, LesionImage, open_image
@@ -124,7 +124,7 @@ class LesionClassifier:
         """
         choice = self._choice(target, layer, method, against)
         picture = open_image(image)
-        analysis = self._analysis(picture, choice)
+        analysis = self._analysis(picture, lambda batch: self._trace(batch, choice))
         return self._explanation(picture, analysis, choice)
 
     def explain_all(self, image: ImageSource, method: str = "gradcam") -> dict[tuple[str, str], Explanation]:
@@ -134,7 +134,7 @@ class LesionClassifier:
         """
         choice = self._choice(None, LAYERS[-1], method, None)
         picture = open_image(image)
-        analysis = self._analysis(picture, choice)
+        analysis = self._analysis(picture, lambda batch: forward_with_all_gradients(self._network, batch))
         analysis.all_maps(choice.method)
         return {
             (layer, code): self._explanation(picture, analysis, _Choice(index, layer, choice.method, None))
@@ -168,7 +168,8 @@ class LesionClassifier:
             raise LesionvizError(f"A contrast needs two different classes, not {CODES[other]} twice.")
         return _Choice(index, check_layer(layer, self.preprocessing.size), find_method(method), other)
 
-    def _analysis(self, picture: LesionImage, choice: _Choice) -> Analysis:
+    def _analysis(self, picture: LesionImage, run: Callable[[torch.Tensor], Trace]) -> Analysis:
+        """Return the kept analysis of a picture, or run the network for it."""
         weights = sum(parameter._version for parameter in self._parameters)  # torch counts changes in place
         found = self._cache.find(picture, weights)
         if found is not None:
@@ -176,7 +177,7 @@ class LesionClassifier:
         seen = self.preprocessing.resize(picture.pixels)
 
         def make() -> Analysis:
-            return Analysis(self._network, self._trace(self._normalised([seen]), choice))
+            return Analysis(self._network, run(self._normalised([seen])))
 
         return self._cache.get(picture, weights, seen.tobytes(), make)
 

@@ -85,18 +85,32 @@ def forward_with_gradient(network: Network, batch: torch.Tensor, layer: str, tar
     return trace
 
 
-def complete(network: Network, trace: Trace) -> None:
-    """Fill in the gradients of all four logits at all nine layers: one forward and four backward passes."""
+def forward_with_all_gradients(network: Network, batch: torch.Tensor) -> Trace:
+    """Run a batch and take the gradients of all four logits at all nine layers, in one run.
+
+    Costs one forward and four backward passes, whatever the number of layers.
+    """
+    with _ordinary_tensors():
+        with torch.no_grad():
+            first = run_blocks(network, _ordinary(batch), until=LAYERS[0])[LAYERS[0]]
+        return _all_gradients(network, first)
+
+
+def _all_gradients(network: Network, first: torch.Tensor) -> Trace:
+    """Return the whole trace from the output of ``features.0``."""
     with _ordinary_tensors(), torch.enable_grad():
-        first = trace.activations[LAYERS[0]].detach().requires_grad_()
-        blocks = {LAYERS[0]: first} | run_blocks(network, first, after=LAYERS[0])
+        start = first.detach().requires_grad_()
+        blocks = {LAYERS[0]: start} | run_blocks(network, start, after=LAYERS[0])
         logits = run_head(network, blocks[LAST])
+        trace = Trace({layer: output.detach() for layer, output in blocks.items()}, logits.detach())
         inputs = [blocks[layer] for layer in LAYERS[:-1]]  # features.8 has its closed form
-        for target in range(logits.shape[1]):
-            last = target == logits.shape[1] - 1
-            gradients = torch.autograd.grad(logits[:, target].sum(), inputs, retain_graph=not last)
-            for layer, gradient in zip(LAYERS, gradients, strict=False):
-                trace.gradients[layer, target] = gradient
+        classes = logits.shape[1]
+        for target in range(classes):
+            gradients = torch.autograd.grad(logits[:, target].sum(), inputs, retain_graph=target < classes - 1)
+            trace.gradients |= {
+                (layer, target): gradient for layer, gradient in zip(LAYERS[:-1], gradients, strict=True)
+            }
+    return trace
 
 
 class Analysis:
@@ -139,8 +153,8 @@ class Analysis:
     def all_maps(self, method: Method) -> dict[tuple[str, int], RawMap]:
         """Return the maps of every layer and class; the first call costs about five forwards."""
         with self._lock:
-            if any((layer, target) not in self._trace.gradients for layer in LAYERS[:-1] for target in range(4)):
-                complete(self._network, self._trace)
+            if not all(self.has_gradients(layer) for layer in LAYERS):
+                self._trace = _all_gradients(self._network, self._trace.activations[LAYERS[0]])
         return {(layer, t): self.raw_map(method, layer, t) for layer in LAYERS for t in range(len(self.logits))}
 
     def has_gradients(self, layer: str) -> bool:

@@ -9,27 +9,75 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from lesionviz.classifier import load
+from lesionviz.classifier import LesionClassifier, load
 from lesionviz.diagnoses import CODES
 from lesionviz.explanation.display import upsample
-from lesionviz.imaging import open_image
+from lesionviz.explanation.engine import Analysis, forward
+from lesionviz.explanation.methods import METHODS
+from lesionviz.imaging import LesionImage, open_image
+from lesionviz.network import LAYERS
 
-peer = pytest.importorskip("pytorch_grad_cam", reason="needs the bench extra: make bench")
+REASON = "needs the bench extra: make bench"
+
+
+@pytest.fixture(scope="module")
+def classifier() -> LesionClassifier:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def trainable(classifier: LesionClassifier) -> torch.nn.Module:
+    """The same weights where peers can hook and call backward."""
+    return classifier.checkpoint.network().requires_grad_(True)
+
+
+@pytest.fixture(scope="module")
+def picture(photo: Path) -> LesionImage:
+    return open_image(photo)
 
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("layer", ["features.8", "features.3"])
-def test_gradcam_agrees_with_pytorch_grad_cam_up_to_its_scaling(layer: str, code: str, photo: Path) -> None:
+def test_gradcam_agrees_with_pytorch_grad_cam_up_to_its_scaling(
+    layer: str, code: str, classifier: LesionClassifier, trainable: torch.nn.Module, picture: LesionImage
+) -> None:
+    peer = pytest.importorskip("pytorch_grad_cam", reason=REASON)
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    picture = open_image(photo)
-    classifier = load()
     size = classifier.preprocessing.size
     ours = upsample(classifier.explain(picture, code, layer).raw.clip(0), size, size)
-
-    network = classifier.checkpoint.network().requires_grad_(True)
-    with peer.GradCAM(network, target_layers=[network.get_submodule(layer)]) as gradcam:
+    with peer.GradCAM(trainable, target_layers=[trainable.get_submodule(layer)]) as gradcam:
         theirs = gradcam(classifier._input([picture]), targets=[ClassifierOutputTarget(CODES.index(code))])[0]
     assert theirs.shape == ours.shape == (size, size)
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_raw_maps_agree_with_captum_to_five_digits(
+    layer: str, code: str, classifier: LesionClassifier, trainable: torch.nn.Module, picture: LesionImage
+) -> None:
+    captum = pytest.importorskip("captum.attr", reason=REASON)
+    ours = classifier.explain(picture, code, layer).raw
+    peer = captum.LayerGradCam(trainable, trainable.get_submodule(layer))
+    theirs = peer.attribute(classifier._input([picture]), target=CODES.index(code)).detach().numpy()[0, 0]
+    assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
+
+
+def test_a_map_at_features_8_saves_no_memory_for_a_backward_pass(
+    classifier: LesionClassifier, picture: LesionImage
+) -> None:
+    saved: list[int] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        saved.append(tensor.numel() * tensor.element_size())
+        return tensor
+
+    batch = classifier._input([picture])
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        Analysis(classifier._network, forward(classifier._network, batch)).raw_map(
+            METHODS["gradcam"], "features.8", 2
+        )
+    assert sum(saved) == 0
