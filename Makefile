@@ -24,7 +24,8 @@ lint: $(READY)
 
 bench: $(READY)              ## agreement and speed against peers
 	$(BIN)/pip install --quiet -e '.[bench]'
-	$(BIN)/python -m pytest tests/benchmarks $(ARGS)
+	$(BIN)/python -m pytest tests/benchmarks
+	$(BIN)/python tests/benchmarks/explanation_speed.py $(ARGS)
 
 # The browser tests drive Debian's Chromium. Without root it is left to the person: the tests then skip and say so.
 browser:

@@ -125,6 +125,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
     expected = (
         "Expected is a best_model.pth written by lesionviz, or the state dict of a torchvision efficientnet_b0."
     )
+    if path.is_dir():
+        raise LesionvizError(f"{path} is a folder. Give the model file in it. {expected}")
     if not path.is_file():
         raise LesionvizError(f"There is no file {path}. {expected}")
     if path.stat().st_size > MAX_BYTES:
@@ -155,7 +157,8 @@ def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
     if missing or unknown:
         example = min(missing or unknown)
         raise LesionvizError(
-            f"{name} is not a torchvision efficientnet_b0 with a head for {', '.join(CODES)}: "
+            f"{name} looks like another network than torchvision's efficientnet_b0 with a head for "
+            f"{', '.join(CODES)}: "
             f"{len(missing)} tensors are missing and {len(unknown)} are unknown (for example {example})."
         )
     checked: dict[str, torch.Tensor] = {}

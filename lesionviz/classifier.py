@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 
@@ -98,6 +100,33 @@ class LesionClassifier:
                 logits = self._network(self._input(pictures))
             for picture, row in zip(pictures, logits, strict=True):
                 yield self._prediction(row.tolist(), picture.name)
+
+    def probabilities(self, batch: torch.Tensor, target: Target, batch_size: int = 32) -> npt.NDArray[np.float64]:
+        """Return the probability of one class for pictures at input size, such as perturbed ones.
+
+        Args:
+            batch: uint8 (N, 3, size, size), as the network sees them.
+            target: the class.
+            batch_size: how many to run at a time.
+
+        Returns:
+            Array of shape (N,).
+
+        Raises:
+            LesionvizError: the batch has another shape or type.
+        """
+        size, index = self.preprocessing.size, target_index(target)
+        if batch.dtype != torch.uint8 or batch.shape[1:] != (3, size, size):
+            raise LesionvizError(
+                f"The batch must be uint8 of shape (N, 3, {size}, {size}), not {batch.dtype} of {tuple(batch.shape)}."
+            )
+        with torch.inference_mode():
+            logits = torch.cat(
+                [self._network(self._prepared(part)).double() for part in torch.split(batch, batch_size)]
+            )
+            chosen = torch.softmax(logits / self.checkpoint.temperature, dim=1)[:, index]
+        values: npt.NDArray[np.float64] = chosen.cpu().numpy()
+        return values
 
     def explain(
         self,
@@ -225,7 +254,10 @@ class LesionClassifier:
 
     def _normalised(self, seen: list[Image.Image]) -> torch.Tensor:
         """Return the batch of pictures that are resized already."""
-        batch = torch.stack([to_tensor(picture) for picture in seen])
+        return self._prepared(torch.stack([to_tensor(picture) for picture in seen]))
+
+    def _prepared(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return a uint8 batch (N, 3, S, S) as the network takes it."""
         normalised = self.preprocessing.normalise(batch.to(self._device)).to(self._precision)
         return normalised.contiguous(memory_format=torch.channels_last)
 

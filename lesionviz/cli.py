@@ -59,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
         help="part of the model's split (default: test), or all images of a collection that is new to it",
     )
 
+    faithful = commands.add_parser("faithfulness", help="judge the maps of every method and layer")
+    faithful.set_defaults(run=_faithfulness)
+    faithful.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
+    faithful.add_argument(
+        "--masks", type=Path, required=True, metavar="DIR", help="<image>_segmentation.png outlines"
+    )
+    faithful.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
+    faithful.add_argument("--images", type=int, default=500, help="how many test images (default: 500)")
+    faithful.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+
     train = commands.add_parser("train", help="fine-tune the classifier on a folder of images")
     train.set_defaults(run=_train)
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
@@ -88,8 +98,12 @@ def _parser() -> argparse.ArgumentParser:
 def _dashboard(options: argparse.Namespace) -> int:
     from lesionviz.serving.dashboard import serve
 
+    def announce(address: str) -> None:
+        taken = "" if f":{options.port}/" in address else f" (port {options.port} is taken)"
+        _say(f"The dashboard is open at {address}{taken}. End it with Ctrl-C.")
+
     serve(
-        lambda address: _say(f"The dashboard is open at {address} (end it with Ctrl-C)"),
+        announce,
         port=options.port,
         model=options.model,
         browser=not options.no_browser,
@@ -111,6 +125,14 @@ def _evaluate(options: argparse.Namespace) -> int:
         shares = [f"{s:.1%}" if s is not None else "unknown" for s in (sensitivity, specificity)]
         _say(f"{code:>4}: sensitivity {shares[0]}, specificity {shares[1]}")
     _say(f"Written to {options.out}: metrics.json, predictions.csv, confusion_matrix.png, MODEL_CARD.md")
+    return 0
+
+
+def _faithfulness(options: argparse.Namespace) -> int:
+    from lesionviz.evaluation.faithfulness import faithfulness
+
+    report = faithfulness(options.data, options.masks, options.model, options.out, options.images)
+    _say(f"{report.images:,} images judged. Written to {options.out}: faithfulness.csv, .json, .md, .png")
     return 0
 
 

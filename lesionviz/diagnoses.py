@@ -40,28 +40,28 @@ DIAGNOSES: tuple[Diagnosis, ...] = (
         "basal cell carcinoma",
         "#0072B2",
         True,
-        "The most common skin cancer; it grows slowly and very rarely spreads.",
+        "A basal cell carcinoma is the most common skin cancer; it grows slowly and very rarely spreads.",
     ),
     Diagnosis(
         "BKL",
         "benign keratosis",
         "#E69F00",
         False,
-        "A harmless thickening of the skin, such as a seborrhoeic keratosis or a solar lentigo.",
+        "Benign keratoses are benign growths of the upper skin, such as seborrhoeic keratosis and solar lentigo.",
     ),
     Diagnosis(
         "MEL",
         "melanoma",
         "#D55E00",
         True,
-        "A cancer of the pigment cells that can spread; finding it early matters most.",
+        "A melanoma is a cancer of the pigment cells that can spread; finding it early matters most.",
     ),
     Diagnosis(
         "NV",
         "melanocytic nevus",
         "#009E73",
         False,
-        "A mole: a harmless group of pigment cells.",
+        "A melanocytic nevus is a mole, a benign group of pigment cells.",
     ),
 )
 CODES: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES)

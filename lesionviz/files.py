@@ -25,6 +25,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    except FileExistsError:
+        raise LesionvizError(f"{path.parent} is a file. Give a folder for the results.") from None
     except OSError as error:
         raise LesionvizError(f"{path} cannot be written ({error}). Choose a folder you may write to.") from error
     os.close(handle)

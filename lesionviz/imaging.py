@@ -65,7 +65,7 @@ def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
         return source if name is None else LesionImage(source.pixels, name)
     if isinstance(source, (str, Path)):
         path = Path(source)
-        name = name or path.name
+        name = name or path.name or str(path)
         return _decode(_read(path, name), name)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode(bytes(source), name or "image")

@@ -131,7 +131,7 @@ def test_upload_read_the_diagnosis_then_change_class_layer_and_alpha(page: Page,
 
     set_alpha(page, 1)
     assert np.abs(pixels(overlay(page)) - after_layer).mean() > 1
-    expect(page.get_by_text("100 %")).to_be_visible()
+    expect(page.get_by_text("100%")).to_be_visible()
 
 
 def test_alpha_sends_no_kernel_message(browser: Browser, server: tuple[str, int], photo: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -370,3 +371,17 @@ def test_unknown_scales_and_colour_maps_are_refused(options: dict[str, str]) -> 
 def test_bad_requests_are_refused_by_name(options: dict[str, str], words: str, classifier: LesionClassifier) -> None:
     with pytest.raises(LesionvizError, match=words):
         classifier.explain(SAMPLE, **options)
+
+
+def test_memory_after_two_hundred_pictures_is_flat(classifier: LesionClassifier) -> None:
+    fresh = LesionClassifier(classifier.checkpoint)
+    process = psutil.Process()
+
+    def explain(count: int) -> None:
+        for n in range(count):
+            fresh.explain_all(Image.effect_noise((96, 96), 20 + n).convert("RGB"))
+
+    explain(60)  # allocators and caches settle
+    before = process.memory_info().rss
+    explain(200)
+    assert process.memory_info().rss - before < 60e6  # one kept analysis has 3 MB: 200 would have 600 MB

@@ -15,6 +15,7 @@ from PIL import Image
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion, synthetic_samples
 from lesionviz.errors import LesionvizError
+from lesionviz.network import LAYERS
 from lesionviz.widgets import Explorer
 from lesionviz.widgets.answer import NOTICE
 from lesionviz.widgets.image_picker import ImagePicker
@@ -60,7 +61,7 @@ def test_setting_an_image_gives_the_classifiers_answer_and_map(
     assert explorer.prediction == expected
     assert explorer.explanation.target == expected.diagnosis
     assert np.allclose(explorer.explanation.raw, classifier.explain(drawn).raw, rtol=1e-4)
-    assert f"{expected.confidence:.0%}" in page(explorer)
+    assert f"{expected.confidence:.1%}" in page(explorer)
 
 
 @pytest.mark.parametrize("kind", ["path", "bytes", "pil", "array"])
@@ -99,8 +100,9 @@ def test_unknown_choices_are_refused_and_change_nothing(trait: str, value: str, 
 
 def test_layers_are_named_with_their_grid(explorer: Explorer) -> None:
     explorer.image = synthetic_samples()[0]
-    assert explorer._layer.options[8] == ("features.8, 3 × 3 cells", "features.8")
-    assert explorer._layer.options[3] == ("features.3, 12 × 12 cells", "features.3")
+    assert explorer._layer.options[0] == ("features.8, 3 × 3 cells, coarsest and closest to the answer", "features.8")
+    assert explorer._layer.options[5] == ("features.3, 12 × 12 cells", "features.3")
+    assert [layer for _, layer in explorer._layer.options] == list(LAYERS[::-1])
 
 
 def test_the_name_of_the_file_is_shown_and_cannot_be_html(explorer: Explorer, drawn: Path) -> None:

@@ -67,7 +67,8 @@ def _read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
     """Read one of the two tables and check its columns and ids."""
     if not path.is_file():
         raise LesionvizError(
-            f"{path.name} is not in {path.parent}. Give the folder that holds it, {IMAGES} and the other table."
+            f"{path.name} is not in {path.parent.resolve()}. "
+            f"Give the folder that holds it, {IMAGES} and the other table."
         )
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")

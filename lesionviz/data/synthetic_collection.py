@@ -16,13 +16,14 @@ from lesionviz.files import replacing
 
 
 def write_synthetic_isic2019(
-    folder: Path, per_class: int = 24, seed: int = 0, size: tuple[int, int] = (128, 96)
+    folder: str | Path, per_class: int = 24, seed: int = 0, size: tuple[int, int] = (128, 96)
 ) -> None:
     """Write a small drawn collection in the official ISIC 2019 layout.
 
     Every third lesion has two photographs; two rows of each table have no image, two are of another
     diagnosis, and one image has no lesion id, as in the real tables.
     """
+    folder = Path(folder)
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     truth: list[list[Any]] = []
     metadata: list[list[Any]] = []

@@ -29,6 +29,7 @@ class Evaluation:
     """How a classifier did on one part of a collection.
 
     Attributes:
+        data: name of the collection's folder.
         part: ``"test"``, ``"validation"``, ``"train"`` or ``"all"``.
         lesions: how many lesions the images show.
         metrics: the figures.
@@ -37,6 +38,7 @@ class Evaluation:
         classifier: what was judged.
     """
 
+    data: str
     part: str
     lesions: int
     metrics: Metrics
@@ -47,6 +49,7 @@ class Evaluation:
         """Return every number, and what it was measured on."""
         checkpoint = self.classifier.checkpoint
         return {
+            "data": self.data,
             "part": self.part,
             "lesions": self.lesions,
             "classes": list(CODES),
@@ -64,7 +67,7 @@ class Evaluation:
         with replacing(out / "confusion_matrix.png") as temporary:
             confusion_figure(self.metrics).savefig(temporary, dpi=150)
         with replacing(out / "MODEL_CARD.md") as temporary:
-            card = model_card(self.classifier.checkpoint, self.metrics, self.part, self.lesions)
+            card = model_card(self.classifier.checkpoint, self.metrics, self.data, self.part, self.lesions)
             temporary.write_text(card, encoding="utf-8")
 
 
@@ -91,7 +94,7 @@ def evaluate(
     """
     classifier = model if isinstance(model, LesionClassifier) else load(model)
     collection = data if isinstance(data, Collection) else read_isic2019(data)
-    rows = _rows(classifier, collection, part)
+    rows = rows_of_part(classifier, collection, part)
     answers: list[Prediction] = []
     for answer in tqdm(
         classifier.predict_many(rows["path"]), total=len(rows), desc=f"Evaluating {part}", disable=None
@@ -102,14 +105,18 @@ def evaluate(
     for code in CODES:
         predictions[code] = [answer.probabilities[code] for answer in answers]
     metrics = score(*(predictions[name].map(CODES.index).to_numpy() for name in ("diagnosis", "predicted")))
-    evaluation = Evaluation(part, rows["lesion"].nunique(), metrics, predictions, classifier)
+    evaluation = Evaluation(collection.folder.name, part, rows["lesion"].nunique(), metrics, predictions, classifier)
     if out is not None:
         evaluation.save(Path(out))
     return evaluation
 
 
-def _rows(classifier: LesionClassifier, collection: Collection, part: str) -> pd.DataFrame:
-    """Return the rows to judge, after making sure which images the model knows."""
+def rows_of_part(classifier: LesionClassifier, collection: Collection, part: str) -> pd.DataFrame:
+    """Return the present rows of a part of the model's own split, after making sure that it is the same split.
+
+    Raises:
+        LesionvizError: the part is unknown, or the split does not come out as the model records it.
+    """
     if part == ALL:
         return collection.present
     if part not in PARTS:

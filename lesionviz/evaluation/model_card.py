@@ -7,12 +7,13 @@ from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.evaluation.metrics import Metrics
 
 
-def model_card(checkpoint: Checkpoint, metrics: Metrics, part: str, lesions: int) -> str:
+def model_card(checkpoint: Checkpoint, metrics: Metrics, data: str, part: str, lesions: int) -> str:
     """Return the card as Markdown.
 
     Args:
         checkpoint: the model.
         metrics: its figures.
+        data: name of the folder that they were measured on.
         part: the part of the split they were measured on.
         lesions: how many lesions that part shows.
     """
@@ -33,7 +34,7 @@ def model_card(checkpoint: Checkpoint, metrics: Metrics, part: str, lesions: int
     ]
     if checkpoint.recipe:
         sections.append(f"## How it was trained\n\n```bash\n{training_command(checkpoint)}\n```")
-    if split:
+    if split and part != "all":
         sections.append(
             "## Split\n\nBy lesion: all photographs of one lesion fall into one part. Seed "
             f"{split.get('seed')}, {split.get('test', 0):.0%} test, {split.get('validation', 0):.0%} validation.\n"
@@ -41,7 +42,7 @@ def model_card(checkpoint: Checkpoint, metrics: Metrics, part: str, lesions: int
             "The kept epoch was chosen on the validation images; the test images chose nothing."
         )
     sections += [
-        f"## Figures\n\nMeasured by `lesionviz evaluate --data ISIC_2019 --part {part}` on {metrics.images:,} "
+        f"## Figures\n\nMeasured by `lesionviz evaluate --data {data} --part {part}` on {metrics.images:,} "
         f"images of {lesions:,} lesions.\n\n{_figures(metrics)}\n\n{_by_class(metrics)}\n\n"
         f"Confusion matrix (rows true, columns predicted):\n\n{_confusion(metrics)}",
         "## Limits\n\n"

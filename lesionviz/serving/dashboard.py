@@ -108,10 +108,12 @@ def serve(
     ]
     config.VoilaConfiguration.show_tracebacks = False
     config.VoilaConfiguration.file_allowlist = []  # the page needs no file beside the notebook
-    # A kernel whose page is gone ends at once (see above), or after ten minutes at the latest.
-    config.MappingKernelManager.cull_idle_timeout = 600
-    config.MappingKernelManager.cull_interval = 60
-    app = _Dashboard.instance(config=config, log_level=logging.WARNING)
+    if os.name == "posix":  # sockets that only this person can open, instead of ports that anyone here can
+        config.KernelManager.transport = "ipc"
+    # A kernel whose page is gone ends at once (see above), or after five minutes at the latest.
+    config.MappingKernelManager.cull_idle_timeout = 300
+    config.MappingKernelManager.cull_interval = 30
+    app = _Dashboard.instance(config=config, log_level=logging.ERROR)
     app.report = report
     app.initialize([str(notebook)])
     app.start()

@@ -16,12 +16,17 @@ NOTICE = (
 )
 
 
-def header_html() -> str:
-    """Return the name of the thing and the notice that is always in view."""
-    return (
-        f'<header class="lv-header"><h1>lesionviz <span>ask a skin-lesion classifier why</span></h1>'
-        f'<p class="lv-notice" role="note">{escape(NOTICE)}</p></header>'
-    )
+FORCED = "The model must choose one of these four, even for a picture of something else."
+
+
+def title_html() -> str:
+    """Return the name of the thing."""
+    return '<h1 class="lv-title">lesionviz <span>ask a skin-lesion classifier why</span></h1>'
+
+
+def notice_html() -> str:
+    """Return the notice that is always in view."""
+    return f'<p class="lv-notice" role="note">{escape(NOTICE)}</p>'
 
 
 def message_html(text: str, kind: str) -> str:
@@ -43,10 +48,12 @@ def answer_html(prediction: Prediction) -> str:
             f'<td class="lv-bar"><span><i style="width:{share};background:{d.colour}"></i></span></td>'
             f"<td>{share}</td></tr>"
         )
+    share = f"probability {prediction.confidence:.1%}"
     return (
         f'<section class="lv-answer" role="status" aria-label="Answer for {escape(prediction.source)}">'
         f'<div><p class="lv-source">{escape(prediction.source)}</p>'
-        f"<h2>{escape(best.name.capitalize())} <small>{best.code}</small></h2>"
-        f'<p class="lv-confidence">The model gives it {prediction.confidence:.0%}. {escape(best.sentence)}</p></div>'
+        f'<p class="lv-label">The model answers</p>'
+        f"<h2>{escape(best.name.capitalize())} <small>{best.code}, {share}</small></h2>"
+        f'<p class="lv-forced">{FORCED}</p><p class="lv-glossary">{escape(best.sentence)}</p></div>'
         f"<table><caption>Probability of each class</caption>{rows}</table></section>"
     )

@@ -63,6 +63,6 @@ class CaseView(anywidget.AnyWidget):
                 "input": f"Network input: {seen}, {size} × {size} pixels",
                 "heatmap": f"Evidence for {name} at {explanation.layer}, {grid}",
                 "overlay": f"Evidence for {name} laid over {explanation.source}",
-                "target": name,
+                "most": f"most in this map ({max(0.0, float(explanation.raw.max())):.2g} in units of the logit)",
                 "remark": explanation.remark,
             }

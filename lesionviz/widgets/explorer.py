@@ -25,7 +25,7 @@ from lesionviz.diagnoses import CODES, DIAGNOSES, target_index
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer, describe_grid
-from lesionviz.widgets.answer import answer_html, header_html, message_html
+from lesionviz.widgets.answer import answer_html, message_html, notice_html, title_html
 from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.image_picker import ImagePicker
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 STYLE = (Path(__file__).parent / "static" / "explorer.css").read_text(encoding="utf-8")
-PREDICTED = "the diagnosis"
+PREDICTED = "the model's answer"
 """Choice of target class that follows the answer."""
 HINT = "Choose a dermoscopic image, or try one of the samples."
 
@@ -72,11 +72,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._message = ipywidgets.HTML(message_html(HINT, "hint"))
         self._answer = ipywidgets.HTML()
         self._target = ipywidgets.Dropdown(
-            options=[(f"{PREDICTED} (as answered)", "")] + [(f"{d.name} ({d.code})", d.code) for d in DIAGNOSES],
+            options=[(PREDICTED, "")] + [(f"{d.name} ({d.code})", d.code) for d in DIAGNOSES],
             value="",
             description="Explain",
         )
-        self._layer = ipywidgets.Dropdown(options=LAYERS, value=self.layer, description="Layer")
+        self._layer = ipywidgets.Dropdown(options=LAYERS[::-1], value=self.layer, description="Layer")
         self._controls = ipywidgets.HBox([self._target, self._layer])
         picker = ImagePicker(
             synthetic_samples(),
@@ -85,9 +85,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             on_sample=self._set_image,
             on_problem=self._refuse,
         )
-        header = ipywidgets.HTML(f"<style>{STYLE}</style>{header_html()}")
+        notice = ipywidgets.HTML(notice_html())
         for widget, name in (
-            (header, "lv-header-box"),
+            (notice, "lv-notice-box"),
             (self._controls, "lv-controls"),
             (self._answer, "lv-answer-box"),
             (self._message, "lv-message-box"),
@@ -95,7 +95,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             widget.add_class(name)
         super().__init__(
             children=[
-                header,
+                ipywidgets.HTML(f"<style>{STYLE}</style>{title_html()}"),
+                notice,
                 picker,
                 self._message,
                 self._answer,
@@ -175,7 +176,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _name_layers(self, size: int) -> None:
         """Name each layer with its grid, once the input size is known."""
-        options = [(f"{layer}, {describe_grid(layer, size)}", layer) for layer in LAYERS]
+        place = {
+            LAYERS[-1]: ", coarsest and closest to the answer",
+            LAYERS[0]: ", finest and furthest from the answer",
+        }
+        options = [(f"{layer}, {describe_grid(layer, size)}{place.get(layer, '')}", layer) for layer in LAYERS[::-1]]
         if self._layer.options != tuple(options):
             with self.hold_trait_notifications():
                 chosen = self.layer

@@ -26,20 +26,20 @@ function render({ model, el }) {
   const ramp = element("span", { className: "lv-ramp" });
   ramp.style.background = `linear-gradient(90deg, ${model.get("colours").join(", ")})`;
   const most = element("span");
-  const legend = element("div", { className: "lv-legend" }, element("span", { textContent: "no evidence" }), ramp, most);
+  const legend = element("div", { className: "lv-legend" }, element("span", { textContent: "none or against" }), ramp, most);
   const slider = element("input", { type: "range", min: 0, max: 1, step: 0.01, id });
   const output = element("output", { htmlFor: id });
   const alpha = element(
     "div",
     { className: "lv-alpha" },
-    element("label", { htmlFor: id, textContent: "Alpha: heatmap over image" }),
+    element("label", { htmlFor: id, textContent: "Alpha: strength of the heatmap" }),
     slider,
     output,
   );
   const remark = element("p", { className: "lv-remark" });
   const controls = element("div", { className: "lv-under" }, legend, alpha);
   const shown = element("div", {}, figures, controls, remark);
-  const empty = element("p", { className: "lv-empty", textContent: "The picture and its heatmap will appear here." });
+  const empty = element("p", { className: "lv-empty", textContent: "The heatmap is being computed …" });
   el.classList.add("lv-case");
   el.replaceChildren(shown, empty);
 
@@ -58,7 +58,7 @@ function render({ model, el }) {
 
   function blend() {
     veil.style.opacity = slider.value;
-    output.textContent = `${Math.round(slider.value * 100)} %`;
+    output.textContent = `${Math.round(slider.value * 100)}%`;
     slider.setAttribute("aria-valuetext", output.textContent);
   }
 
@@ -77,7 +77,7 @@ function render({ model, el }) {
     captions.input.textContent = words.input ?? "";
     captions.heatmap.textContent = words.heatmap ?? "";
     captions.overlay.textContent = words.overlay ?? "";
-    most.textContent = words.target ? `most evidence for ${words.target}` : "";
+    most.textContent = words.most ?? "";
     remark.textContent = words.remark ?? "";
     remark.hidden = !words.remark;
   }

@@ -78,8 +78,8 @@ function render({ model, el }) {
     { className: "lv-picker-samples" },
     element("p", {
       textContent:
-        "or try a synthetic sample, drawn by a program in the style of a … " +
-        "(the model knows photographs only: expect odd answers)",
+        "or try a synthetic sample: drawn by a program, in the manner of each diagnosis. " +
+        "The model knows photographs only, so expect odd answers.",
     }),
     row,
   );
