@@ -69,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     faithful.add_argument("--images", type=int, default=500, help="how many test images (default: 500)")
     faithful.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
+    shortcut = commands.add_parser("shortcuts", help="draw rulers, ink, hair and dark corners, and ask again")
+    shortcut.set_defaults(run=_shortcuts)
+    shortcut.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
+    shortcut.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
+    shortcut.add_argument("--images", type=int, default=500, help="how many test images (default: 500)")
+    shortcut.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+
     train = commands.add_parser("train", help="fine-tune the classifier on a folder of images")
     train.set_defaults(run=_train)
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
@@ -133,6 +140,15 @@ def _faithfulness(options: argparse.Namespace) -> int:
 
     report = faithfulness(options.data, options.masks, options.model, options.out, options.images)
     _say(f"{report.images:,} images judged. Written to {options.out}: faithfulness.csv, .json, .md, .png")
+    return 0
+
+
+def _shortcuts(options: argparse.Namespace) -> int:
+    from lesionviz.evaluation.shortcuts import shortcuts
+
+    report = shortcuts(options.data, options.model, options.out, options.images)
+    _say(report.to_markdown())
+    _say(f"Written to {options.out}: shortcuts.csv, .json, .md")
     return 0
 
 

@@ -272,18 +272,30 @@ def place(raw: npt.NDArray[Any], outline: npt.NDArray[np.bool_]) -> dict[str, fl
         NaN when there is no positive evidence.
     """
     height, width = outline.shape
-    spread = upsample(raw.clip(0).astype(np.float32), width, height).astype(float)
-    total = spread.sum()
-    if total <= 0:
+    spread = _spread(raw, outline)
+    if spread.sum() <= 0:
         return {"inside": np.nan, "border": np.nan, "pointing": np.nan}
     strip = np.ones_like(outline)
     y, x = round(BORDER * height), round(BORDER * width)
     strip[y : height - y, x : width - x] = False
     return {
-        "inside": float(spread[outline].sum() / total),
-        "border": float(spread[strip].sum() / total),
+        "inside": evidence_share(raw, outline),
+        "border": evidence_share(raw, strip),
         "pointing": float(outline.flat[spread.argmax()]),
     }
+
+
+def evidence_share(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> float:
+    """Return the share of a map's positive evidence in a region (H, W) of what the network sees; NaN without any."""
+    spread = _spread(raw, region)
+    total = spread.sum()
+    return float(spread[region].sum() / total) if total > 0 else float("nan")
+
+
+def _spread(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return a map's positive evidence at a region's size."""
+    height, width = region.shape
+    return upsample(raw.clip(0).astype(np.float32), width, height).astype(float)
 
 
 def rank_agreement(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
