@@ -42,16 +42,15 @@ def _parser() -> argparse.ArgumentParser:
 
     dashboard = commands.add_parser("dashboard", help="open the Explorer in a browser, no code in sight")
     dashboard.set_defaults(run=_dashboard)
-    dashboard.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
+    _model(dashboard)
     dashboard.add_argument("--port", type=int, default=8866, help="where to listen (default: 8866)")
     dashboard.add_argument("--no-browser", action="store_true", help="only print the address")
     dashboard.add_argument("--dark", action="store_true", help="light letters on a dark page")
 
     evaluate = commands.add_parser("evaluate", help="judge a model on images that it was not trained on")
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
-    evaluate.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
-    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    _data_and_out(evaluate)
+    _model(evaluate)
     evaluate.add_argument(
         "--part",
         default="test",
@@ -61,25 +60,19 @@ def _parser() -> argparse.ArgumentParser:
 
     faithful = commands.add_parser("faithfulness", help="judge the maps of every method and layer")
     faithful.set_defaults(run=_faithfulness)
-    faithful.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
     faithful.add_argument(
         "--masks", type=Path, required=True, metavar="DIR", help="<image>_segmentation.png outlines"
     )
-    faithful.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
-    faithful.add_argument("--images", type=int, default=500, help="how many test images (default: 500)")
-    faithful.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-
     shortcut = commands.add_parser("shortcuts", help="draw rulers, ink, hair and dark corners, and ask again")
     shortcut.set_defaults(run=_shortcuts)
-    shortcut.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
-    shortcut.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
-    shortcut.add_argument("--images", type=int, default=500, help="how many test images (default: 500)")
-    shortcut.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    for command in (faithful, shortcut):
+        _data_and_out(command)
+        _model(command)
+        command.add_argument("--images", type=int, default=500, help="how many test images (default: 500)")
 
     train = commands.add_parser("train", help="fine-tune the classifier on a folder of images")
     train.set_defaults(run=_train)
-    train.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    _data_and_out(train)
     train.add_argument(
         "--init",
         default="imagenet",
@@ -100,6 +93,15 @@ def _parser() -> argparse.ArgumentParser:
             help=f"default: {field.default}",
         )
     return parser
+
+
+def _data_and_out(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+
+
+def _model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", type=Path, metavar="FILE", help="a best_model.pth (default: the bundled one)")
 
 
 def _dashboard(options: argparse.Namespace) -> int:

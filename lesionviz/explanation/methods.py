@@ -26,7 +26,7 @@ MapFunction: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 def gradcam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """Sum over channels of mean(g) · A."""
-    return torch.einsum("...c,...chw->...hw", gradient.mean(dim=(-2, -1)), activations)
+    return _weighted(activations, gradient.mean(dim=(-2, -1)))
 
 
 def hirescam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
@@ -51,8 +51,12 @@ def gradcam_plus_plus(activations: torch.Tensor, gradient: torch.Tensor) -> torc
     total = (activations * largest).sum(dim=(-2, -1), keepdim=True)
     below = 2 * square + square * g * total
     alpha = torch.where(below != 0, square / torch.where(below != 0, below, 1), 0)
-    weights = (alpha * gradient.clamp_min(0)).sum(dim=(-2, -1))
-    return torch.einsum("...c,...chw->...hw", weights, activations)
+    return _weighted(activations, (alpha * gradient.clamp_min(0)).sum(dim=(-2, -1)))
+
+
+def _weighted(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Add up the channels (..., C, h, w), each times its weight (..., C); no copy in ``channels_last``."""
+    return (activations.movedim(-3, -1) @ weights[..., None, :, None]).squeeze(-1)
 
 
 @dataclass(frozen=True)
