@@ -147,6 +147,12 @@ def test_a_new_upload_clears_the_old_result_before_it_has_arrived(explorer: Expl
     assert "next.jpg" in page(explorer)
 
 
+def test_a_new_upload_clears_an_old_error(explorer: Explorer) -> None:
+    explorer.image = b"no picture"
+    send(explorer, {"kind": "start", "name": "next.jpg", "size": 5000})
+    assert explorer.error == ""
+
+
 def test_a_corrupt_upload_is_refused_by_name(explorer: Explorer, drawn: Path) -> None:
     explorer.image = synthetic_samples()[0]
     upload(explorer, "cut.jpg", drawn.read_bytes()[:2000])

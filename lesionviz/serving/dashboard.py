@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Callable
 from inspect import isawaitable
 from pathlib import Path
@@ -23,6 +25,8 @@ from lesionviz.errors import LesionvizError
 HERE = Path(__file__).parent
 NOTEBOOK = "lesion_explorer.ipynb"
 ADDRESS = "127.0.0.1"
+LONGEST_SOCKET_FOLDER = 40
+"""A socket's whole path may have 107 characters; Voila and Jupyter add about 65 to the folder's."""
 
 
 class _CookieIdentity(PasswordIdentityProvider):
@@ -44,11 +48,11 @@ class _CookieIdentity(PasswordIdentityProvider):
 class _Dashboard(Voila):  # type: ignore[misc]
     """Voila that says where it is in one line, and reads no configuration of the working directory."""
 
+    report: Callable[[str], None]
+
     @property
     def config_file_paths(self) -> list[str]:
         return []
-
-    report: Callable[[str], None]
 
     def listen(self) -> None:
         """Listen until stopped; the address is known once the loop runs, when a free port was found."""
@@ -108,7 +112,8 @@ def serve(
     ]
     config.VoilaConfiguration.show_tracebacks = False
     config.VoilaConfiguration.file_allowlist = []  # the page needs no file beside the notebook
-    if os.name == "posix":  # sockets that only this person can open, instead of ports that anyone here can
+    if sys.platform == "linux" and len(tempfile.gettempdir()) < LONGEST_SOCKET_FOLDER:
+        # Sockets that only this person can open, instead of ports that anyone on this computer can.
         config.KernelManager.transport = "ipc"
     # A kernel whose page is gone ends at once (see above), or after five minutes at the latest.
     config.MappingKernelManager.cull_idle_timeout = 300

@@ -14,8 +14,6 @@ NOTICE = (
     "For research and teaching. This is not a medical device, and its answer is not a diagnosis. "
     "Show a changing or worrying spot to a doctor."
 )
-
-
 FORCED = "The model must choose one of these four, even for a picture of something else."
 
 

@@ -11,7 +11,7 @@ It is driven by its traits, with or without a browser::
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,6 +128,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _upload_started(self, name: str) -> None:
         self._set_image(None)
+        self._clear()  # also when there was no image, but an error
         self._message.value = message_html(f"Receiving {name} …", "working")
 
     def _upload_arrived(self, name: str, data: bytes) -> None:
@@ -212,12 +213,8 @@ def _loading() -> Future[LesionClassifier]:
 
         return load()
 
-    return _run(load)
-
-
-def _run(work: Callable[[], LesionClassifier]) -> Future[LesionClassifier]:
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lesionviz-load")
-    future = pool.submit(work)
+    future = pool.submit(load)
     pool.shutdown(wait=False)
     return future
 
