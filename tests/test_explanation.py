@@ -95,16 +95,26 @@ def test_methods_follow_their_formula_worked_out_by_hand(method: str, expected: 
 
 
 def test_gradcam_plus_plus_follows_its_formula_worked_out_by_hand() -> None:
-    """Sums of A are 7 and 3; a = g² / (2 g² + g³ sum) = 1 / (2 + g sum) where g is not zero.
+    """Positive activations add up to 7 and 4; a = 1 / (2 + g sum) where g is positive.
 
-    Channel 0: g = 0.5, 2, 0.5 are positive: 0.5 / 5.5 + 2 / 16 + 0.5 / 5.5. Channel 1: g = 1, 1: 1 / 5 + 1 / 5.
+    Channel 0: g = 0.5, 2, 0.5: 0.5 / 5.5 + 2 / 16 + 0.5 / 5.5. Channel 1: g = 1, 1: 1 / 6 + 1 / 6.
     """
-    first, second = 2 * 0.5 / 5.5 + 2 / 16, 2 / 5
+    first, second = 2 * 0.5 / 5.5 + 2 / 16, 2 / 6
     expected = first * A[0] + second * A[1]
     assert torch.allclose(METHODS["gradcam++"].function(A, G), expected, atol=1e-6)
     tiny = METHODS["gradcam++"].function(A * 1e12, G * 1e-12)  # cubes of such gradients are not numbers any more
     assert torch.allclose(tiny, expected, rtol=1e-4)
     assert METHODS["gradcam++"].function(A, torch.zeros_like(G)).abs().max() == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_single_precision_is_enough_for_every_method(method: str, classifier: LesionClassifier) -> None:
+    """Against the same network in double precision: no map hangs on rounding."""
+    double = LesionClassifier(classifier.checkpoint, precision=torch.float64)
+    for sample in synthetic_samples():
+        single, exact = (c.explain_all(sample, method) for c in (classifier, double))
+        for key, shown in single.items():
+            assert np.abs(shown.raw - exact[key].raw).max() <= 1e-4 * np.abs(exact[key].raw).max()
 
 
 def test_hirescam_and_gradcam_are_the_same_map_at_features_8(classifier: LesionClassifier) -> None:

@@ -40,18 +40,15 @@ def layercam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
 
 
 def gradcam_plus_plus(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    """Sum over channels of w · A with w = sum of a · max(g, 0), a = g² / (2 g² + g³ · sum(A)).
+    """Sum over channels of w · A with w = sum of a · max(g, 0), a = g² / (2 g² + g³ · sum(max(A, 0))).
 
-    Where g is zero, a counts as zero. Gradients are divided by their largest first, which a does not
-    notice when A is multiplied by it in turn, so that cubes of small numbers do not vanish.
+    Only positive g count, and there a is 1 / (2 + g · sum(max(A, 0))), at most one half. The paper writes
+    sum(A), for blocks that end in a ReLU, where it is the same. This network's blocks put out negative
+    values too; with them the denominator crosses zero, and rounding alone would decide the map.
     """
-    largest = gradient.abs().amax(dim=(-3, -2, -1), keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
-    g = gradient / largest
-    square = g * g
-    total = (activations * largest).sum(dim=(-2, -1), keepdim=True)
-    below = 2 * square + square * g * total
-    alpha = torch.where(below != 0, square / torch.where(below != 0, below, 1), 0)
-    return _weighted(activations, (alpha * gradient.clamp_min(0)).sum(dim=(-2, -1)))
+    positive = gradient.clamp_min(0)
+    total = activations.clamp_min(0).sum(dim=(-2, -1), keepdim=True)
+    return _weighted(activations, (positive / (2 + positive * total)).sum(dim=(-2, -1)))
 
 
 def _weighted(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
