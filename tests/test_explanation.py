@@ -395,3 +395,19 @@ def test_memory_after_two_hundred_pictures_is_flat(classifier: LesionClassifier)
     before = process.memory_info().rss
     explain(200)
     assert process.memory_info().rss - before < 60e6  # one kept analysis has 3 MB: 200 would have 600 MB
+
+
+def test_a_batch_with_every_answer_in_it_leaves_no_wrong_gradients_behind(
+    classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each picture of the batch is explained for another class; none may take the others' rows for its own."""
+    from lesionviz import classifier as module
+
+    run = module.forward_with_gradient
+    monkeypatch.setattr(
+        module, "forward_with_gradient", lambda network, batch, layer, _: run(network, batch, layer, [0, 1, 2, 3])
+    )
+    for shown in classifier.explain_many(synthetic_samples(), "MEL", "features.3"):
+        alone = LesionClassifier(classifier.checkpoint).explain_all(shown.image)["features.3", "MEL"]
+        assert np.abs(shown.raw - alone.raw).max() <= 1e-4 * np.abs(alone.raw).max()
+        assert shown.shared_peak is None or shown.shared_peak == pytest.approx(alone.shared_peak, rel=1e-4)

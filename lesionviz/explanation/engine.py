@@ -39,11 +39,15 @@ class Trace:
     gradients: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)
 
     def one(self, index: int) -> Trace:
-        """Return the trace of one picture of the batch, in memory of its own."""
+        """Return the trace of one picture of the batch, in memory of its own.
+
+        A gradient that is zero throughout belongs to another picture of the batch and is left out; it is
+        taken when it is asked for.
+        """
         return Trace(
             {layer: a[index : index + 1].clone() for layer, a in self.activations.items()},
             self.logits[index : index + 1].clone(),
-            {key: g[index : index + 1].clone() for key, g in self.gradients.items()},
+            {key: g[index : index + 1].clone() for key, g in self.gradients.items() if g[index].any()},
         )
 
 
