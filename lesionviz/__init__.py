@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier, Prediction, load
-    from lesionviz.data.isic2019 import read_isic2019
+    from lesionviz.data.read import read_collection
     from lesionviz.errors import LesionvizError
     from lesionviz.evaluation.evaluate import evaluate
     from lesionviz.explanation import Explanation
+    from lesionviz.recipe import Recipe
     from lesionviz.training.loop import train
-    from lesionviz.training.recipe import Recipe
     from lesionviz.widgets import Explorer
 
 __version__ = "0.1.0"
@@ -27,10 +27,10 @@ _HOMES = {
     "LesionClassifier": "lesionviz.classifier",
     "LesionvizError": "lesionviz.errors",
     "Prediction": "lesionviz.classifier",
-    "Recipe": "lesionviz.training.recipe",
+    "Recipe": "lesionviz.recipe",
     "evaluate": "lesionviz.evaluation.evaluate",
     "load": "lesionviz.classifier",
-    "read_isic2019": "lesionviz.data.isic2019",
+    "read_collection": "lesionviz.data.read",
     "train": "lesionviz.training.loop",
 }
 
@@ -43,7 +43,7 @@ __all__ = [
     "Recipe",
     "evaluate",
     "load",
-    "read_isic2019",
+    "read_collection",
     "train",
 ]
 

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import lesionviz
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
-from lesionviz.training.recipe import Recipe
+from lesionviz.files import replacing
+from lesionviz.recipe import CHOICES, Recipe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         _model(command)
         command.add_argument("--images", type=int, default=500, help="how many test images (default: 500)")
 
+    _data_commands(commands.add_parser("data", help="look at labelled images, or download the official ones"))
+
     train = commands.add_parser("train", help="fine-tune the classifier on a folder of images")
     train.set_defaults(run=_train)
     _data_and_out(train)
@@ -86,18 +90,34 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--split-seed", type=int, default=2019, help="of the split by lesion (default: 2019)")
     recipe = train.add_argument_group("recipe")
     for field in fields(Recipe):
+        kind = type(field.default)
+        how: dict[str, Any] = {"type": kind}
+        if kind is bool:
+            how = {"action": argparse.BooleanOptionalAction}
+        elif field.name in CHOICES:
+            how = {"choices": CHOICES[field.name], "metavar": "|".join(CHOICES[field.name])}
         recipe.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=type(field.default),
-            default=field.default,
-            help=f"default: {field.default}",
+            f"--{field.name.replace('_', '-')}", default=field.default, help=f"default: {field.default}", **how
         )
     return parser
 
 
 def _data_and_out(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder in the ISIC 2019 layout")
+    command.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder or table of labelled images")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+
+
+def _data_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    inspect = commands.add_parser("inspect", help="say what is in a folder: classes, sources, missing, broken, twice")
+    inspect.set_defaults(run=_inspect)
+    inspect.add_argument("place", type=Path, metavar="DIR", help="folder or table of labelled images")
+    inspect.add_argument("--out", type=Path, metavar="DIR", help="also write the text and a figure there")
+    inspect.add_argument("--split-seed", type=int, default=2019, help="of the split whose leakage is counted")
+    download = commands.add_parser("download", help="fetch the ISIC 2019 training data (9.1 GB)")
+    download.set_defaults(run=_download)
+    download.add_argument("folder", type=Path, metavar="DIR", help="where to")
+    download.add_argument("--accept-licence", action="store_true", help="do not ask whether you accept it")
 
 
 def _model(command: argparse.ArgumentParser) -> None:
@@ -134,6 +154,39 @@ def _evaluate(options: argparse.Namespace) -> int:
         shares = [f"{s:.1%}" if s is not None else "unknown" for s in (sensitivity, specificity)]
         _say(f"{code:>4}: sensitivity {shares[0]}, specificity {shares[1]}")
     _say(f"Written to {options.out}: metrics.json, predictions.csv, confusion_matrix.png, MODEL_CARD.md")
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from lesionviz.data.inspection import inspect
+    from lesionviz.data.read import read_collection
+    from lesionviz.data.split import leakage_text
+
+    collection = read_collection(options.place)
+    inspection = inspect(collection)
+    text = inspection.to_text() + "\n\n" + leakage_text(collection, options.split_seed)
+    _say(text)
+    if options.out:
+        with replacing(options.out / "inspection.txt") as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+        with replacing(options.out / "inspection.png") as temporary:
+            inspection.figure().savefig(temporary, dpi=150)
+        _say(f"Written to {options.out}: inspection.txt, inspection.png")
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    from lesionviz.data.download import LICENCE, download_isic2019
+
+    _say(LICENCE)
+    if not options.accept_licence:
+        if not sys.stdin.isatty():
+            raise LesionvizError("Nobody is here to accept the licence. Say so with --accept-licence.")
+        if input("Do you accept this licence? [y/N] ").strip().lower() not in {"y", "yes"}:
+            _say("Nothing was downloaded.")
+            return 1
+    download_isic2019(options.folder)
+    _say(f"Complete. Look at it with: lesionviz data inspect {options.folder}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.pixel_cache import VARIABLE
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.data.synthetic_collection import write_synthetic_isic2019
@@ -17,6 +19,14 @@ from lesionviz.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep decoded pixels out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ Readers of particular layouts make collections; splitting, training and evaluati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -13,25 +13,33 @@ import pandas as pd
 from lesionviz.diagnoses import CODES
 
 COLUMNS = ("image", "lesion", "diagnosis", "source", "path")
+DETAILS = ("age", "sex", "site")
+"""Columns that a layout may fill besides: years, ``female`` or ``male``, body site; NaN where not known."""
+
+
+def _no_rows() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(COLUMNS))
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Labelled images in the four classes.
+    """Labelled images in the four classes, and those of other diagnoses.
 
     Attributes:
         table: columns ``image`` (unique id), ``lesion`` (photographs of one lesion share it),
             ``diagnosis`` (a code), ``source`` (the clinic it comes from, or ``"unknown"``) and
-            ``path`` (of the file, or ``None`` where it is not here); sorted by ``image``.
+            ``path`` (of the file, or ``None`` where it is not here), and the ``DETAILS`` that the layout
+            records; sorted by ``image``.
         folder: where it was read from.
-        rows_in_table: labelled rows found, of any diagnosis.
-        rows_of_other_diagnoses: rows left out because their diagnosis is not one of the four.
+        others: rows of other diagnoses, with the same columns and the layout's own label as
+            ``diagnosis``; kept aside to test what the classifier does with what it does not know.
+        layout: the layout's name, for people.
     """
 
     table: pd.DataFrame
     folder: Path
-    rows_in_table: int
-    rows_of_other_diagnoses: int
+    others: pd.DataFrame = field(default_factory=_no_rows)
+    layout: str = "images"
 
     @property
     def present(self) -> pd.DataFrame:
@@ -43,11 +51,19 @@ class Collection:
         counts = self.present["diagnosis"].value_counts()
         missing = len(self.table) - len(self.present)
         lines = [
-            f"{self.rows_in_table:,} labelled rows, {len(self.table):,} of them in the four classes "
-            f"({self.rows_of_other_diagnoses:,} of other diagnoses left out)",
+            f"{self.layout}: {len(self.table) + len(self.others):,} labelled rows, {len(self.table):,} of them in "
+            f"the four classes ({len(self.others):,} of other diagnoses kept aside)",
             f"{len(self.present):,} images of {self.present['lesion'].nunique():,} lesions are here: "
             + " · ".join(f"{code} {counts.get(code, 0):,}" for code in CODES),
         ]
         if missing:
             lines.append(f"{missing:,} rows have no image file here and are passed over")
         return "\n".join(lines)
+
+
+def make_collection(rows: pd.DataFrame, folder: Path, layout: str) -> Collection:
+    """Return a collection from rows with ``COLUMNS`` whose ``diagnosis`` may be a code or any other label."""
+    columns = [column for column in (*COLUMNS, *DETAILS) if column in rows]
+    known = rows["diagnosis"].isin(CODES)
+    table, others = (rows[chosen][columns].sort_values("image", ignore_index=True) for chosen in (known, ~known))
+    return Collection(table, folder, others, layout)

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from lesionviz.data.collection import Collection
+from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing, sha256
 
@@ -35,12 +36,14 @@ class Split:
         table: columns ``image``, ``lesion``, ``diagnosis``, ``part``; sorted by ``image``.
         seed: what the random assignment started from.
         validation, test: fractions of the images asked for.
+        by: ``"lesion"``, or ``"random"`` by image.
     """
 
     table: pd.DataFrame
     seed: int
     validation: float
     test: float
+    by: str = "lesion"
 
     def to_csv(self) -> bytes:
         """Return the split as CSV; the same split gives the same bytes on every machine."""
@@ -70,7 +73,13 @@ class Split:
     def describe(self) -> dict[str, Any]:
         """Return what a checkpoint records of the split."""
         digest = hashlib.sha256(self.to_csv()).hexdigest()
-        return {"sha256": digest, "seed": self.seed, "validation": self.validation, "test": self.test}
+        return {
+            "sha256": digest,
+            "by": self.by,
+            "seed": self.seed,
+            "validation": self.validation,
+            "test": self.test,
+        }
 
 
 def split_by_lesion(collection: Collection, seed: int = 2019, validation: float = 0.15, test: float = 0.15) -> Split:
@@ -115,3 +124,62 @@ def split_by_lesion(collection: Collection, seed: int = 2019, validation: float 
     part[fold < folds["test"]] = "test"
     assigned = table[["image", "lesion", "diagnosis"]].assign(part=part)
     return Split(assigned, seed, validation, test)
+
+
+def split_at_random(collection: Collection, seed: int = 2019, validation: float = 0.15, test: float = 0.15) -> Split:
+    """Assign every image at random, stratified by diagnosis, whatever lesion it shows.
+
+    Photographs of one lesion then fall into several parts, and a test image may show a lesion that was
+    trained on; :func:`leakage_report` says how often. Here only to measure what that does to figures.
+
+    Args:
+        collection: what to split.
+        seed: the same seed gives the same split.
+        validation, test: fraction of the images in each.
+
+    Raises:
+        LesionvizError: a fraction is out of range, or a class has too few images.
+    """
+    table = collection.table
+    diagnosis = table["diagnosis"]
+    try:
+        learn, tested = train_test_split(table.index, test_size=test, stratify=diagnosis, random_state=seed)
+        _, validated = train_test_split(
+            learn, test_size=validation / (1 - test), stratify=diagnosis[learn], random_state=seed
+        )
+    except ValueError as error:
+        raise LesionvizError(f"{len(table)} images cannot be split at random: {error}") from error
+    part = pd.Series("train", index=table.index, dtype=object)
+    part[validated], part[tested] = "validation", "test"
+    return Split(table[["image", "lesion", "diagnosis"]].assign(part=part), seed, validation, test, "random")
+
+
+def leakage_report(split: Split) -> pd.DataFrame:
+    """Return how many test images show a lesion that is also in the training or the validation part.
+
+    Returns:
+        One row for each diagnosis and one, ``"all"``, for everything: ``images`` in the test part, ``leaked``
+        of them, and ``share``, from 0 to 1.
+    """
+    tested = split.table[split.table["part"] == "test"]
+    learned_from = split.table["lesion"][split.table["part"] != "test"]  # validation images choose the epoch
+    leaked = tested["lesion"].isin(learned_from)
+    by_class = leaked.groupby(tested["diagnosis"]).agg(images="size", leaked="sum")
+    by_class.loc["all"] = [len(leaked), leaked.sum()]
+    return by_class.assign(share=by_class["leaked"] / by_class["images"])
+
+
+def leakage_text(collection: Collection, seed: int = 2019) -> str:
+    """Say how many test images a random split and the lesion-grouped one would leak."""
+    if collection.table["lesion"].is_unique:
+        return "No two images are known to show the same lesion, so a split's leakage cannot be counted."
+    lines = ["Test images that show a lesion which is also in the training or validation part:"]
+    for name, divide in (("a split at random", split_at_random), ("the split by lesion", split_by_lesion)):
+        try:
+            report = leakage_report(divide(collection, seed))
+        except LesionvizError as error:
+            lines.append(f"  {name}: not possible. {error}")
+            continue
+        by_class = " · ".join(f"{code} {report['share'][code]:.0%}" for code in CODES if code in report.index)
+        lines.append(f"  {name}: {report['share']['all']:.1%} ({by_class})")
+    return "\n".join(lines)

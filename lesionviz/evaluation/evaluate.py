@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from lesionviz.classifier import LesionClassifier, Prediction, load
 from lesionviz.data.collection import Collection
-from lesionviz.data.isic2019 import read_isic2019
-from lesionviz.data.split import PARTS, split_by_lesion
+from lesionviz.data.read import read_collection
+from lesionviz.data.split import PARTS, split_at_random, split_by_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.figures import confusion_figure
@@ -83,7 +83,7 @@ def evaluate(
     test image can never be one that the model was trained on.
 
     Args:
-        data: a folder in the ISIC 2019 layout, or a collection.
+        data: a folder or table in a known layout (:mod:`lesionviz.data.read`), or a collection.
         model: a checkpoint's path or a classifier; by default the bundled one.
         out: folder for the results; by default nothing is written.
         part: ``"test"``, ``"validation"`` or ``"train"`` of that split, or ``"all"`` images: only for a
@@ -93,7 +93,7 @@ def evaluate(
         LesionvizError: the data or the model cannot be used, or the split does not come out the same.
     """
     classifier = model if isinstance(model, LesionClassifier) else load(model)
-    collection = data if isinstance(data, Collection) else read_isic2019(data)
+    collection = data if isinstance(data, Collection) else read_collection(data)
     rows = rows_of_part(classifier, collection, part)
     answers: list[Prediction] = []
     for answer in tqdm(
@@ -131,7 +131,8 @@ def rows_of_part(classifier: LesionClassifier, collection: Collection, part: str
     seed, validation, test = (recorded.get(key) for key in ("seed", "validation", "test"))
     if type(seed) is not int or not isinstance(validation, float) or not isinstance(test, float):
         raise LesionvizError(f"The model's record of its split is damaged. {advice}")
-    split = split_by_lesion(collection, seed, validation, test)
+    divide = split_at_random if recorded.get("by") == "random" else split_by_lesion
+    split = divide(collection, seed, validation, test)
     digest = split.describe()["sha256"]
     if digest != recorded.get("sha256"):
         raise LesionvizError(

@@ -33,7 +33,7 @@ from tqdm.auto import tqdm
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.collection import Collection
-from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.read import read_collection
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import mean_by_group
 from lesionviz.evaluation.evaluate import rows_of_part
@@ -155,7 +155,7 @@ def faithfulness(
     """
     checkpoint = Checkpoint.load(model)
     classifier = LesionClassifier(checkpoint)
-    collection = data if isinstance(data, Collection) else read_isic2019(data)
+    collection = data if isinstance(data, Collection) else read_collection(data)
     rows = _with_outline(rows_of_part(classifier, collection, "test"), Path(masks))
     rows = rows.sample(min(images, len(rows)), random_state=seed)
     judge = _Judge(checkpoint, tuple(layers), seed)

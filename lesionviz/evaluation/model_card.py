@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import Any
+
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.evaluation.metrics import Metrics
+from lesionviz.recipe import Recipe
 
 
 def model_card(checkpoint: Checkpoint, metrics: Metrics, data: str, part: str, lesions: int) -> str:
@@ -56,11 +60,24 @@ def model_card(checkpoint: Checkpoint, metrics: Metrics, data: str, part: str, l
 def training_command(checkpoint: Checkpoint) -> str:
     """Return the command that trains the model again, every recipe setting spelled out."""
     recipe = dict(checkpoint.recipe)
-    half = recipe.pop("half", False)
-    options = {"data": "ISIC_2019", "out": "OUT", "split_seed": checkpoint.split.get("seed"), **recipe}
-    words = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value is not None]
-    words += ["--half"] if half else []
+    settings = Recipe.from_dict(recipe).to_dict()
+    options = {
+        "data": "ISIC_2019",
+        "out": "OUT",
+        "split_seed": checkpoint.split.get("seed"),
+        "init": recipe.get("init"),
+        **settings,
+        "half": recipe.get("half") or None,
+    }
+    words = [_option(name, value) for name, value in options.items() if value is not None]
     return "lesionviz train " + " \\\n  ".join(words)
+
+
+def _option(name: str, value: Any) -> str:
+    dashed = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{dashed}" if value else f"--no-{dashed}"
+    return f"--{dashed} {shlex.quote(str(value))}"
 
 
 def _figures(metrics: Metrics) -> str:

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.artefacts import ARTEFACTS
 from lesionviz.data.collection import Collection
-from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.read import read_collection
 from lesionviz.diagnoses import DIAGNOSES
 from lesionviz.evaluation.bootstrap import mean_by_group
 from lesionviz.evaluation.evaluate import rows_of_part
@@ -107,7 +107,7 @@ def shortcuts(
         LesionvizError: data or model cannot be used.
     """
     classifier = model if isinstance(model, LesionClassifier) else load(model)
-    collection = data if isinstance(data, Collection) else read_isic2019(data)
+    collection = data if isinstance(data, Collection) else read_collection(data)
     rows = rows_of_part(classifier, collection, "test")
     rows = rows.sample(min(images, len(rows)), random_state=seed)
     random = np.random.default_rng(seed)

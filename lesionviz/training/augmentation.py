@@ -15,9 +15,10 @@ from PIL import Image
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from lesionviz.data.pixel_cache import CachedPixels
 from lesionviz.imaging import open_image
 from lesionviz.preprocessing import RESAMPLING, Preprocessing, to_tensor
-from lesionviz.training.recipe import Recipe
+from lesionviz.recipe import Recipe
 
 Transform: TypeAlias = Callable[[Image.Image], torch.Tensor]
 """An RGB picture to a uint8 tensor (3, size, size)."""
@@ -49,19 +50,22 @@ def plain(preprocessing: Preprocessing) -> Transform:
 
 
 class LabelledImages(Dataset[tuple[torch.Tensor, int]]):
-    """Image files with class indices, decoded and transformed one at a time.
+    """Pictures with class indices, transformed one at a time.
 
     Args:
-        paths: image files; opened through :func:`lesionviz.imaging.open_image`.
-        labels: class indices, as many as paths.
+        pictures: paths of image files, decoded each time through :func:`lesionviz.imaging.open_image`, or
+            the pixels of a cache.
+        labels: class indices, as many as pictures.
         transform: one of the two ways above.
     """
 
-    def __init__(self, paths: Sequence[str], labels: Sequence[int], transform: Transform) -> None:
-        self._paths, self._labels, self._transform = list(paths), list(labels), transform
+    def __init__(self, pictures: Sequence[str] | CachedPixels, labels: Sequence[int], transform: Transform) -> None:
+        self._pictures, self._labels, self._transform = pictures, list(labels), transform
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._labels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self._transform(open_image(self._paths[index]).pixels), self._labels[index]
+        picture = self._pictures[index]
+        pixels = open_image(picture).pixels if isinstance(picture, str) else picture
+        return self._transform(pixels), self._labels[index]

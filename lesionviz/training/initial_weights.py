@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.error import URLError
 
+import torch
+
 from lesionviz.checkpoint import read_tensors
 from lesionviz.errors import LesionvizError
 from lesionviz.network import Network, build_network
@@ -27,6 +29,10 @@ def initial_network(init: str | Path = IMAGENET) -> tuple[Network, str]:
         LesionvizError: the download failed, or the file does not fit; the text names the other ways.
     """
     network = build_network()
+    # torchvision draws a head as for 1,000 classes; with four that means logits of 5 and more from the start.
+    head = network.get_submodule("classifier.1")
+    assert isinstance(head, torch.nn.Linear)
+    head.reset_parameters()
     if str(init) == SCRATCH:
         return network, "The trunk started from random weights."
     if str(init) == IMAGENET:

@@ -2,6 +2,10 @@
 
 What a run leaves in its folder: ``split.csv``, ``history.csv`` (a row for each epoch), ``best_model.pth``,
 and, until it is finished, ``unfinished.pth``, from which ``resume`` goes on.
+
+It runs on accelerate: on a CPU, a GPU, or as one of several processes started by ``torchrun``, which then
+share every batch. On GPUs it computes in bfloat16 and batch norm sees the whole batch; on CPUs each
+process normalises its own part of a batch.
 """
 
 from __future__ import annotations
@@ -12,26 +16,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
+from accelerate.utils import broadcast, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from lesionviz.checkpoint import Checkpoint, read_tensors
 from lesionviz.data.collection import Collection
-from lesionviz.data.isic2019 import read_isic2019
-from lesionviz.data.split import Split, split_by_lesion
+from lesionviz.data.pixel_cache import PixelCache
+from lesionviz.data.read import read_collection
+from lesionviz.data.split import Split, split_at_random, split_by_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.files import replacing
 from lesionviz.network import Network
+from lesionviz.preprocessing import Preprocessing
+from lesionviz.recipe import Recipe
 from lesionviz.training.augmentation import LabelledImages, augmented, plain
+from lesionviz.training.averaging import moving_average
+from lesionviz.training.balance import Balancing
 from lesionviz.training.initial_weights import IMAGENET, initial_network
-from lesionviz.training.recipe import Recipe
+from lesionviz.training.progress import Progress, Watcher
+from lesionviz.training.stages import StagedNetwork, frozen_blocks
 
 BEST = "best_model.pth"
 HISTORY = "history.csv"
@@ -40,6 +49,8 @@ LICENCE = (
     "For research and teaching, not for diagnosis. Trained on ISIC 2019 images (CC BY-NC 4.0) "
     "from ImageNet weights: not for commercial use."
 )
+STEPS_BETWEEN_QUESTIONS = 5
+"""Several processes agree on whether to stop, and tell their watchers, once in so many steps."""
 
 
 @dataclass(frozen=True)
@@ -69,33 +80,37 @@ def train(
     init: str | Path = IMAGENET,
     recipe: Recipe | None = None,
     split_seed: int = 2019,
+    split: Split | None = None,
     resume: bool = False,
     half: bool = False,
     cpu: bool = False,
     workers: int = 0,
     report: Callable[[str], None] | None = None,
+    watch: Watcher | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
     """Fine-tune an EfficientNet-B0 and keep the epoch with the best validation balanced accuracy.
 
     Args:
-        data: a folder in the ISIC 2019 layout, or a collection.
+        data: a folder or table in a known layout (:mod:`lesionviz.data.read`), or a collection.
         out: folder for the results; made when missing.
         init: ``"imagenet"``, ``"scratch"`` or the path of a state dict.
         recipe: every number that decides the outcome; by default ``Recipe()``.
-        split_seed: of the lesion-grouped split.
+        split_seed: of the split.
+        split: a split made by hand, instead of the recipe's.
         resume: go on with the unfinished training in ``out``.
         half: store the weights in half precision, 8 MB instead of 16.
         cpu: use the CPU even where a GPU is at hand.
-        workers: processes that decode images beside the training.
+        workers: processes that read images beside the training.
         report: receives sentences about what is found and reached; by default they are dropped.
+        watch: receives events while it runs; bars are then not drawn.
+        stop: asked after every step; when it answers True, the training ends as if stopped by hand.
 
     Raises:
         LesionvizError: the data, the starting weights or ``out`` cannot be used.
     """
-    say = report or (lambda sentence: None)
     out, recipe = Path(out), recipe or Recipe()
-    collection = data if isinstance(data, Collection) else read_isic2019(data)
-    say(collection.describe())
+    collection = data if isinstance(data, Collection) else read_collection(data)
     unfinished = out / UNFINISHED
     if unfinished.exists() and not resume:
         raise LesionvizError(
@@ -104,8 +119,12 @@ def train(
     if resume and not unfinished.exists():
         raise LesionvizError(f"{out} holds no unfinished training to resume. Start one without --resume.")
 
-    split = split_by_lesion(collection, seed=split_seed)
-    run = _Run(recipe, collection, split, init, out, half=half, cpu=cpu, workers=workers)
+    if split is None:
+        divide = split_by_lesion if recipe.split_by == "lesion" else split_at_random
+        split = divide(collection, seed=split_seed)
+    run = _Run(recipe, collection, split, init, out, half=half, cpu=cpu, workers=workers, watch=watch, stop=stop)
+    say = report if report and run.accelerator.is_main_process else lambda sentence: None
+    say(collection.describe())
     if resume:
         run.restore(unfinished)
         say(f"Resuming after epoch {run.epoch}.")
@@ -113,14 +132,14 @@ def train(
         split.save(out)
     interrupted = False
     try:
-        while run.epoch < recipe.epochs:
+        while not run.finished:
             say(run.one_epoch())
     except KeyboardInterrupt:
         if not run.history:
             raise
         interrupted = True
         say(f"Stopped by hand. {out / BEST} holds the best epoch so far.")
-    if not interrupted:
+    if run.accelerator.is_main_process and not interrupted:
         unfinished.unlink(missing_ok=True)
     return TrainingResult(out / BEST, pd.DataFrame(run.history), run.best_epoch, split, interrupted)
 
@@ -139,55 +158,94 @@ class _Run:
         half: bool,
         cpu: bool,
         workers: int,
+        watch: Watcher | None,
+        stop: Callable[[], bool] | None,
     ) -> None:
         self.recipe, self.split, self.out = recipe, split, out
-        self.init, self.half = init, half
+        self.init, self.half, self.watch, self.stop = init, half, watch, stop
         self.epoch, self.best_epoch, self.history = 0, 0, list[dict[str, Any]]()
-        mixed = "bf16" if torch.cuda.is_available() and not cpu else "no"
-        self.accelerator = Accelerator(cpu=cpu, mixed_precision=mixed)
-        set_seed(recipe.seed)  # the head starts at random
+        self.accelerator = _accelerator(recipe, cpu)
+        set_seed(recipe.seed)  # the head starts at random, the same on every process
 
         network, self.origin = initial_network(init)
         train_rows, validation_rows = split.rows(collection, "train"), split.rows(collection, "validation")
         self.trained_on = (
             f"Fine-tuned on {len(train_rows):,} images of {train_rows['lesion'].nunique():,} lesions, the epoch "
-            f"chosen on {len(validation_rows):,} images of {validation_rows['lesion'].nunique():,} other lesions."
+            f"chosen on {len(validation_rows):,} images of {validation_rows['lesion'].nunique():,} "
+            + ("other lesions." if recipe.split_by == "lesion" else "lesions, which training may have seen too.")
         )
-        labels = _labels(train_rows)
-        self.weights = _class_weights(labels, recipe.class_weight_power).to(self.accelerator.device)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.order = torch.Generator()
+        labels = _labels(train_rows)
+        self.balancing = Balancing.of(labels, recipe.balance, recipe.balance_power).to(self.accelerator.device)
+        training, validation = self._loaders(train_rows, validation_rows, workers)
+
+        network = network.to(self.accelerator.device)
+        if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
+            network = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        # channels_last runs 1.3 to 1.4 times as fast on a CPU.
+        staged = StagedNetwork(network.to(memory_format=torch.channels_last))
+        optimizer = torch.optim.AdamW(staged.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        self.staged, self.optimizer, self.training, self.validation = self.accelerator.prepare(
+            staged, optimizer, training, validation
+        )
+        self.average = moving_average(network, recipe.ema) if recipe.ema else None
+        self.schedule: torch.optim.lr_scheduler.LRScheduler
+        if recipe.schedule == "one-cycle":
+            self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer,
+                max_lr=recipe.learning_rate,
+                total_steps=recipe.epochs * len(self.training),
+                pct_start=recipe.warm_up,
+            )
+        else:
+            self.schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is done, or patience has run out."""
+        waited = self.epoch - self.best_epoch
+        return self.epoch >= self.recipe.epochs or 0 < self.recipe.patience <= waited
+
+    def _loaders(
+        self, train_rows: pd.DataFrame, validation_rows: pd.DataFrame, workers: int
+    ) -> tuple[DataLoader[Any], DataLoader[Any]]:
+        recipe = self.recipe
+        labels = _labels(train_rows)
+        sampler = self.balancing.sampler(self.order)
+        way = augmented(recipe) if recipe.augmentation == "full" else plain(recipe.preprocessing)
         training: DataLoader[Any] = DataLoader(
-            LabelledImages(train_rows["path"], labels, augmented(recipe)),
+            LabelledImages(self._pictures(train_rows, recipe.cached_training), labels, way),
             batch_size=recipe.batch_size,
-            shuffle=True,
+            sampler=sampler,
+            shuffle=sampler is None,
             # A last batch of one image would break batch norm.
             drop_last=len(train_rows) > recipe.batch_size,
             num_workers=workers,
             generator=self.order,
         )
         validation: DataLoader[Any] = DataLoader(
-            LabelledImages(validation_rows["path"], _labels(validation_rows), plain(recipe.preprocessing)),
+            LabelledImages(
+                self._pictures(validation_rows, recipe.preprocessing),
+                _labels(validation_rows),
+                plain(recipe.preprocessing),
+            ),
             batch_size=2 * recipe.batch_size,
             num_workers=workers,
         )
-        # channels_last runs 1.3 to 1.4 times as fast on a CPU.
-        network = network.to(memory_format=torch.channels_last)
-        self.network, self.optimizer, self.training, self.validation = self.accelerator.prepare(
-            network, optimizer, training, validation
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=recipe.learning_rate,
-            total_steps=recipe.epochs * len(self.training),
-            pct_start=0.2,
-        )
+        return training, validation
+
+    def _pictures(self, rows: pd.DataFrame, preprocessing: Preprocessing) -> Any:
+        """Return the pictures of some rows: from the cache, or their paths to decode anew each time."""
+        if not self.recipe.cache:
+            return rows["path"].tolist()
+        with self.accelerator.main_process_first():  # one process decodes, the others find it done
+            return PixelCache(preprocessing).get(rows["path"].tolist(), self.accelerator.is_main_process)
 
     def one_epoch(self) -> str:
         """Train for one epoch, validate, save; return a sentence about it."""
         started = time.monotonic()
         train_loss = self._train()
-        validation_loss, metrics = self._validate()
+        validation_loss, metrics = self._validate(train_loss)
         self.epoch += 1
         row = {
             "epoch": self.epoch,
@@ -208,6 +266,7 @@ class _Run:
             with replacing(self.out / HISTORY) as temporary:
                 pd.DataFrame(self.history).to_csv(temporary, index=False)
             self._save_unfinished()
+        self._tell("epoch", len(self.training), len(self.training), train_loss, row)
         return (
             f"Epoch {self.epoch} of {self.recipe.epochs}: training loss {train_loss:.3f}, validation loss "
             f"{validation_loss:.3f}, accuracy {metrics.accuracy:.3f}, balanced accuracy "
@@ -217,54 +276,83 @@ class _Run:
     def _train(self) -> float:
         """Take one optimizer step for each batch; return the mean loss."""
         # Every random source starts anew from the epoch's number, so that a resumed training sees the
-        # same images in the same order, cut and coloured the same way, as an unbroken one.
-        set_seed(self.recipe.seed + 1_000_003 * (self.epoch + 1))
+        # same images in the same order, cut and coloured the same way, as an unbroken one. Processes
+        # must not cut their parts of a batch alike.
+        set_seed(self.recipe.seed + 1_000_003 * (self.epoch + 1) + self.accelerator.process_index)
         self.order.manual_seed(self.recipe.seed + self.epoch + 1)
-        self.network.train()
-        total = 0.0
+        self.accelerator.unwrap_model(self.staged).frozen = frozen_blocks(self.recipe, self.epoch)
+        self.staged.train()
+        total = torch.zeros((), device=self.accelerator.device)
         bar = self._progress(self.training, f"Epoch {self.epoch + 1}/{self.recipe.epochs}")
         for step, (pictures, labels) in enumerate(bar, start=1):
-            loss = self._loss(self._logits(pictures), labels, self.recipe.label_smoothing)
+            loss = self.balancing.loss(self._logits(self.staged, pictures), labels, self.recipe.label_smoothing)
             self.optimizer.zero_grad()
             self.accelerator.backward(loss)
             self.optimizer.step()
             self.schedule.step()
-            total += loss.item()
-            bar.set_postfix(loss=f"{total / step:.3f}")
-        return total / len(self.training)
+            if self.average is not None:
+                self.average.update_parameters(self.accelerator.unwrap_model(self.staged).network)
+            total += loss.detach()
+            if step % STEPS_BETWEEN_QUESTIONS == 0 or step == len(self.training):
+                bar.set_postfix(loss=f"{total.item() / step:.3f}")
+                self._tell("training", step, len(self.training), total.item() / step)
+                self._stop_if_asked()
+        mean: float = self.accelerator.reduce(total, "mean").item() / len(self.training)
+        return mean
 
     @torch.inference_mode()
-    def _validate(self) -> tuple[float, Metrics]:
-        """Return the mean loss and the figures over the validation images."""
-        self.network.eval()
+    def _validate(self, train_loss: float) -> tuple[float, Metrics]:
+        """Return the mean cross-entropy and the figures over the validation images."""
+        network = self._kept_network().eval()
+        if self.accelerator.num_processes > 1:  # batch norm's statistics differ between processes
+            for buffer in network.buffers():
+                buffer.copy_(broadcast(buffer))
         logits, truth = [], []
-        for pictures, labels in self._progress(self.validation, "Validation"):
+        bar = self._progress(self.validation, "Validation")
+        for step, (pictures, labels) in enumerate(bar, start=1):
             # gather_for_metrics drops the samples that several processes pad the last batch with.
-            outputs, targets = self.accelerator.gather_for_metrics((self._logits(pictures), labels))
+            outputs, targets = self.accelerator.gather_for_metrics((self._logits(network, pictures), labels))
             logits.append(outputs.float())
             truth.append(targets)
+            self._tell("validation", step, len(self.validation), train_loss)
         outputs, targets = torch.cat(logits), torch.cat(truth)
-        loss = self._loss(outputs, targets, 0.0).item()
+        loss = torch.nn.functional.cross_entropy(outputs, targets).item()
         return loss, score(targets.cpu().numpy(), outputs.argmax(1).cpu().numpy())
 
-    def _logits(self, pictures: torch.Tensor) -> torch.Tensor:
+    def _kept_network(self) -> Network:
+        """Return the network that is judged and saved: the average, where there is one."""
+        network: Network = (
+            self.average.module if self.average is not None else self.accelerator.unwrap_model(self.staged).network
+        )
+        return network
+
+    def _logits(self, network: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
         batch = self.recipe.preprocessing.normalise(pictures).contiguous(memory_format=torch.channels_last)
         with self.accelerator.autocast():
-            logits: torch.Tensor = self.network(batch)
-        return logits
-
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(logits, labels, weight=self.weights, label_smoothing=smoothing)
+            logits: torch.Tensor = network(batch)
+        return logits.float()
 
     def _progress(self, loader: Any, description: str) -> Any:
-        """Show a bar on the main process, where someone is looking."""
-        hidden = True if not self.accelerator.is_main_process else None  # None: hidden when not a terminal
+        """Show a bar on the main process, where someone is looking and nobody else shows one."""
+        hidden = True if self.watch or not self.accelerator.is_main_process else None  # None: if not a terminal
         return tqdm(loader, desc=description, leave=False, disable=hidden)
 
+    def _tell(self, phase: str, step: int, steps: int, loss: float, row: dict[str, Any] | None = None) -> None:
+        if self.watch and self.accelerator.is_main_process:
+            epoch = self.epoch + (row is None)  # the epoch under way, or the one that has ended
+            self.watch(Progress(phase, epoch, self.recipe.epochs, step, steps, loss, row))
+
+    def _stop_if_asked(self) -> None:
+        """End like Ctrl-C when the stop function says so; all processes at the same step."""
+        asked = torch.tensor(float(bool(self.stop and self.stop())), device=self.accelerator.device)
+        if self.accelerator.num_processes > 1:
+            asked = self.accelerator.reduce(asked, "sum")
+        if asked.item():
+            raise KeyboardInterrupt
+
     def _checkpoint(self, metrics: Metrics) -> Checkpoint:
-        network: Network = self.accelerator.unwrap_model(self.network)
         return Checkpoint(
-            state_dict=network.state_dict(),
+            state_dict=self._kept_network().state_dict(),
             preprocessing=self.recipe.preprocessing,
             recipe=self.recipe.to_dict() | {"init": Path(self.init).name, "half": self.half},
             split=self.split.describe(),
@@ -282,7 +370,8 @@ class _Run:
                     "origin": self.origin,
                     "history": self.history,
                     "best_epoch": self.best_epoch,
-                    "network": self.accelerator.unwrap_model(self.network).state_dict(),
+                    "network": self.accelerator.unwrap_model(self.staged).network.state_dict(),
+                    "average": None if self.average is None else self.average.state_dict(),
                     "optimizer": self.optimizer.state_dict(),
                     "schedule": self.schedule.state_dict(),
                 },
@@ -302,19 +391,32 @@ class _Run:
                     f"The unfinished training in {path.parent} has another {key}: {state.get(key)}. "
                     "Resume it with the same options and images, or choose another folder."
                 )
-        self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
+        self.accelerator.unwrap_model(self.staged).network.load_state_dict(state["network"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.history, self.best_epoch = state["history"], state["best_epoch"]
         self.origin, self.epoch = state["origin"], len(self.history)
 
 
+def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
+    accelerator = Accelerator(
+        cpu=cpu,
+        mixed_precision="bf16" if torch.cuda.is_available() and not cpu else "no",
+        dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is that of all processes
+        kwargs_handlers=[
+            # Frozen blocks take part in the first stages without a gradient.
+            DistributedDataParallelKwargs(find_unused_parameters=recipe.probe_share + recipe.last_blocks_share > 0)
+        ],
+    )
+    if recipe.batch_size % accelerator.num_processes:
+        raise LesionvizError(
+            f"batch_size {recipe.batch_size} cannot be shared by {accelerator.num_processes} processes. "
+            "Choose a multiple of their number."
+        )
+    return accelerator
+
+
 def _labels(rows: pd.DataFrame) -> list[int]:
     return [CODES.index(code) for code in rows["diagnosis"]]
-
-
-def _class_weights(labels: list[int], power: float) -> torch.Tensor:
-    """Return a weight for each class whose mean over the images is 1."""
-    counts = np.bincount(labels, minlength=len(CODES)).clip(min=1)
-    weights = (len(labels) / counts) ** power
-    return torch.tensor(weights / (weights * counts).sum() * len(labels), dtype=torch.float32)

@@ -1,0 +1,77 @@
+"""``read_collection``: finds out which layout a folder has, and reads it.
+
+Only one layout may fit; where two do, the person says which by giving the file or folder itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lesionviz.data.collection import Collection
+from lesionviz.data.isic2018 import HAM10000, ISIC2018, read_ham10000, read_isic2018
+from lesionviz.data.isic2019 import GROUND_TRUTH, read_isic2019
+from lesionviz.data.plain_layouts import CSV_COLUMNS, class_folders, read_class_folders, read_csv_of_paths
+from lesionviz.data.tables import read_table
+from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
+
+KNOWN = f"""Known layouts are:
+  ISIC 2019            {GROUND_TRUTH} and its metadata table, images in ISIC_2019_Training_Input/
+  HAM10000             {HAM10000[0]}, images anywhere below
+  ISIC 2018, task 3    {ISIC2018[0]}, images anywhere below
+  folders              one folder for each class, named {", ".join(CODES)} or by the full names
+  table                a CSV with the columns {", ".join(CSV_COLUMNS)} and, if known, group"""
+OFFICIAL: dict[str, Callable[[Path], Collection]] = {
+    GROUND_TRUTH: read_isic2019,
+    **dict.fromkeys(HAM10000, read_ham10000),
+    **dict.fromkeys(ISIC2018, read_isic2018),
+}
+
+
+def read_collection(place: str | Path) -> Collection:
+    """Read a collection of labelled images in any known layout.
+
+    Args:
+        place: a folder, or the CSV table in it that names the images.
+
+    Raises:
+        LesionvizError: there is nothing there, no layout fits, several do, or the one that fits is broken.
+    """
+    place = Path(place)
+    if place.is_file():
+        official = OFFICIAL.get(place.name)
+        return official(place.parent) if official else read_csv_of_paths(place)
+    if not place.is_dir():
+        raise LesionvizError(f"There is no folder {place}. Give the folder that holds the images and their labels.")
+    found: dict[str, Callable[[], Collection]] = {
+        name: lambda reader=reader: reader(place)  # type: ignore[misc]
+        for name, reader in OFFICIAL.items()
+        if (place / name).is_file()
+    }
+    # A table of its own counts only where no official one lies beside it: those have other tables, too.
+    if not found:
+        found = {
+            path.name: lambda path=path: read_csv_of_paths(path)  # type: ignore[misc]
+            for path in sorted(place.glob("*.csv"))
+            if _is_table_of_paths(path)
+        }
+        if any(class_folders(place).values()):
+            found["one folder for each class"] = lambda: read_class_folders(place)
+    if not found:
+        raise LesionvizError(f"{place.resolve()} has none of the known layouts. {KNOWN}")
+    if len(found) > 1:
+        raise LesionvizError(
+            f"{place.resolve()} can be read in {len(found)} ways: {', '.join(found)}. "
+            "Give the path of the table that you mean, or move the others away."
+        )
+    (read,) = found.values()
+    return read()
+
+
+def _is_table_of_paths(path: Path) -> bool:
+    try:
+        read_table(path, CSV_COLUMNS, "")
+    except LesionvizError:
+        return False  # some other table
+    return True

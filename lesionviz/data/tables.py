@@ -1,0 +1,147 @@
+"""Reads CSV tables and finds image files: the one door for both, whatever the layout.
+
+Tables come from people: with a byte-order mark, semicolons, missing columns, repeated ids. What can be
+read without guessing is read, anything else is refused in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.errors import LesionvizError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+DOWNSAMPLED = "_downsampled"
+"""ISIC 2019 ends some ids with this; some mirrors leave it out of the file's name."""
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_table(path: Path, required: Sequence[str], advice: str) -> pd.DataFrame:
+    """Return a CSV table as text, empty cells as missing, names of columns without surrounding blanks.
+
+    Args:
+        path: the file; UTF-8, with or without a byte-order mark.
+        required: columns that must be there.
+        advice: what to do when something is wrong, a sentence.
+
+    Raises:
+        LesionvizError: the file cannot be read as such a table.
+    """
+    name = path.name
+    try:
+        with path.open("rb") as file:
+            start = file.read(64 * 2**10)
+        if start.startswith(_UTF16):
+            raise LesionvizError(f"{name} is saved as UTF-16. Save it as CSV UTF-8.")
+        if not start.strip():
+            raise LesionvizError(f"{name} is empty. {advice}")
+        header = start.decode("utf-8-sig", errors="replace").lstrip().splitlines()[0]
+        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+            if separator in header and "," not in header:
+                raise LesionvizError(f"{name} separates its columns by {word}. Save it with commas.")
+        # As text: pandas must not turn an id into a number, or the class "NA" into nothing.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LesionvizError(f"{name} is not saved as UTF-8 ({error.reason}). Save it as CSV UTF-8.") from error
+    except (ValueError, OSError) as error:
+        raise LesionvizError(f"{name} is not a readable CSV table ({error}). {advice}") from error
+    table.columns = table.columns.str.strip()
+    missing = [column for column in required if column not in table]
+    if missing:
+        raise LesionvizError(
+            f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns[:12]))}. {advice}"
+        )
+    if table.empty:
+        raise LesionvizError(f"{name} has a header and no rows. {advice}")
+    if not isinstance(table.index, pd.RangeIndex):
+        raise LesionvizError(f"{name} has more values in a row than columns in its header. {advice}")
+    return table.apply(lambda column: column.str.strip().replace("", pd.NA))
+
+
+def check_ids(ids: pd.Series[str], table: str, advice: str) -> None:
+    """Make sure that image ids are there, unique and plain.
+
+    Raises:
+        LesionvizError: they are not; the text names the first wrong one.
+    """
+    if ids.isna().any():
+        raise LesionvizError(f"{table}: row {first_row(ids.isna())} has no image id. {advice}")
+    if ids.duplicated().any():
+        raise LesionvizError(
+            f"{table} names {ids[ids.duplicated()].iloc[0]} more than once. Keep one row for each image."
+        )
+    unsafe = ~ids.str.fullmatch(r"[A-Za-z0-9_-]+")
+    if unsafe.any():
+        raise LesionvizError(
+            f"{table}: row {first_row(unsafe)} has the image id {ids[unsafe].iloc[0]!r}; "
+            "letters, digits, _ and - are expected."
+        )
+
+
+def one_hot(table: pd.DataFrame, labels: Sequence[str], name: str, advice: str) -> pd.Series[str]:
+    """Return the label of each row, from columns of which exactly one is 1 and the others 0.
+
+    Raises:
+        LesionvizError: a row has none, several, or another value.
+    """
+    values = table[list(labels)].apply(pd.to_numeric, errors="coerce")
+    for wrong, what in (
+        (values.isna().any(axis=1), "has an empty or non-numeric label"),
+        (~values.isin([0, 1]).all(axis=1), "has a label other than 0 and 1"),
+        (values.sum(axis=1) > 1, "does not have exactly one label of 1: it has several"),
+        (values.sum(axis=1) < 1, "does not have exactly one label of 1: it has none"),
+    ):
+        if wrong.any():
+            raise LesionvizError(
+                f"{name}: row {first_row(wrong)} (image {table['image'][wrong].iloc[0]}) {what}; so do "
+                f"{int(wrong.sum()) - 1} others. {advice}"
+            )
+    return values.idxmax(axis=1)
+
+
+def first_row(wrong: pd.Series[bool]) -> int:
+    """Return the line of the file, counted from 1 with the header, where the first True stands."""
+    return int(wrong.to_numpy().argmax()) + 2
+
+
+def diagnosis_of(label: str) -> str | None:
+    """Return the code that a label means, from its code or its name in any case, or None."""
+    plain = label.strip().lower().replace("_", " ").replace("-", " ")
+    for diagnosis in DIAGNOSES:
+        if plain in {diagnosis.code.lower(), diagnosis.name.lower()} | SYNONYMS.get(diagnosis.code, set()):
+            return diagnosis.code
+    return None
+
+
+SYNONYMS: dict[str, set[str]] = {
+    "BKL": {"benign keratosis like lesions", "benign keratosis like lesion", "pigmented benign keratosis"},
+    "NV": {"nevus", "naevus", "melanocytic naevus", "melanocytic nevi"},
+}
+assert SYNONYMS.keys() <= set(CODES)
+
+
+def find_images(folder: Path) -> dict[str, Path]:
+    """Return the image files in a folder and below it by name without ending; of two, the first in order."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def paths_of(ids: Iterable[str], found: dict[str, Path]) -> list[str | None]:
+    """Return the path of each id's file, or None where it is not here."""
+    paths = []
+    for image in ids:
+        path = found.get(image) or found.get(image.removesuffix(DOWNSAMPLED)) or found.get(image + DOWNSAMPLED)
+        paths.append(None if path is None else str(path))
+    return paths
+
+
+def ages(values: pd.Series[str]) -> pd.Series[float]:
+    """Return ages in years; anything that is no number is missing."""
+    return pd.to_numeric(values, errors="coerce")
