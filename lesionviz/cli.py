@@ -88,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--cpu", action="store_true", help="use the CPU even where a GPU is at hand")
     train.add_argument("--workers", type=int, default=0, help="processes that decode images (default: 0)")
     train.add_argument("--split-seed", type=int, default=2019, help="of the split by lesion (default: 2019)")
+    train.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="share every batch between N processes (default: 1)"
+    )
+    # How a training that was started on several processes is followed from the one that started it.
+    train.add_argument("--progress-lines", action="store_true", help=argparse.SUPPRESS)
+    train.add_argument("--stop-file", type=Path, help=argparse.SUPPRESS)
     recipe = train.add_argument_group("recipe")
     for field in fields(Recipe):
         kind = type(field.default)
@@ -209,7 +215,11 @@ def _shortcuts(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     recipe = Recipe(**{f.name: getattr(options, f.name) for f in fields(Recipe)})
-    result = lesionviz.train(
+    from lesionviz.training.launch import train_on_processes
+
+    stop_file: Path | None = options.stop_file
+    result = train_on_processes(
+        options.processes,
         options.data,
         options.out,
         init=options.init,
@@ -220,7 +230,11 @@ def _train(options: argparse.Namespace) -> int:
         cpu=options.cpu,
         workers=options.workers,
         report=_say,
+        watch=(lambda event: _say(event.to_line())) if options.progress_lines else None,
+        stop=stop_file.exists if stop_file else None,
     )
+    if options.progress_lines:  # somebody else tells the end
+        return 0
     _say(f"Best epoch: {result.best_epoch}. Saved as {result.checkpoint}.")
     return 130 if result.interrupted else 0
 

@@ -163,6 +163,17 @@ class Recipe:
         room = ROOM_TO_CROP if self.augmentation == "full" else 1
         return Preprocessing(size=min(1024, round(self.size * room)), geometry=self.geometry)
 
+    def to_arguments(self) -> list[str]:
+        """Return the options of ``lesionviz train`` that make this recipe, every setting spelled out."""
+        words: list[str] = []
+        for name, value in self.to_dict().items():
+            dashed = name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{dashed}" if value else f"--no-{dashed}")
+            else:
+                words += [f"--{dashed}", str(value)]
+        return words
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
         return asdict(self)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,8 +19,20 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.data.synthetic_collection import write_synthetic_isic2019
 from lesionviz.preprocessing import Preprocessing
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,3 +83,19 @@ def photo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return path
     rows = split_by_lesion(collection).rows(collection, "test")
     return Path(rows["path"][rows["diagnosis"] == "MEL"].iloc[0])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must run the browser tests: install chromium")
+        pytest.skip("needs Chromium: sudo apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()

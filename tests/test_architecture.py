@@ -22,7 +22,7 @@ BELOW = {
     "classifier": {"checkpoint", "explanation"},
     "evaluation": {"classifier", "data", "recipe"},
     "training": {"data", "network", "checkpoint", "evaluation"},
-    "widgets": {"classifier", "explanation", "evaluation", "data"},
+    "widgets": {"classifier", "explanation", "evaluation", "data", "training"},
     "serving": {"classifier"},
     "cli": {"widgets", "serving", "training", "evaluation"},
     "__init__": {"cli"},

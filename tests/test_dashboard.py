@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ import psutil
 import pytest
 from dashboard_process import running_dashboard
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from lesionviz.classifier import load
 from lesionviz.diagnoses import DIAGNOSES
@@ -25,29 +23,6 @@ from lesionviz.widgets.answer import NOTICE
 pytestmark = pytest.mark.browser
 PATIENCE = 60_000  # milliseconds; a busy machine may be slow, nothing here is timed
 expect.set_options(timeout=PATIENCE)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must run the browser tests: install chromium")
-        pytest.skip("needs Chromium: sudo apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

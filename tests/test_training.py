@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import URLError
 
@@ -13,12 +14,15 @@ from sklearn.metrics import balanced_accuracy_score
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import load
+from lesionviz.data import pixel_cache
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.split import FILE, split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import evaluate
+from lesionviz.evaluation.metrics import Metrics
 from lesionviz.files import sha256
+from lesionviz.imaging import LesionImage, open_image
 from lesionviz.network import build_network
 from lesionviz.recipe import Recipe
 from lesionviz.training import loop
@@ -184,3 +188,53 @@ def test_a_foreign_trunk_is_refused(content: dict[str, object], tmp_path: Path) 
     torch.save(content, tmp_path / "resnet.pth")
     with pytest.raises(LesionvizError, match=r"resnet\.pth does not hold the trunk"):
         initial_network(tmp_path / "resnet.pth")
+
+
+def test_patience_ends_a_training_that_gets_no_better(
+    drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = iter([0.5, 0.7, 0.6, 0.7, 0.9])  # the same figure again is not better
+    validate = loop._Run._validate
+
+    def as_told(run: loop._Run, train_loss: float) -> tuple[float, Metrics]:
+        loss, metrics = validate(run, train_loss)
+        return loss, replace(metrics, balanced_accuracy=next(reached))
+
+    monkeypatch.setattr(loop._Run, "_validate", as_told)
+    patient = replace(SMALL, epochs=9, patience=2, cache=False)
+    result = train(drawn_folder, tmp_path, init="scratch", recipe=patient, cpu=True)
+    assert result.history["balanced_accuracy"].tolist() == [0.5, 0.7, 0.6, 0.7]
+    assert result.best_epoch == 2
+    assert not (tmp_path / UNFINISHED).exists()
+
+
+def test_the_originals_procedure_runs_and_is_judged_on_its_own_random_split(
+    drawn_folder: Path, tmp_path: Path
+) -> None:
+    recipe = replace(Recipe.original(epochs=1), size=64, batch_size=16)
+    result = train(drawn_folder, tmp_path, init="scratch", recipe=recipe, cpu=True)
+    assert result.history["learning_rate"].tolist() == [1e-4]
+    judged = evaluate(drawn_folder, result.checkpoint)
+    assert judged.predictions["image"].tolist() == (
+        result.split.rows(read_isic2019(drawn_folder), "test")["image"].tolist()
+    )
+    assert Checkpoint.load(result.checkpoint).split["by"] == "random"
+    assert "which training may have seen too" in Checkpoint.load(result.checkpoint).history[1]
+
+
+def test_training_from_the_cache_opens_each_image_once(
+    drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(pixel_cache.VARIABLE, str(tmp_path / "cache"))
+    opened: list[str] = []
+
+    def counting(path: str) -> LesionImage:
+        opened.append(str(path))
+        return open_image(path)
+
+    monkeypatch.setattr(pixel_cache, "open_image", counting)
+    train(drawn_folder, tmp_path / "run", init="scratch", recipe=SMALL, cpu=True)
+    collection = read_isic2019(drawn_folder)
+    split = split_by_lesion(collection)
+    expected = [path for part in ("train", "validation") for path in split.rows(collection, part)["path"]]
+    assert sorted(opened) == sorted(expected)

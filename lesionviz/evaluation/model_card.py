@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, DIAGNOSES
@@ -59,25 +58,12 @@ def model_card(checkpoint: Checkpoint, metrics: Metrics, data: str, part: str, l
 
 def training_command(checkpoint: Checkpoint) -> str:
     """Return the command that trains the model again, every recipe setting spelled out."""
-    recipe = dict(checkpoint.recipe)
-    settings = Recipe.from_dict(recipe).to_dict()
-    options = {
-        "data": "ISIC_2019",
-        "out": "OUT",
-        "split_seed": checkpoint.split.get("seed"),
-        "init": recipe.get("init"),
-        **settings,
-        "half": recipe.get("half") or None,
-    }
-    words = [_option(name, value) for name, value in options.items() if value is not None]
-    return "lesionviz train " + " \\\n  ".join(words)
-
-
-def _option(name: str, value: Any) -> str:
-    dashed = name.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{dashed}" if value else f"--no-{dashed}"
-    return f"--{dashed} {shlex.quote(str(value))}"
+    recipe = checkpoint.recipe
+    words = ["--data", "ISIC_2019", "--out", "OUT"]
+    for name, value in (("init", recipe.get("init")), ("split-seed", checkpoint.split.get("seed"))):
+        words += [f"--{name}", str(value)] if value is not None else []
+    words += Recipe.from_dict(recipe).to_arguments() + (["--half"] if recipe.get("half") else [])
+    return shlex.join(["lesionviz", "train", *words]).replace(" --", " \\\n  --")
 
 
 def _figures(metrics: Metrics) -> str:

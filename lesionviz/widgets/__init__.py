@@ -3,5 +3,6 @@
 from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.explorer import Explorer
 from lesionviz.widgets.image_picker import ImagePicker
+from lesionviz.widgets.training_monitor import TrainingMonitor
 
-__all__ = ["CaseView", "Explorer", "ImagePicker"]
+__all__ = ["CaseView", "Explorer", "ImagePicker", "TrainingMonitor"]

@@ -1,0 +1,56 @@
+"""Run by the tests, alone or under torchrun: one step's gradients and one validation, saved by the first process.
+
+[torchrun ...] one_of_several_processes.py DATA OUT
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torchvision.ops import StochasticDepth
+
+from lesionviz.data.read import read_collection
+from lesionviz.data.split import split_by_lesion
+from lesionviz.recipe import Recipe
+from lesionviz.training.loop import _Run
+
+# No randomness but the order: the processes' random numbers differ, as they must.
+RECIPE = Recipe(size=64, epochs=1, batch_size=16, augmentation="none", cache=False, balance_power=1.0)
+
+
+def main(data: str, out: str) -> None:
+    collection = read_collection(data)
+    split = split_by_lesion(collection)
+    run = _Run(
+        RECIPE, collection, split, "scratch", Path(out), half=False, cpu=True, workers=0, watch=None, stop=None
+    )
+    for module in run.staged.modules():
+        if isinstance(module, (torch.nn.Dropout, StochasticDepth)):
+            module.p = 0.0
+    run.order.manual_seed(1)
+    pictures, labels = next(iter(run.training))
+    gradients = {}
+    for mode in ("fixed", "batch"):  # batch norm's statistics
+        run.staged.train(mode == "batch")
+        run.optimizer.zero_grad()
+        run.accelerator.backward(run.balancing.loss(run._logits(run.staged, pictures), labels, 0.1))
+        network = run.accelerator.unwrap_model(run.staged).network
+        gradients[mode] = {name: p.grad.clone() for name, p in network.named_parameters()}
+    halves = {}
+    if run.accelerator.num_processes == 1:  # what batch norm in two processes sees
+        run.staged.train()
+        run.optimizer.zero_grad()
+        for part in (slice(8), slice(8, 16)):
+            loss = run.balancing.loss(run._logits(run.staged, pictures[part]), labels[part], 0.1)
+            run.accelerator.backward(loss / 2)
+        halves = {name: p.grad.clone() for name, p in network.named_parameters()}
+    loss, metrics = run._validate(0.0)
+    if run.accelerator.is_main_process:
+        torch.save({**gradients, "halves": halves, "loss": loss, "metrics": asdict(metrics)}, out)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
