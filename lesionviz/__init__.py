@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lesionviz.explanation import Explanation
     from lesionviz.recipe import Recipe
     from lesionviz.training.loop import train
-    from lesionviz.widgets import Explorer
+    from lesionviz.widgets import Explorer, TrainingMonitor
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ _HOMES = {
     "LesionvizError": "lesionviz.errors",
     "Prediction": "lesionviz.classifier",
     "Recipe": "lesionviz.recipe",
+    "TrainingMonitor": "lesionviz.widgets",
     "evaluate": "lesionviz.evaluation.evaluate",
     "load": "lesionviz.classifier",
     "read_collection": "lesionviz.data.read",
@@ -41,6 +42,7 @@ __all__ = [
     "LesionvizError",
     "Prediction",
     "Recipe",
+    "TrainingMonitor",
     "evaluate",
     "load",
     "read_collection",

@@ -39,7 +39,10 @@ class Checkpoint:
         state_dict: torchvision EfficientNet-B0 with a 4-way head, float32.
         preprocessing: how pictures become its input.
         temperature: divides the logits before softmax; 1 changes nothing.
-        refusal: statistics that decide when to stay silent; empty until evaluation fits them.
+        refusal: statistics that decide when to stay silent (:class:`lesionviz.refusal.Refusal`); empty until
+            the model is calibrated.
+        operating_points: thresholds on the probability of melanoma, chosen on validation images: dicts with
+            ``sensitivity``, ``threshold``, ``specificity`` and ``benign_per_melanoma``; empty until calibrated.
         recipe: the training recipe, plain values, with ``init`` (the starting weights) and ``half``.
         split: ``sha256``, ``seed`` and fractions of the lesion-grouped split; empty when not known.
         metrics: validation figures of the stored epoch.
@@ -52,6 +55,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     temperature: float = 1.0
     refusal: Mapping[str, Any] = field(default_factory=dict)
+    operating_points: tuple[Mapping[str, float], ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     split: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +84,7 @@ class Checkpoint:
             "preprocessing": self.preprocessing.to_dict(),
             "temperature": self.temperature,
             "refusal": dict(self.refusal),
+            "operating_points": [dict(point) for point in self.operating_points],
             "recipe": dict(self.recipe),
             "split": dict(self.split),
             "metrics": dict(self.metrics),
@@ -206,9 +211,23 @@ def _from_content(content: dict[str, Any], name: str) -> Checkpoint:
         preprocessing=Preprocessing.from_dict(value("preprocessing", dict)),
         temperature=temperature,
         refusal=value("refusal", dict),
+        operating_points=_operating_points(content.get("operating_points", []), name),
         recipe=value("recipe", dict),
         split=value("split", dict),
         metrics=value("metrics", dict),
         licence=value("licence", str),
         history=tuple(str(line) for line in value("history", list)),
     )
+
+
+def _operating_points(values: object, name: str) -> tuple[Mapping[str, float], ...]:
+    """Check the thresholds; a checkpoint of an earlier version has none."""
+    keys = {"sensitivity", "threshold", "specificity", "benign_per_melanoma"}
+    if not isinstance(values, list) or not all(
+        isinstance(point, dict)
+        and point.keys() == keys
+        and all(type(number) is float and 0 <= number < float("inf") for number in point.values())
+        for point in values
+    ):
+        raise LesionvizError(f"{name} has damaged operating points. Calibrate the model again.")
+    return tuple(values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -26,8 +27,10 @@ from lesionviz.explanation.lean_backward import make_backward_lean
 from lesionviz.explanation.methods import Method, find_method
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, LesionImage, open_image
-from lesionviz.network import LAYERS, check_layer
+from lesionviz.network import LAYERS, check_layer, run_blocks, run_head
 from lesionviz.preprocessing import Preprocessing, to_tensor
+from lesionviz.refusal import Refusal, features_of
+from lesionviz.similarity import SimilarCase, SimilarityIndex, index_path
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,30 @@ class Prediction:
         confidence: its probability, 0 to 1.
         probabilities: of every class by code; they add up to 1.
         source: name of the picture that the answer belongs to.
+        refusal: why the answer should not be used, as a clause such as "it is too blurred"; empty when it may
+            be, or when the model was not calibrated.
     """
 
     diagnosis: str
     confidence: float
     probabilities: Mapping[str, float]
     source: str
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one run over a batch of N pictures gives, apart from maps.
+
+    Attributes:
+        logits: (N, 4), before the temperature.
+        embeddings: (N, 1280) what the head sees: the mean of features.8 over its cells.
+        features: (N, FEATURES) what the refusal sees; see :mod:`lesionviz.refusal`.
+    """
+
+    logits: npt.NDArray[np.float64]
+    embeddings: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float64]
 
 
 def load(path: str | Path | None = None) -> LesionClassifier:
@@ -78,6 +99,8 @@ class LesionClassifier:
         self._network = network.to(memory_format=torch.channels_last)
         self._parameters = tuple(network.parameters())
         self._cache = AnalysisCache()
+        self._kept_index: tuple[int | None, SimilarityIndex] | None = None
+        self._refusal = Refusal.from_dict(checkpoint.refusal)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -98,10 +121,19 @@ class LesionClassifier:
     def predict_many(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Prediction]:
         """Yield the diagnosis of each picture, in order, running the network on batches."""
         for pictures in _batches(images, batch_size):
-            with torch.inference_mode():
-                logits = self._network(self._input(pictures))
-            for picture, row in zip(pictures, logits, strict=True):
-                yield self._prediction(row.tolist(), picture.name)
+            seen = [self.preprocessing.resize(picture.pixels) for picture in pictures]
+            outputs = self._run(seen)
+            for index, picture in enumerate(pictures):
+                refusal = ""
+                if self._refusal is not None:
+                    size = picture.pixels.size
+                    refusal = self._refusal.reason(seen[index], size, outputs.features[index], outputs.logits[index])
+                yield self._prediction(outputs.logits[index].tolist(), picture.name, refusal)
+
+    def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
+        """Yield logits, embeddings and features of pictures, batch by batch; for calibration and search."""
+        for pictures in _batches(images, batch_size):
+            yield self._run([self.preprocessing.resize(picture.pixels) for picture in pictures])
 
     def probabilities(self, batch: torch.Tensor, target: Target, batch_size: int = 32) -> npt.NDArray[np.float64]:
         """Return the probability of one class for pictures at input size, such as perturbed ones.
@@ -191,6 +223,37 @@ class LesionClassifier:
             for index, picture in enumerate(pictures):
                 yield self._explanation(picture, Analysis(self._network, trace.one(index)), choice)
 
+    def similar(self, image: ImageSource, k: int = 5) -> list[SimilarCase]:
+        """Return labelled images that look alike to the network, the nearest first, one for each lesion.
+
+        They come from an index of your own images; ``lesionviz index --data DIR`` makes it.
+
+        Args:
+            image: as for :meth:`predict`.
+            k: how many.
+
+        Raises:
+            LesionvizError: the image cannot be used, or there is no index for this model.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise LesionvizError(f"k must be a whole number of at least 1, not {k!r}.")
+        index = self._index()
+        (outputs,) = self.outputs_of([image])
+        return index.nearest(outputs.embeddings[0], k)
+
+    @cached_property
+    def index_path(self) -> Path:
+        """Where the index of similar cases of this model lies, or would lie."""
+        return index_path(self.checkpoint.state_dict, self.preprocessing.size)
+
+    def _index(self) -> SimilarityIndex:
+        """Return the index, read again only when its file has changed."""
+        path = self.index_path
+        stamp = path.stat().st_mtime_ns if path.exists() else None
+        if self._kept_index is None or self._kept_index[0] != stamp:
+            self._kept_index = (stamp, SimilarityIndex.load(path))
+        return self._kept_index[1]
+
     def _choice(self, target: Target | None, layer: str, method: str, against: Target | None) -> _Choice:
         """Check what was asked for."""
         index = None if target is None else target_index(target)
@@ -244,11 +307,23 @@ class LesionClassifier:
             shared_peak=peak,
         )
 
-    def _prediction(self, logits: list[float], name: str) -> Prediction:
+    def _run(self, seen: list[Image.Image]) -> Outputs:
+        """Run the network on pictures at input size."""
+        with torch.inference_mode():
+            blocks = run_blocks(self._network, self._normalised(seen))
+            logits = run_head(self._network, blocks[LAYERS[-1]])
+            return Outputs(
+                logits.double().cpu().numpy(),
+                blocks[LAYERS[-1]].mean(dim=(2, 3)).float().cpu().numpy(),
+                features_of(blocks),
+            )
+
+    def _prediction(self, logits: list[float], name: str, refusal: str) -> Prediction:
         scaled = torch.tensor(logits, dtype=torch.float64) / self.checkpoint.temperature
         row = torch.softmax(scaled, dim=0).tolist()
         best = max(range(len(CODES)), key=row.__getitem__)
-        return Prediction(CODES[best], row[best], MappingProxyType(dict(zip(CODES, row, strict=True))), name)
+        by_code = MappingProxyType(dict(zip(CODES, row, strict=True)))
+        return Prediction(CODES[best], row[best], by_code, name, refusal)
 
     def _input(self, pictures: list[LesionImage]) -> torch.Tensor:
         """Return the normalised batch (N, 3, S, S) of checked pictures."""

@@ -60,6 +60,34 @@ def _parser() -> argparse.ArgumentParser:
         help="part of the model's split (default: test), or all images of a collection that is new to it",
     )
 
+    for name, what in (
+        ("--other", "labelled images that are new to the model, of other clinics; may be given several times"),
+        ("--unlike", "pictures that should get no diagnosis, by subfolder; may be given several times"),
+    ):
+        evaluate.add_argument(name, type=Path, action="append", default=[], metavar="DIR", help=what)
+
+    compare = commands.add_parser("compare", help="put two models side by side on the same images")
+    compare.set_defaults(run=_compare)
+    compare.add_argument("first", type=Path, metavar="FILE", help="a best_model.pth")
+    compare.add_argument("second", type=Path, metavar="FILE", help="another")
+    _data_and_out(compare)
+    compare.add_argument("--part", default="test", metavar="test|validation|train|all", help="default: test")
+
+    calibrated = commands.add_parser(
+        "calibrate", help="fit temperature, thresholds and refusal of a model on its validation images"
+    )
+    calibrated.set_defaults(run=_calibrate)
+    calibrated.add_argument("--data", type=Path, required=True, metavar="DIR", help="what it was trained on")
+    calibrated.add_argument("--out", type=Path, required=True, metavar="FILE", help="the calibrated best_model.pth")
+    calibrated.add_argument("--half", action="store_true", help="store weights in half precision (8 MB)")
+    _model(calibrated)
+
+    index = commands.add_parser("index", help="index your labelled images, to find cases similar to a picture")
+    index.set_defaults(run=_index)
+    index.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder or table of labelled images")
+    index.add_argument("--part", default="train", metavar="train|all", help="of the model's split (default: train)")
+    _model(index)
+
     faithful = commands.add_parser("faithfulness", help="judge the maps of every method and layer")
     faithful.set_defaults(run=_faithfulness)
     faithful.add_argument(
@@ -148,18 +176,52 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    evaluation = lesionviz.evaluate(options.data, options.model, options.out, options.part)
-    metrics = evaluation.metrics
-    _say(
-        f"{metrics.images:,} {evaluation.part} images of {evaluation.lesions:,} lesions: "
-        f"accuracy {metrics.accuracy:.1%}, balanced accuracy {metrics.balanced_accuracy:.1%}, weighted precision "
-        f"{metrics.precision:.1%}, recall {metrics.recall:.1%}, F1 {metrics.f1:.1%}"
+    from lesionviz.evaluation.evaluate import CARD, JSON, PREDICTIONS, REPORT
+    from lesionviz.evaluation.sections import headline
+
+    evaluation = lesionviz.evaluate(
+        options.data, options.model, options.out, options.part, other=options.other, unlike=options.unlike
     )
+    _say(headline(evaluation))
     for code in CODES:
-        sensitivity, specificity = metrics.sensitivity[code], metrics.specificity[code]
-        shares = [f"{s:.1%}" if s is not None else "unknown" for s in (sensitivity, specificity)]
-        _say(f"{code:>4}: sensitivity {shares[0]}, specificity {shares[1]}")
-    _say(f"Written to {options.out}: metrics.json, predictions.csv, confusion_matrix.png, MODEL_CARD.md")
+        figures = (evaluation.figures[f"{name}_{code}"] for name in ("sensitivity", "specificity"))
+        _say("{:>4}: sensitivity {}, specificity {}".format(code, *figures))
+    for other in evaluation.others:
+        _say(f"{other.data}: {headline(other)}")
+    _say(f"Written to {options.out}: {REPORT}, {CARD}, {JSON}, {PREDICTIONS}, confusion_matrix.png")
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from lesionviz.evaluation.compare import compare
+
+    comparison = compare(options.first, options.second, options.data, options.out, options.part)
+    _say(comparison.to_markdown())
+    _say(f"Written to {options.out}: comparison.md, comparison.json")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from lesionviz.checkpoint import Checkpoint
+    from lesionviz.data.read import read_collection
+    from lesionviz.evaluation.calibration import calibrate
+    from lesionviz.evaluation.evaluate import recorded_split
+
+    checkpoint, collection = Checkpoint.load(options.model), read_collection(options.data)
+    calibrated = calibrate(checkpoint, collection, recorded_split(checkpoint, collection))
+    calibrated.save(options.out, half=options.half)
+    _say(
+        f"Temperature {calibrated.temperature:.3f}; {calibrated.refusal['accepted']:.1%} of the validation images "
+        f"are accepted. Saved as {options.out}."
+    )
+    return 0
+
+
+def _index(options: argparse.Namespace) -> int:
+    from lesionviz.evaluation.index import make_index
+
+    path = make_index(options.data, options.model, options.part)
+    _say(f"Written to {path}. It stays on this computer.")
     return 0
 
 

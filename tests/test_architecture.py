@@ -19,13 +19,16 @@ BELOW = {
     "data": {"imaging", "preprocessing", "diagnoses"},
     "checkpoint": {"network", "preprocessing"},
     "explanation": {"network", "imaging"},
-    "classifier": {"checkpoint", "explanation"},
+    "refusal": set(),
+    "similarity": {"diagnoses"},
+    "classifier": {"checkpoint", "explanation", "refusal", "similarity"},
     "evaluation": {"classifier", "data", "recipe"},
     "training": {"data", "network", "checkpoint", "evaluation"},
     "widgets": {"classifier", "explanation", "evaluation", "data", "training"},
     "serving": {"classifier"},
     "cli": {"widgets", "serving", "training", "evaluation"},
     "__init__": {"cli"},
+    "__main__": {"cli"},
 }
 """What each room may import, besides what those may import, errors and files."""
 JUPYTER = {"ipywidgets", "IPython", "voila", "anywidget", "jupyter_server"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.split import split_by_lesion
-from lesionviz.evaluation.model_card import training_command
+from lesionviz.evaluation.sections import training_command
 from lesionviz.files import sha256
 
 CARD = Path(__file__).parents[1] / "MODEL_CARD.md"

@@ -22,7 +22,7 @@ def test_train_then_evaluate_writes_model_and_figures(
     assert main(["evaluate", *arguments]) == 0
     printed = capsys.readouterr().out
     figure = json.loads((figures / "metrics.json").read_text())
-    assert f"balanced accuracy {figure['balanced_accuracy']:.1%}" in printed
+    assert f"(balanced accuracy) it is right in {figure['balanced_accuracy']:.1%}" in printed
     assert "MEL: sensitivity" in printed
     assert "--epochs 1" in (figures / "MODEL_CARD.md").read_text()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.split import split_by_lesion
+from lesionviz.data.strangers import strangers
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.evaluation.calibration import calibrate
+from lesionviz.evaluation.compare import compare
 from lesionviz.evaluation.evaluate import evaluate
+from lesionviz.evaluation.groups import age_bands
 from lesionviz.evaluation.metrics import score
-from lesionviz.evaluation.model_card import training_command
+from lesionviz.evaluation.sections import training_command
 
 ORIGINAL = [[449, 8, 11, 17], [41, 269, 42, 53], [17, 38, 490, 138], [27, 39, 67, 1797]]
 """The confusion matrix that the original notebook reports."""
@@ -72,7 +77,7 @@ def test_only_test_images_are_judged_and_everything_is_written(
 ) -> None:
     collection = read_isic2019(drawn_folder)
     expected = split_by_lesion(collection).rows(collection, "test")
-    evaluation = evaluate(drawn_folder, judged, tmp_path)
+    evaluation = evaluate(drawn_folder, judged, tmp_path, draws=20)
     assert evaluation.predictions["image"].tolist() == expected["image"].tolist()
     assert evaluation.lesions == expected["lesion"].nunique()
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -80,6 +85,7 @@ def test_only_test_images_are_judged_and_everything_is_written(
         "confusion_matrix.png",
         "metrics.json",
         "predictions.csv",
+        "report.html",
     ]
     written = json.loads((tmp_path / "metrics.json").read_text())
     assert written["confusion"] == evaluation.metrics.confusion
@@ -92,7 +98,7 @@ def test_only_test_images_are_judged_and_everything_is_written(
 
 def test_predictions_are_those_of_the_classifier_one_by_one(judged: LesionClassifier, drawn_folder: Path) -> None:
     collection = read_isic2019(drawn_folder)
-    table = evaluate(collection, judged).predictions
+    table = evaluate(collection, judged, draws=20).predictions
     paths = collection.table.set_index("image")["path"]
     for row in table.itertuples():
         assert judged.predict(paths[row.image]).probabilities["MEL"] == pytest.approx(row.MEL, abs=1e-5)
@@ -101,9 +107,9 @@ def test_predictions_are_those_of_the_classifier_one_by_one(judged: LesionClassi
 def test_the_card_gives_figures_matrix_split_and_command(
     judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
 ) -> None:
-    evaluation = evaluate(drawn_folder, judged, tmp_path)
+    evaluation = evaluate(drawn_folder, judged, tmp_path, draws=20)
     card = (tmp_path / "MODEL_CARD.md").read_text()
-    assert f"| Balanced accuracy | {evaluation.metrics.balanced_accuracy:.1%} |" in card
+    assert f"| Balanced accuracy | {evaluation.metrics.balanced_accuracy:.1%} (" in card
     assert judged.checkpoint.split["sha256"] in card
     for code, row in zip(CODES, evaluation.metrics.confusion, strict=True):
         assert f"| **{code}** | " + " | ".join(map(str, row)) + " |" in card
@@ -116,7 +122,7 @@ def test_another_collection_is_refused_unless_all_of_it_is_meant(
     other = LesionClassifier(replace(judged.checkpoint, split=dict(judged.checkpoint.split) | {"sha256": "0" * 64}))
     with pytest.raises(LesionvizError, match="not the one that the model was trained with"):
         evaluate(drawn_folder, other)
-    assert evaluate(drawn_folder, other, part="all").metrics.images == 97
+    assert evaluate(drawn_folder, other, part="all", draws=20).metrics.images == 97
 
 
 @pytest.mark.parametrize("split", [{}, {"seed": "2019", "validation": 0.15, "test": 0.15}])
@@ -131,3 +137,95 @@ def test_a_model_without_a_usable_split_is_refused(
 def test_unknown_parts_are_refused(judged: LesionClassifier, drawn_folder: Path) -> None:
     with pytest.raises(LesionvizError, match="Choose from: train, validation, test, all"):
         evaluate(drawn_folder, judged, part="exam")
+
+
+@pytest.fixture(scope="module")
+def reported(small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that an evaluation of a calibrated classifier writes."""
+    out, collection = tmp_path_factory.mktemp("report"), read_isic2019(drawn_folder)
+    split = split_by_lesion(collection)
+    recorded = replace(small_checkpoint, split=split.describe(), recipe={"size": 96, "init": "<b>scratch"})
+    strange = out / "strange" / "paper <i>"
+    strange.mkdir(parents=True)
+    for number, picture in enumerate(strangers(3)["text scans"]):
+        picture.save(strange / f"{number}.png")
+    classifier = LesionClassifier(calibrate(recorded, collection, split))
+    evaluate(drawn_folder, classifier, out, other=[drawn_folder], unlike=[out / "strange"], draws=20)
+    return out
+
+
+def test_the_json_holds_every_number_and_is_strict(reported: Path) -> None:
+    text = (reported / "metrics.json").read_text()
+    assert "NaN" not in text
+    written = json.loads(text)
+    interval = written["measures"]["balanced_accuracy"]
+    assert interval["low"] <= interval["value"] <= interval["high"]
+    assert interval["value"] == pytest.approx(written["balanced_accuracy"])
+    assert written["majority_baseline"]["balanced_accuracy"] == 0.25
+    assert {row["by"] for row in written["groups"]} == {"source", "sex", "age in years", "body site"}
+    refused = {row["pictures"]: row["refused"] / row["images"] for row in written["refusals"]}
+    assert refused["paper <i>"] == refused["drawn: noise"] == 1
+    assert [point["chosen_for"] for point in written["operating_points"]] == [0.8, 0.85, 0.9, 0.95]
+    assert [other["part"] for other in written["other_collections"]] == ["all"]
+
+
+def test_the_report_is_one_page_that_needs_nothing_else_and_escapes_what_it_shows(reported: Path) -> None:
+    page = (reported / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.count('<svg role="img" aria-label=') == 3
+    assert not re.search(r"""(src|href)=["'](?!#|data:)|url\((?!["']?#)|@import|<script""", page)
+    assert "paper &lt;i&gt;" in page
+    assert "paper <i>" not in page
+    assert "&lt;b&gt;scratch" in page
+
+
+def test_card_and_report_say_the_same(reported: Path) -> None:
+    card, page = (reported / "MODEL_CARD.md").read_text(), (reported / "report.html").read_text()
+    for words in ("Intended use", "Skin tone is not recorded", "CLEAR Derm", "Expected calibration error"):
+        assert words in card
+        assert words in page
+    assert "--other" in card
+    assert "<svg" not in card
+
+
+def test_groups_count_everyone_once_and_do_not_judge_a_handful(judged: LesionClassifier, drawn_folder: Path) -> None:
+    table = evaluate(drawn_folder, judged, part="all", draws=5).groups
+    assert (table.groupby("by")["images"].sum() == 97).all()
+    assert table.loc[("sex", "female"), "images"] == 97
+    few = table[table["images"] < 20]
+    assert len(few)
+    assert all(np.isnan(interval.value) for interval in few["accuracy"])
+
+
+def test_age_bands_by_hand() -> None:
+    ages = pd.Series([0, 29.9, 30, 44, 45, 60, 75, 110, np.nan, -3])
+    expected = ["under 30", "under 30", "30 to 44", "30 to 44", "45 to 59", "60 to 74", "75 and over", "75 and over"]
+    assert age_bands(ages).tolist() == [*expected, "not recorded", "not recorded"]
+
+
+def test_two_models_are_compared_on_the_same_images_only(
+    judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
+) -> None:
+    checkpoint = judged.checkpoint
+    flat = {key: value * (0 if key == "classifier.1.weight" else 1) for key, value in checkpoint.state_dict.items()}
+    checkpoint.save(tmp_path / "a" / "best_model.pth")
+    replace(checkpoint, state_dict=flat).save(tmp_path / "b" / "best_model.pth")
+    replace(checkpoint, split={}).save(tmp_path / "c" / "best_model.pth")
+    a, b, c = (tmp_path / name / "best_model.pth" for name in "abc")
+    found = compare(a, b, drawn_folder, tmp_path, draws=50)
+    assert found.names == ("a/best_model.pth", "b/best_model.pth")
+    row = found.table.loc["balanced_accuracy"]
+    assert row["second"].value == 0.25  # always the same class
+    assert row["difference"].value == pytest.approx(row["second"].value - row["first"].value)
+    same = compare(a, a, drawn_folder, draws=20)
+    assert same.disagreements == 0
+    assert same.table.loc["accuracy", "difference"].low == same.table.loc["accuracy", "difference"].high == 0
+    assert "Two models on the same images" in (tmp_path / "comparison.md").read_text()
+    assert json.loads((tmp_path / "comparison.json").read_text())["images"] == found.images
+    with pytest.raises(LesionvizError, match="--part all"):
+        compare(a, c, drawn_folder)
+
+
+def test_a_folder_without_pictures_is_refused(judged: LesionClassifier, drawn_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(LesionvizError, match="holds no pictures"):
+        evaluate(drawn_folder, judged, unlike=[tmp_path])

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_a_training_on_two_processes_streams_its_progress_and_leaves_the_best_mo
 
 
 def test_a_stop_ends_all_processes_and_resume_goes_on(drawn_folder: Path, tmp_path: Path) -> None:
-    long = Recipe(**SMALL.to_dict() | {"epochs": 40})
+    long = replace(SMALL, epochs=40)
     events = list[Progress]()
     result = train_on_processes(
         2,
@@ -103,7 +103,7 @@ def test_a_stop_ends_all_processes_and_resume_goes_on(drawn_folder: Path, tmp_pa
 def test_what_is_wrong_in_a_process_is_said_in_its_words(drawn_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(LesionvizError, match="no unfinished training to resume"):
         train_on_processes(2, drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True, resume=True)
-    odd = Recipe(**SMALL.to_dict() | {"batch_size": 15})
+    odd = replace(SMALL, batch_size=15)
     with pytest.raises(LesionvizError, match="batch_size 15 cannot be shared by 2 processes"):
         train_on_processes(2, drawn_folder, tmp_path, init="scratch", recipe=odd, cpu=True)
     for wrong in (0, True, 1.5):
@@ -111,10 +111,10 @@ def test_what_is_wrong_in_a_process_is_said_in_its_words(drawn_folder: Path, tmp
             train_on_processes(wrong, drawn_folder, tmp_path)  # type: ignore[arg-type]
 
 
-def _start(drawn_folder: Path, out: Path) -> subprocess.Popen[str]:
+def _start(drawn_folder: Path, out: Path, recipe: Recipe = SMALL) -> subprocess.Popen[str]:
     options = ["--data", str(drawn_folder), "--out", str(out), "--init", "scratch", "--cpu", "--progress-lines"]
     return subprocess.Popen(
-        [sys.executable, "-m", "lesionviz", "train", *options, *SMALL.to_arguments()],
+        [sys.executable, "-m", "lesionviz", "train", *options, *recipe.to_arguments()],
         env=ENVIRONMENT,
         text=True,
         stdout=subprocess.PIPE,
@@ -155,12 +155,11 @@ def test_kill_in_mid_epoch_then_resume_ends_in_the_weights_of_an_unbroken_run(
 
 
 def test_ctrl_c_leaves_a_checkpoint_that_loads(drawn_folder: Path, tmp_path: Path) -> None:
-    with _start(drawn_folder, tmp_path) as process:
+    with _start(drawn_folder, tmp_path, replace(SMALL, epochs=200)) as process:
         _wait_for(process, "training", 2)
-        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert process.stdout is not None
         rest = process.stdout.read()
     assert "Stopped by hand" in rest
     assert "Traceback" not in rest
-    assert Checkpoint.load(tmp_path / BEST).metrics["epoch"] == 1
+    assert Checkpoint.load(tmp_path / BEST).metrics["epoch"] >= 1

@@ -10,7 +10,7 @@ import torch
 
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.model_card import training_command
+from lesionviz.evaluation.sections import training_command
 from lesionviz.network import LAYERS, build_network
 from lesionviz.recipe import Recipe
 from lesionviz.training.averaging import moving_average

@@ -1,27 +1,41 @@
-"""``evaluate``: a classifier on the images that it was not trained on, as figures, tables and a model card."""
+"""``evaluate``: a classifier on images that it was not trained on, as figures, tables, a report and a model card."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier, Prediction, load
-from lesionviz.data.collection import Collection
+from lesionviz.data.collection import DETAILS, Collection
 from lesionviz.data.read import read_collection
-from lesionviz.data.split import PARTS, split_at_random, split_by_lesion
-from lesionviz.diagnoses import CODES
+from lesionviz.data.split import PARTS, Split, split_at_random, split_by_lesion
+from lesionviz.data.strangers import strangers
+from lesionviz.data.tables import find_images
+from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
+from lesionviz.evaluation.bootstrap import Interval, by_lesion
 from lesionviz.evaluation.figures import confusion_figure
+from lesionviz.evaluation.groups import DRAWS as GROUP_DRAWS
+from lesionviz.evaluation.groups import group_table
+from lesionviz.evaluation.measures import Floats, Integers, calibration_error, measures
 from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.evaluation.model_card import model_card
+from lesionviz.evaluation.report import report_page
 from lesionviz.files import replacing
+from lesionviz.imaging import ImageSource
 
 ALL = "all"
+DRAWS = 1000
+SHOWN_SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
+JSON, PREDICTIONS, REPORT, CARD = "metrics.json", "predictions.csv", "report.html", "MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,17 @@ class Evaluation:
         data: name of the collection's folder.
         part: ``"test"``, ``"validation"``, ``"train"`` or ``"all"``.
         lesions: how many lesions the images show.
-        metrics: the figures.
-        predictions: one row for each image: ``image``, ``lesion``, ``diagnosis``, ``predicted``, and the
-            probability of each class.
+        metrics: counts and the figures that follow from them.
+        predictions: one row for each image: ``image``, ``lesion``, ``diagnosis``, ``source``, what else the collection
+            records, ``predicted``, ``refusal`` and the probability of each class.
         classifier: what was judged.
+        figures: every measure (:mod:`lesionviz.evaluation.measures`) with its 95 % interval by lesion.
+        baseline: the measures of answering with the most frequent class every time.
+        groups: figures by source, sex, age and body site.
+        refusals: rows ``pictures``, ``images``, ``refused``: how many get no diagnosis.
+        operating: what thresholds that were chosen on validation images do on these.
+        others: the same classifier on collections that are new to it, such as another clinic's.
+        unlike: names of the folders with pictures that should get no diagnosis.
     """
 
     data: str
@@ -44,31 +65,70 @@ class Evaluation:
     metrics: Metrics
     predictions: pd.DataFrame
     classifier: LesionClassifier
+    figures: Mapping[str, Interval]
+    baseline: Mapping[str, float]
+    groups: pd.DataFrame
+    refusals: pd.DataFrame
+    operating: pd.DataFrame
+    others: Sequence[Evaluation] = field(default_factory=tuple)
+    unlike: Sequence[str] = ()
+
+    @property
+    def truth(self) -> Integers:
+        """Class indices, (N,)."""
+        indices: Integers = self.predictions["diagnosis"].map(CODES.index).to_numpy(np.int64)
+        return indices
+
+    @property
+    def probabilities(self) -> Floats:
+        """Calibrated probabilities, (N, 4)."""
+        values: Floats = self.predictions[list(CODES)].to_numpy(np.float64)
+        return values
+
+    @property
+    def uncalibrated(self) -> Floats:
+        """Probabilities without the temperature, (N, 4)."""
+        powers = self.probabilities**self.classifier.checkpoint.temperature
+        values: Floats = powers / powers.sum(axis=1, keepdims=True)
+        return values
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every number, and what it was measured on."""
+        """Return every number, and what it was measured on; NaN becomes None."""
         checkpoint = self.classifier.checkpoint
-        return {
+        groups = self.groups.reset_index().to_dict("records") if len(self.groups) else []
+        content = {
             "data": self.data,
             "part": self.part,
             "lesions": self.lesions,
             "classes": list(CODES),
             "model_sha256": checkpoint.file_sha256,
+            "temperature": checkpoint.temperature,
             "split": dict(checkpoint.split),
             **self.metrics.to_dict(),
+            "measures": dict(self.figures),
+            "ece_before_temperature": calibration_error(self.truth, self.uncalibrated),
+            "majority_baseline": dict(self.baseline),
+            "groups": groups,
+            "refusals": self.refusals.to_dict("records"),
+            "operating_points": self.operating.to_dict("records"),
+            "other_collections": [other.to_dict() for other in self.others],
         }
+        plain: dict[str, Any] = to_plain(content)
+        return plain
 
     def save(self, out: Path) -> None:
-        """Write ``metrics.json``, ``predictions.csv``, ``confusion_matrix.png`` and ``MODEL_CARD.md``."""
-        with replacing(out / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        with replacing(out / "predictions.csv") as temporary:
+        """Write ``metrics.json``, ``predictions.csv``, ``confusion_matrix.png``, ``report.html``, ``MODEL_CARD.md``."""
+        with replacing(out / JSON) as temporary:
+            text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+        with replacing(out / PREDICTIONS) as temporary:
             self.predictions.to_csv(temporary, index=False, float_format="%.6f")
         with replacing(out / "confusion_matrix.png") as temporary:
             confusion_figure(self.metrics).savefig(temporary, dpi=150)
-        with replacing(out / "MODEL_CARD.md") as temporary:
-            card = model_card(self.classifier.checkpoint, self.metrics, self.data, self.part, self.lesions)
-            temporary.write_text(card, encoding="utf-8")
+        with replacing(out / REPORT) as temporary:
+            temporary.write_text(report_page(self), encoding="utf-8")
+        with replacing(out / CARD) as temporary:
+            temporary.write_text(model_card(self), encoding="utf-8")
 
 
 def evaluate(
@@ -76,6 +136,10 @@ def evaluate(
     model: str | Path | LesionClassifier | None = None,
     out: str | Path | None = None,
     part: str = "test",
+    *,
+    other: Iterable[str | Path | Collection] = (),
+    unlike: Iterable[str | Path] = (),
+    draws: int = DRAWS,
 ) -> Evaluation:
     """Judge a classifier on one part of a collection.
 
@@ -88,27 +152,147 @@ def evaluate(
         out: folder for the results; by default nothing is written.
         part: ``"test"``, ``"validation"`` or ``"train"`` of that split, or ``"all"`` images: only for a
             collection that the model has not seen.
+        other: collections that are new to the model, such as another clinic's; all their images are judged.
+        unlike: folders of pictures that should get no diagnosis; each subfolder is counted alone.
+        draws: of the bootstrap.
 
     Raises:
         LesionvizError: the data or the model cannot be used, or the split does not come out the same.
     """
     classifier = model if isinstance(model, LesionClassifier) else load(model)
     collection = data if isinstance(data, Collection) else read_collection(data)
+    new = [place if isinstance(place, Collection) else read_collection(place) for place in other]
+    folders = [Path(folder) for folder in unlike]
+    strange = {name: paths for folder in folders for name, paths in _pictures_in(folder).items()}
     rows = rows_of_part(classifier, collection, part)
-    answers: list[Prediction] = []
-    for answer in tqdm(
-        classifier.predict_many(rows["path"]), total=len(rows), desc=f"Evaluating {part}", disable=None
-    ):
-        answers.append(answer)
-    predictions = rows[["image", "lesion", "diagnosis"]].reset_index(drop=True)
-    predictions["predicted"] = [answer.diagnosis for answer in answers]
-    for code in CODES:
-        predictions[code] = [answer.probabilities[code] for answer in answers]
-    metrics = score(*(predictions[name].map(CODES.index).to_numpy() for name in ("diagnosis", "predicted")))
-    evaluation = Evaluation(collection.folder.name, part, rows["lesion"].nunique(), metrics, predictions, classifier)
+    evaluation = replace(
+        _judge(classifier, collection, rows, part, draws, strange),
+        others=tuple(_judge(classifier, each, each.present, ALL, draws, {}) for each in new),
+        unlike=tuple(folder.name for folder in folders),
+    )
     if out is not None:
         evaluation.save(Path(out))
     return evaluation
+
+
+def _judge(
+    classifier: LesionClassifier,
+    collection: Collection,
+    rows: pd.DataFrame,
+    part: str,
+    draws: int,
+    strange: Mapping[str, Sequence[Path]],
+) -> Evaluation:
+    answers = answers_of(classifier, rows["path"], f"Evaluating {collection.folder.name}, {part}")
+    columns = [name for name in ("image", "lesion", "diagnosis", "source", *DETAILS) if name in rows]
+    predictions = rows[columns].reset_index(drop=True)
+    predictions["predicted"] = [answer.diagnosis for answer in answers]
+    predictions["refusal"] = [answer.refusal for answer in answers]
+    for code in CODES:
+        predictions[code] = [answer.probabilities[code] for answer in answers]
+    truth, predicted = (predictions[name].map(CODES.index).to_numpy() for name in ("diagnosis", "predicted"))
+    probabilities = predictions[list(CODES)].to_numpy()
+    lesions = predictions["lesion"].to_numpy()
+    majority = np.eye(len(CODES))[np.full(len(truth), np.bincount(truth).argmax())]
+    return Evaluation(
+        collection.folder.name,
+        part,
+        rows["lesion"].nunique(),
+        score(truth, predicted),
+        predictions,
+        classifier,
+        by_lesion(lambda w: measures(truth, probabilities, w), lesions, draws, progress="Bootstrap by lesion"),
+        measures(truth, majority),
+        group_table(predictions, min(draws, GROUP_DRAWS)),
+        _refusals(classifier, collection, predictions, part, strange),
+        _operating(classifier, predictions, draws),
+    )
+
+
+def answers_of(classifier: LesionClassifier, images: Iterable[ImageSource], name: str) -> list[Prediction]:
+    """Return a classifier's answers for images, behind a bar with a name."""
+    images = list(images)
+    return list(tqdm(classifier.predict_many(images), total=len(images), desc=name, leave=False, disable=None))
+
+
+def _refusals(
+    classifier: LesionClassifier,
+    collection: Collection,
+    predictions: pd.DataFrame,
+    part: str,
+    strange: Mapping[str, Sequence[Path]],
+) -> pd.DataFrame:
+    """Count who gets no diagnosis: these images, diagnoses that the model does not know, pictures of other things."""
+    columns = ["pictures", "images", "refused"]
+    if not classifier.checkpoint.refusal:
+        return pd.DataFrame(columns=columns)
+    rows = [(f"{collection.folder.name}, {part}", len(predictions), int((predictions["refusal"] != "").sum()))]
+    here = collection.others[collection.others["path"].notna()]
+    asked: dict[str, Sequence[ImageSource]] = {
+        f"{collection.folder.name}, {label} (a diagnosis it does not know)": group["path"].tolist()
+        for label, group in here.groupby("diagnosis")
+    }
+    asked |= {name: list(paths) for name, paths in strange.items()}
+    asked |= {f"drawn: {name}": pictures for name, pictures in strangers().items()}
+    for name, pictures in asked.items():
+        refused = [bool(answer.refusal) for answer in answers_of(classifier, pictures, f"Refusal: {name}")]
+        rows.append((name, len(refused), sum(refused)))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _operating(classifier: LesionClassifier, predictions: pd.DataFrame, draws: int) -> pd.DataFrame:
+    """Apply the thresholds that were chosen on validation images to these."""
+    melanoma = (predictions["diagnosis"] == "MEL").to_numpy()
+    malignant = {diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant}
+    benign = ~predictions["diagnosis"].isin(malignant).to_numpy()
+    probability, lesions = predictions["MEL"].to_numpy(), predictions["lesion"].to_numpy()
+    rows = []
+    for point in classifier.checkpoint.operating_points:
+        if point["sensitivity"] not in SHOWN_SENSITIVITIES or not melanoma.any() or melanoma.all():
+            continue
+        called = probability >= point["threshold"]
+
+        def figures(weights: Floats, called: Any = called) -> dict[str, float]:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found = (weights * (called & melanoma)).sum()
+                return {
+                    "sensitivity": found / (weights * melanoma).sum(),
+                    "specificity": (weights * (~called & ~melanoma)).sum() / (weights * ~melanoma).sum(),
+                    "benign_per_melanoma": (weights * (called & benign)).sum() / found,
+                }
+
+        reached = by_lesion(figures, lesions, draws)
+        rows.append({"chosen_for": point["sensitivity"], "threshold": point["threshold"], **reached})
+    return pd.DataFrame(rows)
+
+
+def _pictures_in(folder: Path) -> Mapping[str, Sequence[Path]]:
+    """Return the pictures of a folder, or of each of its subfolders, by name.
+
+    Raises:
+        LesionvizError: there are none.
+    """
+    subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    found = {path.name: list(find_images(path).values()) for path in subfolders or [folder]}
+    found = {name: paths for name, paths in found.items() if paths}
+    if not found:
+        raise LesionvizError(f"{folder} holds no pictures. Give a folder with images that should get no diagnosis.")
+    return found
+
+
+def to_plain(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if isinstance(value, Interval):
+        return to_plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return to_plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
 
 
 def rows_of_part(classifier: LesionClassifier, collection: Collection, part: str) -> pd.DataFrame:
@@ -121,7 +305,16 @@ def rows_of_part(classifier: LesionClassifier, collection: Collection, part: str
         return collection.present
     if part not in PARTS:
         raise LesionvizError(f"The part {part!r} is not known. Choose from: {', '.join((*PARTS, ALL))}.")
-    recorded = classifier.checkpoint.split
+    return recorded_split(classifier.checkpoint, collection).rows(collection, part)
+
+
+def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
+    """Make the split that a checkpoint records again.
+
+    Raises:
+        LesionvizError: it records none, or the split does not come out the same.
+    """
+    recorded = checkpoint.split
     advice = (
         "Images of a part may be among those that it was trained on. If this collection is new to the model, "
         f"judge it on everything (--part {ALL})."
@@ -139,4 +332,4 @@ def rows_of_part(classifier: LesionClassifier, collection: Collection, part: str
             f"The split of {collection.folder} ({digest[:12]}…) is not the one that the model was trained with "
             f"({str(recorded.get('sha256'))[:12]}…). {advice}"
         )
-    return split.rows(collection, part)
+    return split

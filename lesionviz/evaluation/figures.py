@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from sklearn.metrics import roc_curve
 
 from lesionviz.diagnoses import CODES
 from lesionviz.evaluation.metrics import Metrics
+
+Bins: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 def confusion_figure(metrics: Metrics) -> Figure:
@@ -35,6 +42,42 @@ def confusion_figure(metrics: Metrics) -> Figure:
     axes.set_xlabel("predicted diagnosis")
     axes.set_title(f"{metrics.images:,} images, accuracy {metrics.accuracy:.1%}", fontsize=11)
     figure.colorbar(picture, label="share of the true class", shrink=0.85)
+    return figure
+
+
+def reliability_figure(before: Bins, after: Bins) -> Figure:
+    """Draw confidence against the share of right answers, without and with the temperature.
+
+    Args:
+        before, after: from :func:`lesionviz.evaluation.measures.confidence_bins`.
+    """
+    figure = Figure(figsize=(4.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="as sure as right")
+    for (sure, right, count), style, colour, name in (
+        (before, "s--", "#999999", "without temperature"),
+        (after, "o-", "#0072B2", "as shown"),
+    ):
+        axes.plot(sure, right, style, markersize=4, label=name, color=colour)
+        axes.scatter(sure, right, s=10 + 300 * count / count.sum(), color=colour, alpha=0.25, linewidth=0)
+    axes.set(xlim=(0.2, 1.02), ylim=(0, 1.02), xlabel="probability of the answer", ylabel="share of right answers")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def roc_figure(curves: Mapping[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]]) -> Figure:
+    """Draw a ROC curve for each name, from truth (N,) and probability (N,)."""
+    figure = Figure(figsize=(4.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    for (name, (truth, probability)), style in zip(curves.items(), ("-", "--", ":", "-."), strict=False):
+        if truth.any() and not truth.all():
+            false_alarms, found, _ = roc_curve(truth, probability)
+            axes.plot(false_alarms, found, style, label=name)
+    axes.set(xlabel="1 − specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 

@@ -30,6 +30,7 @@ from lesionviz.data.read import read_collection
 from lesionviz.data.split import Split, split_at_random, split_by_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.evaluation.calibration import calibrate
 from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.files import replacing
 from lesionviz.network import Network
@@ -91,6 +92,8 @@ def train(
 ) -> TrainingResult:
     """Fine-tune an EfficientNet-B0 and keep the epoch with the best validation balanced accuracy.
 
+    When it is finished, the kept model is calibrated (:mod:`lesionviz.evaluation.calibration`).
+
     Args:
         data: a folder or table in a known layout (:mod:`lesionviz.data.read`), or a collection.
         out: folder for the results; made when missing.
@@ -138,8 +141,11 @@ def train(
         if not run.history:
             raise
         interrupted = True
-        say(f"Stopped by hand. {out / BEST} holds the best epoch so far.")
+        say(f"Stopped by hand. {out / BEST} holds the best epoch so far, not calibrated (lesionviz calibrate).")
     if run.accelerator.is_main_process and not interrupted:
+        say("Calibrating on the validation images.")
+        best = calibrate(Checkpoint.load(out / BEST), collection, split, not watch, run.accelerator.device)
+        best.save(out / BEST, half=half)
         unfinished.unlink(missing_ok=True)
     return TrainingResult(out / BEST, pd.DataFrame(run.history), run.best_epoch, split, interrupted)
 

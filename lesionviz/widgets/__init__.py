@@ -1,8 +1,9 @@
 """What a person touches. Every picture and answer shown here comes from a ``LesionClassifier``."""
 
 from lesionviz.widgets.case_view import CaseView
+from lesionviz.widgets.evaluation_report import EvaluationReport
 from lesionviz.widgets.explorer import Explorer
 from lesionviz.widgets.image_picker import ImagePicker
 from lesionviz.widgets.training_monitor import TrainingMonitor
 
-__all__ = ["CaseView", "Explorer", "ImagePicker", "TrainingMonitor"]
+__all__ = ["CaseView", "EvaluationReport", "Explorer", "ImagePicker", "TrainingMonitor"]

@@ -12,9 +12,7 @@ button work meanwhile. Outside Jupyter use :func:`lesionviz.train`, which draws 
 
 from __future__ import annotations
 
-import io
 import logging
-import re
 import threading
 import time
 from html import escape
@@ -196,17 +194,12 @@ def curves_html(rows: list[dict[str, Any]], points: list[tuple[float, float]]) -
     """Return the curves as one SVG picture with a text that says what they show."""
     import pandas as pd
 
+    from lesionviz.evaluation.document import svg
     from lesionviz.evaluation.figures import training_figure
 
     if not rows and len(points) < 2:
         return ""
     history = pd.DataFrame(rows)
-    buffer = io.StringIO()
-    running = pd.DataFrame(points, columns=["epoch", "loss"])
-    training_figure(history, running, INK).savefig(buffer, format="svg", transparent=True)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     spoken = "Training curves."
     if rows:
         last = rows[-1]
@@ -214,7 +207,8 @@ def curves_html(rows: list[dict[str, Any]], points: list[tuple[float, float]]) -
             f"Training curves. After epoch {last['epoch']}: training loss {last['train_loss']:.3f}, validation loss "
             f"{last['validation_loss']:.3f}, validation balanced accuracy {last['balanced_accuracy']:.1%}."
         )
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(spoken)}"', 1)
+    running = pd.DataFrame(points, columns=["epoch", "loss"])
+    return svg(training_figure(history, running, INK), spoken, INK)
 
 
 def _status(sentence: str, kind: str = "", role: str = "status") -> str:

@@ -1,0 +1,316 @@
+"""What a report of an evaluation says, section by section; the model card and the HTML page are made from it.
+
+The headings are those of model cards (Mitchell et al. 2019, arXiv 1810.03993); the last section answers the items of
+CLEAR Derm (Daneshjou et al. 2022, doi 10.1001/jamadermatol.2021.4915). No figure is typed by hand.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionviz.checkpoint import Checkpoint
+from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.evaluation.bootstrap import Interval
+from lesionviz.evaluation.document import Bullets, Command, Paragraph, Part, Picture, Section, Table
+from lesionviz.evaluation.figures import confusion_figure, reliability_figure, roc_figure
+from lesionviz.evaluation.groups import SHOWN
+from lesionviz.evaluation.measures import BY_CLASS, MALIGNANT, TITLES, calibration_error, confidence_bins
+from lesionviz.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lesionviz.evaluation.evaluate import Evaluation
+
+NAMES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "sensitivity_MEL": "MEL sensitivity"} | {
+    "roc_auc_MEL": "MEL ROC-AUC"
+}
+INTERVALS = "95 % intervals, bootstrapped by lesion"
+
+
+def sections(evaluation: Evaluation) -> list[Section]:
+    """Return the whole report."""
+    return [
+        Section("In short", _summary(evaluation)),
+        Section("Intended use", _use()),
+        Section("Model details", _details(evaluation.classifier.checkpoint)),
+        Section("Training data", _training_data(evaluation)),
+        Section("Evaluation data", _evaluation_data(evaluation)),
+        Section("Figures", _figures(evaluation)),
+        Section("How sure it is", _calibration(evaluation)),
+        Section("Finding melanoma: thresholds", _operating(evaluation)),
+        Section("When it stays silent", _refusals(evaluation)),
+        Section("By source, sex, age and body site", _groups(evaluation)),
+        Section("Other clinics and cameras", _others(evaluation)),
+        Section("Limits", _limits()),
+        Section("CLEAR Derm", _clear_derm(evaluation)),
+    ]
+
+
+def training_command(checkpoint: Checkpoint) -> str:
+    """Return the command that trains the model again, every recipe setting spelled out."""
+    recipe = checkpoint.recipe
+    words = ["--data", "ISIC_2019", "--out", "OUT"]
+    for name, value in (("init", recipe.get("init")), ("split-seed", checkpoint.split.get("seed"))):
+        words += [f"--{name}", str(value)] if value is not None else []
+    words += Recipe.from_dict(recipe).to_arguments() + (["--half"] if recipe.get("half") else [])
+    return shlex.join(["lesionviz", "train", *words]).replace(" --", " \\\n  --")
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Say in two sentences how good the model is."""
+    figures = evaluation.figures
+    return (
+        f"Of {evaluation.metrics.images:,} {evaluation.part} images of {evaluation.lesions:,} lesions it names "
+        f"{_share(figures['accuracy'])} rightly. Over the four classes alike (balanced accuracy) it is right in "
+        f"{_share(figures['balanced_accuracy'])}; of the melanomas it recognises {_share(figures['sensitivity_MEL'])}."
+    )
+
+
+def _summary(evaluation: Evaluation) -> list[Part]:
+    baseline = evaluation.baseline
+    return [
+        Paragraph(headline(evaluation)),
+        Paragraph(
+            "Answering with the most frequent class every time would reach an accuracy of "
+            f"{baseline['accuracy']:.1%} and a balanced accuracy of {baseline['balanced_accuracy']:.1%}."
+        ),
+        Paragraph(f"In brackets: {INTERVALS}. Written by `lesionviz evaluate`; no figure is typed by hand."),
+    ]
+
+
+def _use() -> list[Part]:
+    return [
+        Paragraph(
+            "For research and teaching: to show how a classifier of dermoscopic images answers, and why. It is not a "
+            "medical device, its answer is not a diagnosis, and it must not decide about anyone's care."
+        ),
+        Paragraph(
+            "It chooses among "
+            + ", ".join(f"{d.name} ({d.code})" for d in DIAGNOSES)
+            + ". It has never seen any other "
+            "diagnosis, and names one of these for most pictures of others."
+        ),
+    ]
+
+
+def _details(checkpoint: Checkpoint) -> list[Part]:
+    size = checkpoint.preprocessing.size
+    parts: list[Part] = [
+        Paragraph(
+            f"EfficientNet-B0 (torchvision), input {size} × {size} pixels, {checkpoint.preprocessing.geometry} of the "
+            f"picture. Temperature {checkpoint.temperature:.3f}."
+        ),
+        Bullets([*checkpoint.history, f"SHA-256 of the file: `{checkpoint.file_sha256}`"]),
+    ]
+    if checkpoint.licence:
+        parts.append(Paragraph(f"Licence of the weights: {checkpoint.licence}"))
+    if checkpoint.recipe:
+        parts += [Paragraph("Trained by:"), Command(training_command(checkpoint))]
+    return parts
+
+
+def _training_data(evaluation: Evaluation) -> list[Part]:
+    split = evaluation.classifier.checkpoint.split
+    if not split:
+        return [Paragraph("Not recorded.")]
+    how = (
+        "By lesion: all photographs of one lesion fall into one part."
+        if split.get("by", "lesion") == "lesion"
+        else "At random by image: **test images may show lesions that were trained on**, and figures flatter the model."
+    )
+    return [
+        Paragraph(
+            f"{how} Seed {split.get('seed')}, {split.get('test', 0):.0%} test, {split.get('validation', 0):.0%} "
+            f"validation. SHA-256 of `split.csv`: `{split.get('sha256')}`"
+        ),
+        Paragraph(
+            "The kept epoch, the temperature, the thresholds and the refusal were chosen on the validation images; the "
+            "test images chose nothing."
+        ),
+    ]
+
+
+def _evaluation_data(evaluation: Evaluation) -> list[Part]:
+    counts = evaluation.predictions["diagnosis"].value_counts()
+    places = " ".join(
+        [f"--other {other.data}" for other in evaluation.others] + [f"--unlike {name}" for name in evaluation.unlike]
+    )
+    return [
+        Paragraph(
+            f"{evaluation.metrics.images:,} images of {evaluation.lesions:,} lesions: "
+            + ", ".join(f"{code} {counts.get(code, 0):,}" for code in CODES)
+            + "."
+        ),
+        Command(f"lesionviz evaluate --data {evaluation.data} --part {evaluation.part} {places}".rstrip()),
+    ]
+
+
+def _figures(evaluation: Evaluation) -> list[Part]:
+    figures, baseline = evaluation.figures, evaluation.baseline
+    main = [(title, str(figures[key]), _number(baseline[key])) for key, title in TITLES.items() if key != "ece"]
+    by_class = [
+        (code, f"{sum(evaluation.metrics.confusion[i]):,}", *(str(figures[f"{key}_{code}"]) for key in BY_CLASS))
+        for i, code in enumerate(CODES)
+    ]
+    confusion = [
+        (f"**{code}**", *(f"{n:,}" for n in row))
+        for code, row in zip(CODES, evaluation.metrics.confusion, strict=True)
+    ]
+    return [
+        Table(("figure", "value", "most frequent class"), main),
+        Table(("class", "images", *BY_CLASS.values()), by_class, "Each class against the rest"),
+        Table(("true \\ predicted", *CODES), confusion, "Confusion matrix (rows true, columns predicted)"),
+        Picture(confusion_figure(evaluation.metrics), "Confusion matrix, as in the table."),
+    ]
+
+
+def _calibration(evaluation: Evaluation) -> list[Part]:
+    before = calibration_error(evaluation.truth, evaluation.uncalibrated)
+    bins = [confidence_bins(evaluation.truth, p) for p in (evaluation.uncalibrated, evaluation.probabilities)]
+    return [
+        Paragraph(
+            f"Expected calibration error {evaluation.figures['ece']}; without the temperature it would be {before:.1%}. "
+            "It is the mean gap, over 15 bins, between the probability shown and the share of right answers."
+        ),
+        Picture(reliability_figure(*bins), "Probability of the answer against the share of right answers."),
+    ]
+
+
+def _operating(evaluation: Evaluation) -> list[Part]:
+    melanoma = evaluation.truth == CODES.index("MEL")
+    suspicion = evaluation.probabilities[:, MALIGNANT].sum(axis=1)
+    curves = {
+        "melanoma": (melanoma, evaluation.probabilities[:, CODES.index("MEL")]),
+        "malignant (MEL, BCC)": (MALIGNANT[evaluation.truth], suspicion),
+    }
+    picture = Picture(roc_figure(curves), "ROC curves; the areas under them stand in the tables above.")
+    if evaluation.operating.empty:
+        return [Paragraph("No thresholds: the model is not calibrated, or there are no melanomas here."), picture]
+    rows = [
+        (
+            f"{row['chosen_for']:.0%}",
+            f"{row['threshold']:.1%}",
+            str(row["sensitivity"]),
+            str(row["specificity"]),
+            _plain_interval(row["benign_per_melanoma"]),
+        )
+        for row in evaluation.operating.to_dict("records")
+    ]
+    header = ("chosen for", "probability of melanoma", "sensitivity here", "specificity here", "benign per melanoma")
+    return [
+        Paragraph(
+            "Whoever must not miss a melanoma calls a lesion suspicious below the usual threshold. Each line's threshold "
+            "was chosen on the validation images to find a share of the melanomas; what it does here stands beside it, "
+            "with the benign lesions that would be biopsied for each melanoma found."
+        ),
+        Table(header, rows),
+        picture,
+    ]
+
+
+def _refusals(evaluation: Evaluation) -> list[Part]:
+    if evaluation.refusals.empty:
+        return [Paragraph("Never: the model has no refusal statistics. `lesionviz calibrate` fits them.")]
+    accepted = evaluation.classifier.checkpoint.refusal["accepted"]
+    rows = [
+        (row["pictures"], f"{row['images']:,}", f"{row['refused'] / row['images']:.1%}")
+        for row in evaluation.refusals.to_dict("records")
+    ]
+    return [
+        Paragraph(
+            "Pictures of poor quality, and pictures unlike the training images in colour and texture, get no diagnosis "
+            f"unless the person asks. The limits let {accepted:.1%} of the validation images pass. Diagnoses that it "
+            "does not know look like those that it knows, and mostly do get one: a low share there is a limit."
+        ),
+        Table(("pictures", "images", "refused"), rows),
+    ]
+
+
+def _groups(evaluation: Evaluation) -> list[Part]:
+    note = Paragraph("Skin tone is not recorded in ISIC, so no table can say how the model does on dark skin.")
+    if evaluation.groups.empty:
+        return [note]
+    rows = [
+        (
+            f"{by}: {group}",
+            f"{row['images']:,}",
+            f"{row['melanomas']:,}",
+            *(str(row[key]) for key in SHOWN),
+        )
+        for (by, group), row in evaluation.groups.iterrows()
+    ]
+    header = ("group", "images", "melanomas", *(NAMES[key] for key in SHOWN))
+    return [
+        Table(header, rows),
+        Paragraph("– stands for too few images, or none of a class that the figure needs."),
+        note,
+    ]
+
+
+def _others(evaluation: Evaluation) -> list[Part]:
+    if not evaluation.others:
+        return [Paragraph("Not measured here (`lesionviz evaluate --other DIR`).")]
+    rows = [
+        (
+            f"{each.data}, {each.part}",
+            f"{each.metrics.images:,}",
+            *(str(each.figures[key]) for key in SHOWN),
+            _refused(each),
+        )
+        for each in (evaluation, *evaluation.others)
+    ]
+    header = ("images of", "images", *(NAMES[key] for key in SHOWN), "refused")
+    return [
+        Paragraph(
+            "The same model on images of other clinics, all of them new to it. Balanced accuracy is over the classes that "
+            "occur there."
+        ),
+        Table(header, rows),
+    ]
+
+
+def _limits() -> list[Part]:
+    return [
+        Bullets(
+            [
+                "ISIC does not record skin tone, so no figure says how the model does on dark skin.",
+                "A class-activation map shows where evidence lies, not that the model is right.",
+                "Ink, rulers, hair and dark corners change answers; `lesionviz shortcuts` measures how often.",
+                "The figures hold for images like those above; other clinics and cameras are expected to do worse.",
+            ]
+        )
+    ]
+
+
+def _clear_derm(evaluation: Evaluation) -> list[Part]:
+    sources = ", ".join(sorted(set(evaluation.predictions.get("source", []))))
+    rows = [
+        ("Image types", f"Dermoscopic photographs, sources: {sources or 'not recorded'}"),
+        ("Artefacts, image quality", "Images of poor quality are refused; others are used as they are"),
+        ("Ground truth", "Diagnosis as in the collection: histology, follow-up, consensus or confocal microscopy"),
+        ("Patients", "Age, sex and body site as recorded, see the table; skin tone is not recorded"),
+        ("Availability", "Images from the ISIC archive; code, recipe, split and weights in this project"),
+        ("Test set", "Apart by lesion, used for nothing else; other clinics' images where named above"),
+        ("Comparison", "The most frequent class; no comparison with physicians was made"),
+        ("Intended use", "Research and teaching, see above"),
+    ]
+    return [Table(("item", "answer"), rows)]
+
+
+def _refused(evaluation: Evaluation) -> str:
+    refused = evaluation.predictions["refusal"] != ""
+    return f"{refused.mean():.1%}" if evaluation.classifier.checkpoint.refusal else "–"
+
+
+def _share(interval: Interval) -> str:
+    return "–" if np.isnan(interval.value) else str(interval)
+
+
+def _number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.1%}"
+
+
+def _plain_interval(interval: Interval) -> str:
+    return "–" if np.isnan(interval.value) else f"{interval.value:.1f} ({interval.low:.1f}–{interval.high:.1f})"
