@@ -42,7 +42,7 @@ class Prediction:
         confidence: its probability, 0 to 1.
         probabilities: of every class by code; they add up to 1.
         source: name of the picture that the answer belongs to.
-        refusal: why the answer should not be used, as a clause such as "it is too blurred"; empty when it may
+        refusal: why the answer should not be used, as a clause such as "the picture is too blurred"; empty when it may
             be, or when the model was not calibrated.
     """
 

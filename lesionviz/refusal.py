@@ -32,15 +32,21 @@ FEATURE_LAYERS = ("features.2", "features.3", "features.4", "features.5")
 FEATURES = 24 + 40 + 80 + 112
 """Their channels."""
 QUALITY: dict[str, tuple[str, str]] = {
-    "sharpness": ("it is too blurred", "it is harsher than any photograph of a lesion"),
-    "brightness": ("it is too dark", "it is too bright"),
-    "contrast": ("it shows almost nothing but one colour", "it has more contrast than dermoscopy has"),
-    "colour": ("it has hardly any colour", "its colours are stronger than those of dermoscopy"),
-    "smoothness": ("it looks like noise", "it is smoother than a photograph"),
-    "flatness": ("it has no even area at all", "it has large flat areas, like a drawing, a scan or a screenshot"),
+    "sharpness": ("the picture is too blurred", "the picture is harsher than any photograph of a lesion"),
+    "brightness": ("the picture is too dark", "the picture is too bright"),
+    "contrast": (
+        "the picture shows almost nothing but one colour",
+        "the picture has more contrast than dermoscopy has",
+    ),
+    "colour": ("the picture has hardly any colour", "the picture's colours are stronger than those of dermoscopy"),
+    "smoothness": ("the picture looks like noise", "the picture is smoother than a photograph"),
+    "flatness": (
+        "the picture has no even area at all",
+        "the picture has large flat areas, like a drawing, a scan or a screenshot",
+    ),
 }
 """What is measured, and what to say when it is below or above what validation images have."""
-UNLIKE = "it is unlike the dermoscopic images that the model learned from"
+UNLIKE = "the picture is unlike the dermoscopic images that the model learned from"
 SMALLEST_SHARE = 0.5
 """A picture whose shorter side has less than this share of the input's would be blown up too much."""
 
@@ -119,7 +125,7 @@ class Refusal:
         """
         if min(original) < SMALLEST_SHARE * seen.width:
             return (
-                f"it has only {original[0]} × {original[1]} pixels, and the model looks at "
+                f"the picture has only {original[0]} × {original[1]} pixels, and the model looks at "
                 f"{seen.width} × {seen.height}"
             )
         for name, value in quality(seen).items():

@@ -153,12 +153,12 @@ def test_reasons_are_given_in_words() -> None:
     assert refusal.reason(seen, (100, 100), near, sure) == ""
     assert "unlike the dermoscopic images" in refusal.reason(seen, (100, 100), far, sure)
     assert "unlike the dermoscopic images" in refusal.reason(seen, (100, 100), near, unsure)
-    assert refusal.reason(seen, (31, 400), near, sure).startswith("it has only 31 × 400 pixels")
+    assert refusal.reason(seen, (31, 400), near, sure).startswith("the picture has only 31 × 400 pixels")
     brightness = quality(seen)["brightness"]
     dark = simple_refusal(limits={**refusal.limits, "brightness": (brightness + 0.1, 1.0)})
-    assert dark.reason(seen, (100, 100), near, sure) == "it is too dark"
+    assert dark.reason(seen, (100, 100), near, sure) == "the picture is too dark"
     bright = simple_refusal(limits={**refusal.limits, "brightness": (0.0, brightness - 0.1)})
-    assert bright.reason(seen, (100, 100), near, sure) == "it is too bright"
+    assert bright.reason(seen, (100, 100), near, sure) == "the picture is too bright"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lesionviz.classifier import load
+from lesionviz.data.strangers import strangers
 from lesionviz.diagnoses import DIAGNOSES
 from lesionviz.widgets.answer import NOTICE
 
@@ -163,7 +164,8 @@ def test_a_file_larger_than_one_message_may_be_arrives_whole(page: Page, tmp_pat
     Image.fromarray(noise).save(path)
     assert path.stat().st_size > 13 * 2**20  # the connection would break at 10 MiB in one message
     upload(page, path)
-    expect(page.locator(".lv-source")).to_have_text("large.bmp")
+    # Noise gets no diagnosis, but it came through.
+    expect(page.get_by_text("large.bmp: the model gives no answer")).to_be_visible()
 
 
 def test_a_file_above_the_limit_is_refused_before_it_is_sent(page: Page, tmp_path: Path) -> None:
@@ -212,3 +214,18 @@ def test_leaving_the_page_ends_its_kernel(browser: Browser, server: tuple[str, i
         time.sleep(0.5)
     assert kernels() == before
     page.close()
+
+
+def test_a_picture_of_something_else_gets_no_diagnosis_until_the_person_insists(page: Page, tmp_path: Path) -> None:
+    strangers(1)["screenshots"][0].save(tmp_path / "screen.png")
+    anyway = page.get_by_role("button", name="Show the answer anyway")
+    expect(anyway).to_be_hidden()
+    upload(page, tmp_path / "screen.png")
+    expect(page.get_by_text("screen.png: the model gives no answer, because the picture")).to_be_visible()
+    expect(heading(page)).to_be_hidden()
+    anyway.click()
+    expect(heading(page)).to_be_visible()
+    expect(page.get_by_text("Do not rely on this answer")).to_be_visible()
+    expect(anyway).to_be_hidden()
+    page.get_by_label("Threshold").select_option(label="find 90% of melanomas")
+    expect(page.get_by_text("the threshold that found 90% of the melanomas")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion, synthetic_samples
 from lesionviz.errors import LesionvizError
 from lesionviz.network import LAYERS
+from lesionviz.refusal import FEATURES, QUALITY, Refusal
 from lesionviz.widgets import Explorer
 from lesionviz.widgets.answer import NOTICE
 from lesionviz.widgets.image_picker import ImagePicker
@@ -262,3 +265,71 @@ def test_what_the_browser_gets_is_the_picture_the_network_sees_and_an_aligned_he
 def test_alpha_set_from_python_reaches_the_view(explorer: Explorer) -> None:
     explorer.alpha = 0.2
     assert explorer._view.alpha == 0.2
+
+
+POINT = {"sensitivity": 0.9, "threshold": 0.25, "specificity": 0.7, "benign_per_melanoma": 2.5}
+
+
+@pytest.fixture
+def strict(small_checkpoint: Checkpoint) -> LesionClassifier:
+    """A classifier that refuses whatever is darker than a quarter of full brightness."""
+    limits = dict.fromkeys(QUALITY, (-100.0, 100.0)) | {"brightness": (0.25, 100.0)}
+    refusal = Refusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
+    return LesionClassifier(replace(small_checkpoint, refusal=refusal.to_dict(), operating_points=(POINT,)))
+
+
+DARK = Image.new("RGB", (120, 90), (30, 20, 10))
+
+
+def test_a_refused_picture_gets_no_diagnosis_until_the_person_insists(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.image = DARK
+    assert explorer.prediction.refusal == "the picture is too dark"
+    assert "the model gives no answer, because the picture is too dark." in page(explorer)
+    assert explorer.prediction.diagnosis not in explorer._answer.value
+    assert explorer.explanation is None
+    assert explorer._insist.layout.display == ""
+    explorer.target = "MEL"  # another class does not bring the map back
+    assert explorer.explanation is None
+    explorer._insist.click()
+    assert explorer.insist
+    assert "Do not rely on this answer: the picture is too dark." in explorer._answer.value
+    assert explorer.explanation.target == "MEL"
+    assert explorer._insist.layout.display == "none"
+
+
+def test_nothing_can_be_insisted_on_before_there_is_a_picture(strict: LesionClassifier) -> None:
+    assert Explorer(strict)._insist.layout.display == "none"
+
+
+def test_insisting_ends_with_the_picture(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.image = DARK
+    explorer.insist = True
+    explorer.image = Image.new("RGB", (120, 90), (20, 20, 20))
+    assert not explorer.insist
+    assert explorer._answer.value == ""
+    explorer.image = draw_lesion("NV", 1, (120, 90))
+    assert explorer.prediction.refusal == ""
+    assert explorer.explanation is not None
+    assert explorer._insist.layout.display == "none"
+
+
+def test_a_threshold_is_held_against_the_probability_of_melanoma(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.image = draw_lesion("NV", 1, (120, 90))
+    assert "lv-threshold" not in explorer._answer.value
+    explorer.sensitivity = 0.9
+    melanoma = explorer.prediction.probabilities["MEL"]
+    side = "at or above" if melanoma >= 0.25 else "below"
+    assert f"Melanoma {melanoma:.1%} is {side} 25.0%, the threshold that found 90%" in explorer._answer.value
+    assert "2.5 benign lesions" in explorer._answer.value
+    with pytest.raises(LesionvizError, match="sensitivity must be one of"):
+        explorer.sensitivity = 0.33
+    explorer.sensitivity = None
+    assert "lv-threshold" not in explorer._answer.value
+
+
+def test_a_model_without_thresholds_offers_none(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
+    assert explorer._threshold.layout.display == "none"

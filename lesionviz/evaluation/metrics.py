@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import (
     accuracy_score,
-    balanced_accuracy_score,
     confusion_matrix,
     precision_recall_fscore_support,
+    recall_score,
 )
 
 from lesionviz.diagnoses import CODES
@@ -59,7 +59,8 @@ def score(truth: Sequence[int] | npt.NDArray[Any], predicted: Sequence[int] | np
     return Metrics(
         images=len(true),
         accuracy=float(accuracy_score(true, answer)),
-        balanced_accuracy=float(balanced_accuracy_score(true, answer)),
+        # Balanced accuracy; scikit-learn's own function warns where a class without images is answered.
+        balanced_accuracy=float(recall_score(true, answer, labels=np.unique(true), average="macro")),
         precision=float(precision),
         recall=float(recall),
         f1=float(f1),

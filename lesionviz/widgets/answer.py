@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,33 @@ def notice_html() -> str:
 
 
 def message_html(text: str, kind: str) -> str:
-    """Return one sentence; ``kind`` is ``"hint"``, ``"working"`` or ``"error"``."""
+    """Return one sentence; ``kind`` is ``"hint"``, ``"working"``, ``"refused"`` or ``"error"``."""
     role = "alert" if kind == "error" else "status"
     return f'<p class="lv-message lv-{kind}" role="{role}">{escape(text)}</p>'
 
 
-def answer_html(prediction: Prediction) -> str:
-    """Return the answer for one picture, headed by the picture's name."""
+def refusal_sentence(prediction: Prediction) -> str:
+    """Say that the model gives no answer, and why."""
+    return f"{prediction.source}: the model gives no answer, because {prediction.refusal}."
+
+
+def threshold_sentence(probability: float, point: Mapping[str, float]) -> str:
+    """Say on which side of a threshold a probability of melanoma lies, and what the threshold costs."""
+    side = "at or above" if probability >= point["threshold"] else "below"
+    return (
+        f"Melanoma {probability:.1%} is {side} {point['threshold']:.1%}, the threshold that found "
+        f"{point['sensitivity']:.0%} of the melanomas among validation images, with {point['benign_per_melanoma']:.1f} "
+        "benign lesions called suspicious for each."
+    )
+
+
+def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None) -> str:
+    """Return the answer for one picture, headed by the picture's name.
+
+    Args:
+        prediction: the answer; a refusal in it becomes a warning.
+        point: an operating point to hold the probability of melanoma against.
+    """
     best = DIAGNOSES[target_index(prediction.diagnosis)]
     rows = ""
     for d in DIAGNOSES:
@@ -47,11 +68,16 @@ def answer_html(prediction: Prediction) -> str:
             f"<td>{share}</td></tr>"
         )
     share = f"probability {prediction.confidence:.1%}"
+    lines = f'<p class="lv-forced">{FORCED}</p><p class="lv-glossary">{escape(best.sentence)}</p>'
+    if prediction.refusal:
+        lines = f'<p class="lv-warning">Do not rely on this answer: {escape(prediction.refusal)}.</p>' + lines
+    if point is not None:
+        lines += f'<p class="lv-threshold">{escape(threshold_sentence(prediction.probabilities["MEL"], point))}</p>'
     return (
         f'<section class="lv-answer" role="status" aria-label="Answer for {escape(prediction.source)}">'
         f'<div><p class="lv-source">{escape(prediction.source)}</p>'
         f'<p class="lv-label">The model answers</p>'
         f"<h2>{escape(best.name.capitalize())} <small>{best.code}, {share}</small></h2>"
-        f'<p class="lv-forced">{FORCED}</p><p class="lv-glossary">{escape(best.sentence)}</p></div>'
+        f"{lines}</div>"
         f"<table><caption>Probability of each class</caption>{rows}</table></section>"
     )

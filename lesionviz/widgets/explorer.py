@@ -25,7 +25,7 @@ from lesionviz.diagnoses import CODES, DIAGNOSES, target_index
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer, describe_grid
-from lesionviz.widgets.answer import answer_html, message_html, notice_html, title_html
+from lesionviz.widgets.answer import answer_html, message_html, notice_html, refusal_sentence, title_html
 from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.image_picker import ImagePicker
 
@@ -36,6 +36,7 @@ LOG = logging.getLogger(__name__)
 STYLE = (Path(__file__).parent / "static" / "explorer.css").read_text(encoding="utf-8")
 PREDICTED = "the model's answer"
 """Choice of target class that follows the answer."""
+SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
 HINT = "Choose a dermoscopic image, or try one of the samples."
 
 
@@ -54,6 +55,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             person stays in the browser.
         prediction: the answer for ``image``; None until there is one.
         explanation: the map on view; None until there is one.
+        sensitivity: share of melanomas that a threshold should find (0.8, 0.85, 0.9 or 0.95), to see beside the
+            answer whether this picture is above it; None shows no threshold.
+        insist: show the answer although the model refuses the picture (``prediction.refusal`` says why); a new
+            picture sets it back.
         error: what is wrong with the last input, in a sentence; empty when nothing is.
     """
 
@@ -63,6 +68,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     alpha = traitlets.Float(0.5, min=0, max=1)
     prediction = traitlets.Any(None, allow_none=True)
     explanation = traitlets.Any(None, allow_none=True)
+    sensitivity = traitlets.Float(None, allow_none=True)
+    insist = traitlets.Bool(False)
     error = traitlets.Unicode("")
 
     def __init__(self, classifier: LesionClassifier | None = None) -> None:
@@ -77,12 +84,22 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             description="Explain",
         )
         self._layer = ipywidgets.Dropdown(options=LAYERS[::-1], value=self.layer, description="Layer")
-        self._controls = ipywidgets.HBox([self._target, self._layer])
+        self._threshold = ipywidgets.Dropdown(
+            options=[("off", 0.0)] + [(f"find {s:.0%} of melanomas", s) for s in SENSITIVITIES],
+            value=0.0,
+            description="Threshold",
+        )
+        self._threshold.add_class("lv-threshold-choice")
+        self._controls = ipywidgets.HBox([self._target, self._layer, self._threshold])
+        self._insist = ipywidgets.Button(description="Show the answer anyway")
+        self._insist.on_click(lambda _: setattr(self, "insist", True))
+        self._insist.add_class("lv-insist")
+        self._insist.layout.display = "none"
         picker = ImagePicker(
             synthetic_samples(),
             on_start=self._upload_started,
             on_file=self._upload_arrived,
-            on_sample=self._set_image,
+            on_sample=self._set_sample,
             on_problem=self._refuse,
         )
         notice = ipywidgets.HTML(notice_html())
@@ -99,6 +116,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 notice,
                 picker,
                 self._message,
+                self._insist,
                 self._answer,
                 self._controls,
                 self._view,
@@ -110,7 +128,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         traitlets.dlink((self, "target"), (self._target, "value"), lambda code: code or "")
         traitlets.dlink((self._target, "value"), (self, "target"), lambda code: code or None)
         traitlets.dlink((self, "alpha"), (self._view, "alpha"))
+        traitlets.dlink((self, "sensitivity"), (self._threshold, "value"), lambda share: share or 0.0)
+        traitlets.dlink((self._threshold, "value"), (self, "sensitivity"), lambda share: share or None)
         self.observe(lambda change: self._open(change.new), "image")
+        self.observe(lambda _: self._show_answer(), ["insist", "sensitivity"])
         self.observe(lambda _: self._explain(), ["target", "layer"])
 
     @traitlets.validate("target")
@@ -122,6 +143,19 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         future = self._classifier
         size = future.result().preprocessing.size if future.done() and not future.exception() else 224
         return check_layer(proposal.value, size)
+
+    @traitlets.validate("sensitivity")
+    def _valid_sensitivity(self, proposal: Any) -> float | None:
+        if proposal.value is not None and proposal.value not in SENSITIVITIES:
+            choices = ", ".join(map(str, SENSITIVITIES))
+            raise LesionvizError(f"The sensitivity must be one of {choices}, or None, not {proposal.value!r}.")
+        value: float | None = proposal.value
+        return value
+
+    def _set_sample(self, sample: LesionImage) -> None:
+        """Show a drawn sample with its answer: everyone knows that it is a drawing, and it is there to be tried."""
+        self._set_image(sample)
+        self.insist = True
 
     def _set_image(self, image: ImageSource | None) -> None:
         self.image = image
@@ -153,13 +187,31 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._name_layers(classifier.preprocessing.size)
             self.prediction = classifier.predict(picture)
             self._picture = picture
-            self._answer.value = answer_html(self.prediction)
+            self._threshold.layout.display = "" if classifier.checkpoint.operating_points else "none"
+            self._show_answer()
+
+    def _show_answer(self) -> None:
+        """Show the answer for the picture on view; if the model refuses it, say so, and wait to be asked."""
+        if self._picture is None:
+            return
+        with self._guard(self._picture.name):
+            refused = bool(self.prediction.refusal) and not self.insist
+            self._insist.layout.display = "" if refused else "none"
+            self._show_result(not refused)
+            if refused:
+                self._message.value = message_html(refusal_sentence(self.prediction), "refused")
+                return
+            points = self._classifier.result().checkpoint.operating_points
+            point = next((point for point in points if point["sensitivity"] == self.sensitivity), None)
+            self._answer.value = answer_html(self.prediction, point)
             self._message.value = ""
-            self._show_result(True)
-            self._explain()
+            if self.explanation is None:
+                self._explain()
 
     def _clear(self) -> None:
         self._picture = self.prediction = self.explanation = None
+        self.insist = False
+        self._insist.layout.display = "none"
         self.error = self._answer.value = ""
         self._message.value = message_html(HINT, "hint")
         self._view.clear()
@@ -167,7 +219,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _explain(self) -> None:
         """Show the map of the chosen class and layer for the picture on view."""
-        if self._picture is None:
+        if self._picture is None or (self.prediction.refusal and not self.insist):
             return
         with self._guard(self._picture.name):
             classifier = self._classifier.result()
