@@ -227,5 +227,16 @@ def test_a_picture_of_something_else_gets_no_diagnosis_until_the_person_insists(
     expect(heading(page)).to_be_visible()
     expect(page.get_by_text("Do not rely on this answer")).to_be_visible()
     expect(anyway).to_be_hidden()
+    expect(page.get_by_text("Forced answer, not valid")).to_be_visible()
+    page.get_by_label("Threshold").select_option(label="find 90% of melanomas")
+    expect(page.get_by_text("the threshold that found")).to_be_hidden()  # nothing lends weight to it
+
+
+def test_a_threshold_is_held_against_a_photograph(page: Page, photo: Path) -> None:
+    upload(page, photo)
+    anyway = page.get_by_role("button", name="Show the answer anyway")
+    expect(anyway.or_(heading(page))).to_be_visible()
+    if anyway.is_visible():
+        pytest.skip("needs a real photograph: drawn ones get no answer")
     page.get_by_label("Threshold").select_option(label="find 90% of melanomas")
     expect(page.get_by_text("the threshold that found 90% of the melanomas")).to_be_visible()

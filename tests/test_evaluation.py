@@ -21,7 +21,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.calibration import calibrate
 from lesionviz.evaluation.compare import compare
 from lesionviz.evaluation.evaluate import evaluate
-from lesionviz.evaluation.groups import age_bands
+from lesionviz.evaluation.groups import age_bands, group_table
 from lesionviz.evaluation.metrics import score
 from lesionviz.evaluation.sections import training_command
 
@@ -197,6 +197,18 @@ def test_groups_count_everyone_once_and_do_not_judge_a_handful(judged: LesionCla
     assert all(np.isnan(interval.value) for interval in few["accuracy"])
 
 
+def test_figures_about_a_class_need_ten_of_its_images() -> None:
+    codes = ["NV"] * 27 + ["MEL"] * 9
+    predictions = pd.DataFrame({"lesion": range(36), "diagnosis": codes, "site": "scalp", "source": "here"})
+    for code in CODES:
+        predictions[code] = (predictions["diagnosis"] == code).astype(float)
+    row = group_table(predictions, draws=5).loc[("body site", "scalp")]
+    assert row["accuracy"].value == 1
+    assert np.isnan([row[key].value for key in ("sensitivity_MEL", "roc_auc_MEL", "balanced_accuracy")]).all()
+    one_more = pd.concat([predictions, predictions.tail(1).assign(lesion=99)], ignore_index=True)
+    assert group_table(one_more, draws=5).loc[("body site", "scalp"), "sensitivity_MEL"].value == 1
+
+
 def test_age_bands_by_hand() -> None:
     ages = pd.Series([0, 29.9, 30, 44, 45, 60, 75, 110, np.nan, -3])
     expected = ["under 30", "under 30", "30 to 44", "30 to 44", "45 to 59", "60 to 74", "75 and over", "75 and over"]
@@ -229,3 +241,13 @@ def test_two_models_are_compared_on_the_same_images_only(
 def test_a_folder_without_pictures_is_refused(judged: LesionClassifier, drawn_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(LesionvizError, match="holds no pictures"):
         evaluate(drawn_folder, judged, unlike=[tmp_path])
+
+
+def test_a_notebook_shows_the_report_as_a_widget(judged: LesionClassifier, drawn_folder: Path) -> None:
+    from lesionviz.widgets import EvaluationReport
+
+    evaluation = evaluate(drawn_folder, judged, draws=5)
+    shown = EvaluationReport(evaluation).value
+    assert shown.count("<svg") == 3
+    assert f"{evaluation.figures['accuracy']}" in shown
+    assert "<html" not in shown

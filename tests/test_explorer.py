@@ -103,7 +103,7 @@ def test_unknown_choices_are_refused_and_change_nothing(trait: str, value: str, 
 
 def test_layers_are_named_with_their_grid(explorer: Explorer) -> None:
     explorer.image = synthetic_samples()[0]
-    assert explorer._layer.options[0] == ("features.8, 3 × 3 cells, coarsest and closest to the answer", "features.8")
+    assert explorer._layer.options[0] == ("features.8, 3 × 3 cells, closest to the answer", "features.8")
     assert explorer._layer.options[5] == ("features.3, 12 × 12 cells", "features.3")
     assert [layer for _, layer in explorer._layer.options] == list(LAYERS[::-1])
 
@@ -323,7 +323,7 @@ def test_a_threshold_is_held_against_the_probability_of_melanoma(strict: LesionC
     melanoma = explorer.prediction.probabilities["MEL"]
     side = "at or above" if melanoma >= 0.25 else "below"
     assert f"Melanoma {melanoma:.1%} is {side} 25.0%, the threshold that found 90%" in explorer._answer.value
-    assert "2.5 benign lesions" in explorer._answer.value
+    assert "called 2.5 images of benign lesions" in explorer._answer.value
     with pytest.raises(LesionvizError, match="sensitivity must be one of"):
         explorer.sensitivity = 0.33
     explorer.sensitivity = None

@@ -167,6 +167,11 @@ STYLE = """
 .lv-report td { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .lv-report thead th { font-weight: 600; }
 .lv-report tbody th { min-width: 7em; }
+.lv-report td:last-child { white-space: normal; min-width: 8em; }
+@media (max-width: 700px) {
+  .lv-report td { white-space: normal; min-width: 6.5em; }
+  .lv-report tbody th { position: sticky; left: 0; background: #fff; min-width: 5.5em; }
+}
 .lv-report figure { margin: 12px 0; display: inline-block; max-width: 100%; }
 .lv-report figure svg { max-width: 100%; height: auto; }
 """

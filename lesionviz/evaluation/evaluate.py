@@ -33,6 +33,7 @@ from lesionviz.files import replacing
 from lesionviz.imaging import ImageSource
 
 ALL = "all"
+MALIGNANT_CODES = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
 DRAWS = 1000
 SHOWN_SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
 JSON, PREDICTIONS, REPORT, CARD = "metrics.json", "predictions.csv", "report.html", "MODEL_CARD.md"
@@ -53,7 +54,7 @@ class Evaluation:
         figures: every measure (:mod:`lesionviz.evaluation.measures`) with its 95 % interval by lesion.
         baseline: the measures of answering with the most frequent class every time.
         groups: figures by source, sex, age and body site.
-        refusals: rows ``pictures``, ``images``, ``refused``: how many get no diagnosis.
+        refusals: rows ``pictures``, ``images``, ``refused`` (how many get no diagnosis), ``called_benign``.
         operating: what thresholds that were chosen on validation images do on these.
         others: the same classifier on collections that are new to it, such as another clinic's.
         unlike: names of the folders with pictures that should get no diagnosis.
@@ -223,10 +224,13 @@ def _refusals(
     strange: Mapping[str, Sequence[Path]],
 ) -> pd.DataFrame:
     """Count who gets no diagnosis: these images, diagnoses that the model does not know, pictures of other things."""
-    columns = ["pictures", "images", "refused"]
+    columns = ["pictures", "images", "refused", "called_benign"]
     if not classifier.checkpoint.refusal:
         return pd.DataFrame(columns=columns)
-    rows = [(f"{collection.folder.name}, {part}", len(predictions), int((predictions["refusal"] != "").sum()))]
+    refused = (predictions["refusal"] != "").to_numpy()
+    benign = (~predictions["predicted"].isin(MALIGNANT_CODES)).to_numpy()
+    whole = (f"{collection.folder.name}, {part}", len(refused), int(refused.sum()), int((benign & ~refused).sum()))
+    rows = [whole]
     here = collection.others[collection.others["path"].notna()]
     asked: dict[str, Sequence[ImageSource]] = {
         f"{collection.folder.name}, {label} (a diagnosis it does not know)": group["path"].tolist()
@@ -235,16 +239,17 @@ def _refusals(
     asked |= {name: list(paths) for name, paths in strange.items()}
     asked |= {f"drawn: {name}": pictures for name, pictures in strangers().items()}
     for name, pictures in asked.items():
-        refused = [bool(answer.refusal) for answer in answers_of(classifier, pictures, f"Refusal: {name}")]
-        rows.append((name, len(refused), sum(refused)))
+        answers = answers_of(classifier, pictures, f"Refusal: {name}")
+        named = [answer for answer in answers if not answer.refusal]
+        called_benign = sum(answer.diagnosis not in MALIGNANT_CODES for answer in named)
+        rows.append((name, len(answers), len(answers) - len(named), called_benign))
     return pd.DataFrame(rows, columns=columns)
 
 
 def _operating(classifier: LesionClassifier, predictions: pd.DataFrame, draws: int) -> pd.DataFrame:
     """Apply the thresholds that were chosen on validation images to these."""
     melanoma = (predictions["diagnosis"] == "MEL").to_numpy()
-    malignant = {diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant}
-    benign = ~predictions["diagnosis"].isin(malignant).to_numpy()
+    benign = ~predictions["diagnosis"].isin(MALIGNANT_CODES).to_numpy()
     probability, lesions = predictions["MEL"].to_numpy(), predictions["lesion"].to_numpy()
     rows = []
     for point in classifier.checkpoint.operating_points:
@@ -273,7 +278,7 @@ def _pictures_in(folder: Path) -> Mapping[str, Sequence[Path]]:
         LesionvizError: there are none.
     """
     subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
-    found = {path.name: list(find_images(path).values()) for path in subfolders or [folder]}
+    found = {path.name.replace("_", " "): list(find_images(path).values()) for path in subfolders or [folder]}
     found = {name: paths for name, paths in found.items() if paths}
     if not found:
         raise LesionvizError(f"{folder} holds no pictures. Give a folder with images that should get no diagnosis.")

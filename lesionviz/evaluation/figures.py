@@ -16,6 +16,7 @@ from lesionviz.diagnoses import CODES
 from lesionviz.evaluation.metrics import Metrics
 
 Bins: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+FEWEST_IN_BIN = 10
 
 
 def confusion_figure(metrics: Metrics) -> Figure:
@@ -53,11 +54,13 @@ def reliability_figure(before: Bins, after: Bins) -> Figure:
     """
     figure = Figure(figsize=(4.4, 4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="as sure as right")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="perfect calibration")
     for (sure, right, count), style, colour, name in (
         (before, "s--", "#999999", "without temperature"),
         (after, "o-", "#0072B2", "as shown"),
     ):
+        enough = count >= FEWEST_IN_BIN  # a bin of two images is right by luck
+        sure, right, count = sure[enough], right[enough], count[enough]
         axes.plot(sure, right, style, markersize=4, label=name, color=colour)
         axes.scatter(sure, right, s=10 + 300 * count / count.sum(), color=colour, alpha=0.25, linewidth=0)
     axes.set(xlim=(0.2, 1.02), ylim=(0, 1.02), xlabel="probability of the answer", ylabel="share of right answers")
@@ -96,7 +99,13 @@ def training_figure(history: pd.DataFrame, running: pd.DataFrame | None = None, 
     if len(history):
         losses.plot(history["epoch"], history["train_loss"], "o-", color="#0072B2", markersize=4, label="training")
         losses.plot(
-            history["epoch"], history["validation_loss"], "s--", color="#D55E00", markersize=4, label="validation"
+            history["epoch"],
+            history["validation_loss"],
+            "s--",
+            color="#D55E00",
+            markersize=5,
+            markerfacecolor="none",
+            label="validation",
         )
         values = history[["train_loss", "validation_loss"]].to_numpy()
         losses.set_ylim(max(0, values.min() - 0.1), values.max() + 0.1)
@@ -112,6 +121,7 @@ def training_figure(history: pd.DataFrame, running: pd.DataFrame | None = None, 
             fontsize=8,
             color=ink,
         )
+        accuracy.axhline(1 / len(CODES), color=ink, linewidth=0.8, linestyle=":", label="chance")
         low, high = history["balanced_accuracy"].agg(["min", "max"])
         accuracy.set_ylim(max(0, low - 0.05), min(1.05, high + 0.08))
     for axes, title in ((losses, "loss"), (accuracy, "validation balanced accuracy")):

@@ -24,6 +24,8 @@ NOT_RECORDED = "not recorded"
 SHOWN = ("accuracy", "balanced_accuracy", "sensitivity_MEL", "roc_auc_MEL")
 FEWEST = 20
 """Images under which a group is counted, but not judged."""
+FEWEST_OF_CLASS = 10
+"""Images of a class under which a figure about that class is not given: its interval would feign certainty."""
 DRAWS = 200
 
 
@@ -75,4 +77,11 @@ def _figures(part: pd.DataFrame, draws: int) -> dict[str, object]:
         found = measures(truth, probabilities, weights)
         return {key: found[key] for key in SHOWN}
 
-    return counts | dict(by_lesion(figures, part["lesion"].to_numpy(), draws))
+    found = dict(by_lesion(figures, part["lesion"].to_numpy(), draws))
+    by_class = np.bincount(truth, minlength=len(CODES))
+    unknown = Interval(np.nan, np.nan, np.nan)
+    if by_class[CODES.index("MEL")] < FEWEST_OF_CLASS:
+        found |= {"sensitivity_MEL": unknown, "roc_auc_MEL": unknown}
+    if by_class[by_class > 0].min() < FEWEST_OF_CLASS:
+        found["balanced_accuracy"] = unknown
+    return counts | found

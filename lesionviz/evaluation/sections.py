@@ -72,6 +72,14 @@ def _summary(evaluation: Evaluation) -> list[Part]:
     baseline = evaluation.baseline
     return [
         Paragraph(headline(evaluation)),
+        *(
+            Paragraph(
+                f"On {other.metrics.images:,} images of another collection, {other.data}, it recognises "
+                f"{_share(other.figures['sensitivity_MEL'])} of the melanomas; its accuracy there is "
+                f"{_share(other.figures['accuracy'])}."
+            )
+            for other in evaluation.others
+        ),
         Paragraph(
             "Answering with the most frequent class every time would reach an accuracy of "
             f"{baseline['accuracy']:.1%} and a balanced accuracy of {baseline['balanced_accuracy']:.1%}."
@@ -159,6 +167,7 @@ def _figures(evaluation: Evaluation) -> list[Part]:
         for code, row in zip(CODES, evaluation.metrics.confusion, strict=True)
     ]
     return [
+        Paragraph("Every image counts with the answer that the model would give, also those that it refuses."),
         Table(("figure", "value", "most frequent class"), main),
         Table(("class", "images", *BY_CLASS.values()), by_class, "Each class against the rest"),
         Table(("true \\ predicted", *CODES), confusion, "Confusion matrix (rows true, columns predicted)"),
@@ -198,12 +207,19 @@ def _operating(evaluation: Evaluation) -> list[Part]:
         )
         for row in evaluation.operating.to_dict("records")
     ]
-    header = ("chosen for", "probability of melanoma", "sensitivity here", "specificity here", "benign per melanoma")
+    header = (
+        "chosen to find",
+        "suspicious at or above",
+        "sensitivity here",
+        "specificity here",
+        "benign per melanoma",
+    )
     return [
         Paragraph(
-            "Whoever must not miss a melanoma calls a lesion suspicious below the usual threshold. Each line's threshold "
+            "Whoever must not miss a melanoma uses a low threshold: a picture at or above it is called suspicious. Each "
             "was chosen on the validation images to find a share of the melanomas; what it does here stands beside it, "
-            "with the benign lesions that would be biopsied for each melanoma found."
+            "with the images of benign lesions that would be biopsied for each melanoma found. That number holds where "
+            f"{melanoma.mean():.0%} of the images are melanomas, as here; where melanoma is rarer, it is far higher."
         ),
         Table(header, rows),
         picture,
@@ -215,16 +231,22 @@ def _refusals(evaluation: Evaluation) -> list[Part]:
         return [Paragraph("Never: the model has no refusal statistics. `lesionviz calibrate` fits them.")]
     accepted = evaluation.classifier.checkpoint.refusal["accepted"]
     rows = [
-        (row["pictures"], f"{row['images']:,}", f"{row['refused'] / row['images']:.1%}")
+        (
+            row["pictures"],
+            f"{row['images']:,}",
+            f"{row['refused'] / row['images']:.1%}",
+            f"{row['called_benign'] / row['images']:.1%}",
+        )
         for row in evaluation.refusals.to_dict("records")
     ]
     return [
         Paragraph(
             "Pictures of poor quality, and pictures unlike the training images in colour and texture, get no diagnosis "
             f"unless the person asks. The limits let {accepted:.1%} of the validation images pass. Diagnoses that it "
-            "does not know look like those that it knows, and mostly do get one: a low share there is a limit."
+            "does not know look like those that it knows: most get a name that cannot be right, and a squamous cell "
+            "carcinoma (SCC) may be called benign."
         ),
-        Table(("pictures", "images", "refused"), rows),
+        Table(("pictures", "images", "refused", "named as something benign"), rows),
     ]
 
 
@@ -244,7 +266,7 @@ def _groups(evaluation: Evaluation) -> list[Part]:
     header = ("group", "images", "melanomas", *(NAMES[key] for key in SHOWN))
     return [
         Table(header, rows),
-        Paragraph("– stands for too few images, or none of a class that the figure needs."),
+        Paragraph("– stands for fewer than 20 images, or 10 of a class that the figure needs."),
         note,
     ]
 

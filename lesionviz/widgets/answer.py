@@ -15,7 +15,7 @@ NOTICE = (
     "For research and teaching. This is not a medical device, and its answer is not a diagnosis. "
     "Show a changing or worrying spot to a doctor."
 )
-FORCED = "The model must choose one of these four, even for a picture of something else."
+FORCED = "The model can only name one of these four, even for a picture of something else."
 
 
 def title_html() -> str:
@@ -36,7 +36,10 @@ def message_html(text: str, kind: str) -> str:
 
 def refusal_sentence(prediction: Prediction) -> str:
     """Say that the model gives no answer, and why."""
-    return f"{prediction.source}: the model gives no answer, because {prediction.refusal}."
+    return (
+        f"{prediction.source}: the model gives no answer, because {prediction.refusal}. "
+        "Try a sharp dermoscopic photograph of one lesion."
+    )
 
 
 def threshold_sentence(probability: float, point: Mapping[str, float]) -> str:
@@ -44,8 +47,8 @@ def threshold_sentence(probability: float, point: Mapping[str, float]) -> str:
     side = "at or above" if probability >= point["threshold"] else "below"
     return (
         f"Melanoma {probability:.1%} is {side} {point['threshold']:.1%}, the threshold that found "
-        f"{point['sensitivity']:.0%} of the melanomas among validation images, with {point['benign_per_melanoma']:.1f} "
-        "benign lesions called suspicious for each."
+        f"{point['sensitivity']:.0%} of the melanomas among validation images, and called "
+        f"{point['benign_per_melanoma']:.1f} images of benign lesions suspicious for each."
     )
 
 
@@ -67,16 +70,21 @@ def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None
             f'<td class="lv-bar"><span><i style="width:{share};background:{d.colour}"></i></span></td>'
             f"<td>{share}</td></tr>"
         )
+    invalid = " lv-invalid" if prediction.refusal else ""
     share = f"probability {prediction.confidence:.1%}"
-    lines = f'<p class="lv-forced">{FORCED}</p><p class="lv-glossary">{escape(best.sentence)}</p>'
-    if prediction.refusal:
+    label = "The model answers"
+    lines = f'<p class="lv-forced">{FORCED}</p>'
+    if prediction.refusal:  # nothing that would lend weight to it: no explanation of the word, no threshold
+        label = "Forced answer, not valid"
         lines = f'<p class="lv-warning">Do not rely on this answer: {escape(prediction.refusal)}.</p>' + lines
-    if point is not None:
+    else:
+        lines += f'<p class="lv-glossary">{escape(best.sentence)}</p>'
+    if point is not None and not prediction.refusal:
         lines += f'<p class="lv-threshold">{escape(threshold_sentence(prediction.probabilities["MEL"], point))}</p>'
     return (
-        f'<section class="lv-answer" role="status" aria-label="Answer for {escape(prediction.source)}">'
+        f'<section class="lv-answer{invalid}" role="status" aria-label="Answer for {escape(prediction.source)}">'
         f'<div><p class="lv-source">{escape(prediction.source)}</p>'
-        f'<p class="lv-label">The model answers</p>'
+        f'<p class="lv-label">{label}</p>'
         f"<h2>{escape(best.name.capitalize())} <small>{best.code}, {share}</small></h2>"
         f"{lines}</div>"
         f"<table><caption>Probability of each class</caption>{rows}</table></section>"

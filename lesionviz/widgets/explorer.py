@@ -230,8 +230,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _name_layers(self, size: int) -> None:
         """Name each layer with its grid, once the input size is known."""
         place = {
-            LAYERS[-1]: ", coarsest and closest to the answer",
-            LAYERS[0]: ", finest and furthest from the answer",
+            LAYERS[-1]: ", closest to the answer",
+            LAYERS[0]: ", furthest from the answer",
         }
         options = [(f"{layer}, {describe_grid(layer, size)}{place.get(layer, '')}", layer) for layer in LAYERS[::-1]]
         if self._layer.options != tuple(options):
