@@ -7,6 +7,7 @@ and exit status 1. Nothing is computed here.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--progress-lines", action="store_true", help=argparse.SUPPRESS)
     train.add_argument("--stop-file", type=Path, help=argparse.SUPPRESS)
     recipe = train.add_argument_group("recipe")
+    explained = _attributes(Recipe)
     for field in fields(Recipe):
         kind = type(field.default)
         how: dict[str, Any] = {"type": kind}
@@ -131,9 +133,20 @@ def _parser() -> argparse.ArgumentParser:
         elif field.name in CHOICES:
             how = {"choices": CHOICES[field.name], "metavar": "|".join(CHOICES[field.name])}
         recipe.add_argument(
-            f"--{field.name.replace('_', '-')}", default=field.default, help=f"default: {field.default}", **how
+            f"--{field.name.replace('_', '-')}",
+            default=field.default,
+            help=f"{explained[field.name]} (default: {field.default})",
+            **how,
         )
     return parser
+
+
+def _attributes(described: type) -> dict[str, str]:
+    """Return what a docstring says of each attribute, without reStructuredText or percent signs."""
+    text = (described.__doc__ or "").partition("Attributes:")[2].replace("``", "").replace("%", " percent")
+    text = re.sub(r":\w+:`([^`]+)`", r"\1", text)
+    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", text, flags=re.MULTILINE)
+    return {name: " ".join(sentence.split()).rstrip(".") for name, sentence in found}
 
 
 def _data_and_out(command: argparse.ArgumentParser) -> None:
@@ -188,6 +201,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         _say("{:>4}: sensitivity {}, specificity {}".format(code, *figures))
     for other in evaluation.others:
         _say(f"{other.data}: {headline(other)}")
+    for row in evaluation.refusals.to_dict("records"):
+        _say(f"No answer for {row['refused']:,} of {row['images']:,} pictures: {row['pictures']}")
     _say(f"Written to {options.out}: {REPORT}, {CARD}, {JSON}, {PREDICTIONS}, confusion_matrix.png")
     return 0
 

@@ -60,3 +60,12 @@ def test_making_an_explorer_waits_for_neither_torch_nor_a_model() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_recipe_option_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for words in ("passes over the training images", "share of the target spread over the other classes"):
+        assert words in shown
+    assert ":mod:" not in shown

@@ -16,6 +16,7 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.strangers import strangers
+from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.calibration import calibrate
@@ -150,7 +151,11 @@ def reported(small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path_factory:
     for number, picture in enumerate(strangers(3)["text scans"]):
         picture.save(strange / f"{number}.png")
     classifier = LesionClassifier(calibrate(recorded, collection, split))
-    evaluate(drawn_folder, classifier, out, other=[drawn_folder], unlike=[out / "strange"], draws=20)
+    for number, code in enumerate(CODES * 3):
+        path = out / "elsewhere" / code / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_lesion(code, 500 + number, (128, 96)).save(path)
+    evaluate(drawn_folder, classifier, out, other=[out / "elsewhere"], unlike=[out / "strange"], draws=20)
     return out
 
 
@@ -236,6 +241,11 @@ def test_two_models_are_compared_on_the_same_images_only(
     assert json.loads((tmp_path / "comparison.json").read_text())["images"] == found.images
     with pytest.raises(LesionvizError, match="--part all"):
         compare(a, c, drawn_folder)
+
+
+def test_images_that_the_model_knows_are_no_other_collection(judged: LesionClassifier, drawn_folder: Path) -> None:
+    with pytest.raises(LesionvizError, match=r"is not new to the model: 8[0-9] of its images"):
+        evaluate(drawn_folder, judged, other=[drawn_folder], draws=5)
 
 
 def test_a_folder_without_pictures_is_refused(judged: LesionClassifier, drawn_folder: Path, tmp_path: Path) -> None:

@@ -67,8 +67,7 @@ def test_a_training_on_two_processes_streams_its_progress_and_leaves_the_best_mo
         drawn_folder,
         tmp_path,
         init="scratch",
-        recipe=SMALL,
-        cpu=True,
+        recipe=SMALL,  # without cpu=True, as people type it: processes without GPUs must find each other
         watch=events.append,
         report=sentences.append,
     )
@@ -76,6 +75,9 @@ def test_a_training_on_two_processes_streams_its_progress_and_leaves_the_best_mo
     assert [event.epoch for event in events if event.phase == "epoch"] == [1, 2, 3]
     assert {event.phase for event in events} == {"training", "validation", "epoch"}
     assert result.history["epoch"].tolist() == [1, 2, 3]
+    # Two processes draw other crops than one, so a training that shares nothing would give itself away.
+    alone = train(drawn_folder, tmp_path / "alone", init="scratch", recipe=SMALL, cpu=True)
+    assert alone.history["train_loss"].tolist() != result.history["train_loss"].tolist()
     assert sum(sentence.startswith("Epoch ") for sentence in sentences) == 3
     assert Checkpoint.load(result.checkpoint).metrics["epoch"] == result.best_epoch
     assert not (tmp_path / UNFINISHED).exists()

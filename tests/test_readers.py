@@ -234,3 +234,17 @@ def test_a_random_split_is_stratified_and_seeded(drawn_folder: Path) -> None:
     assert split.to_csv() == split_at_random(collection, seed=1).to_csv() != split_at_random(collection, 2).to_csv()
     assert split.table["part"].value_counts().to_dict() == {"train": 69, "validation": 15, "test": 15}  # of 99
     assert split.describe()["by"] == "random"
+
+
+def test_folders_with_unknown_names_and_single_images_are_named(tmp_path: Path) -> None:
+    draw(tmp_path / "Melanom" / "a.png")
+    with pytest.raises(LesionvizError, match="Its folders Melanom are not named after a class"):
+        read_collection(tmp_path)
+    with pytest.raises(LesionvizError, match=r"a\.png is one image"):
+        read_collection(tmp_path / "Melanom" / "a.png")
+
+
+def test_a_class_without_images_is_said(tmp_path: Path) -> None:
+    draw(tmp_path / "MEL" / "a.png")
+    draw(tmp_path / "NV" / "b.png", 2)
+    assert "No image of BCC, BKL is here" in read_collection(tmp_path).describe()

@@ -15,6 +15,7 @@ from sklearn.metrics import balanced_accuracy_score
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import load
 from lesionviz.data import pixel_cache
+from lesionviz.data.collection import Collection
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.split import FILE, split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
@@ -238,3 +239,23 @@ def test_training_from_the_cache_opens_each_image_once(
     split = split_by_lesion(collection)
     expected = [path for part in ("train", "validation") for path in split.rows(collection, part)["path"]]
     assert sorted(opened) == sorted(expected)
+
+
+def test_a_finished_training_is_not_overwritten(trained: TrainingResult, drawn_folder: Path) -> None:
+    with pytest.raises(LesionvizError, match="holds a finished training"):
+        train(drawn_folder, trained.checkpoint.parent, init="scratch", recipe=SMALL, cpu=True)
+
+
+@pytest.mark.parametrize(
+    ("layout", "init", "expected"),
+    [
+        ("ISIC 2019", "imagenet", "ISIC 2019 images (CC BY-NC 4.0) from ImageNet weights: not for commercial use."),
+        ("HAM10000", "scratch", "HAM10000 images (CC BY-NC 4.0) from random weights: not for commercial use."),
+        ("one folder for each class", "scratch", "the trainer's own images from random weights."),
+    ],
+)
+def test_the_licence_says_what_the_weights_were_made_of(
+    layout: str, init: str, expected: str, tmp_path: Path
+) -> None:
+    collection = Collection(pd.DataFrame(), tmp_path, layout=layout)
+    assert loop._licence(collection, init).endswith(f"Trained on {expected}")

@@ -56,6 +56,9 @@ class Collection:
             f"{len(self.present):,} images of {self.present['lesion'].nunique():,} lesions are here: "
             + " · ".join(f"{code} {counts.get(code, 0):,}" for code in CODES),
         ]
+        absent = [code for code in CODES if not counts.get(code, 0)]
+        if absent:
+            lines.append(f"No image of {', '.join(absent)} is here")
         if missing:
             lines.append(f"{missing:,} rows have no image file here and are passed over")
         return "\n".join(lines)

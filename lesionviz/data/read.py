@@ -12,7 +12,7 @@ from lesionviz.data.collection import Collection
 from lesionviz.data.isic2018 import HAM10000, ISIC2018, read_ham10000, read_isic2018
 from lesionviz.data.isic2019 import GROUND_TRUTH, read_isic2019
 from lesionviz.data.plain_layouts import CSV_COLUMNS, class_folders, read_class_folders, read_csv_of_paths
-from lesionviz.data.tables import read_table
+from lesionviz.data.tables import SUFFIXES, read_table
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 
@@ -40,6 +40,10 @@ def read_collection(place: str | Path) -> Collection:
     """
     place = Path(place)
     if place.is_file():
+        if place.suffix.lower() in SUFFIXES:
+            raise LesionvizError(
+                f"{place.name} is one image. Give the folder or table that names the labelled images."
+            )
         official = OFFICIAL.get(place.name)
         return official(place.parent) if official else read_csv_of_paths(place)
     if not place.is_dir():
@@ -59,7 +63,9 @@ def read_collection(place: str | Path) -> Collection:
         if any(class_folders(place).values()):
             found["one folder for each class"] = lambda: read_class_folders(place)
     if not found:
-        raise LesionvizError(f"{place.resolve()} has none of the known layouts. {KNOWN}")
+        folders = [path.name for path in class_folders(place)]
+        seen = f" Its folders {', '.join(folders[:8])} are not named after a class." if folders else ""
+        raise LesionvizError(f"{place.resolve()} has none of the known layouts.{seen} {KNOWN}")
     if len(found) > 1:
         raise LesionvizError(
             f"{place.resolve()} can be read in {len(found)} ways: {', '.join(found)}. "

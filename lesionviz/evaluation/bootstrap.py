@@ -89,7 +89,7 @@ def _weights(lesions: npt.NDArray[Any], draws: int, seed: int) -> Iterator[npt.N
 
 
 def _bounds(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    measured = values[~np.isnan(values)]  # a draw may miss a rare class altogether
+    measured = values[np.isfinite(values)]  # a draw may miss a rare class altogether
     if not len(measured):
         return float("nan"), float("nan")
     low, high = np.percentile(measured, PERCENTILES)

@@ -151,7 +151,10 @@ def fit_refusal(classifier: LesionClassifier, training: Outputs, validation: Out
     )
     limits = {name: _with_margin(seen[name].to_numpy()) for name in QUALITY}
     fitted = LedoitWolf().fit(training.features)
-    shape = Refusal(limits, fitted.location_, fitted.precision_, np.inf, np.inf, ACCEPTED)
+    shape = Refusal(limits, fitted.location_, fitted.precision_, 0, 0, ACCEPTED)
+    stored = Refusal.from_dict(shape.to_dict())  # with the precision that the file has
+    assert stored is not None
+    shape = stored
     distance, energy = shape.distances(validation.features), energies(validation.logits)
 
     def passing(level: float) -> float:
@@ -164,10 +167,15 @@ def fit_refusal(classifier: LesionClassifier, training: Outputs, validation: Out
         level = min(1.0, level + 0.5 / len(distance))
     return replace(
         shape,
-        distance=float(np.quantile(distance, level)),
-        energy=float(np.quantile(energy, level)),
+        distance=_just_above(np.quantile(distance, level)),
+        energy=_just_above(np.quantile(energy, level)),
         accepted=passing(level),
     )
+
+
+def _just_above(limit: float) -> float:
+    """Return a limit with room for the rounding between batches of other sizes."""
+    return float(limit + 1e-3 * max(1.0, abs(limit)))
 
 
 def _with_margin(values: Floats) -> tuple[float, float]:

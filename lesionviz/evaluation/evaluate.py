@@ -166,6 +166,8 @@ def evaluate(
     folders = [Path(folder) for folder in unlike]
     strange = {name: paths for folder in folders for name, paths in _pictures_in(folder).items()}
     rows = rows_of_part(classifier, collection, part)
+    for each in new if part != ALL else ():
+        _refuse_known_images(classifier.checkpoint, collection, each)
     evaluation = replace(
         _judge(classifier, collection, rows, part, draws, strange),
         others=tuple(_judge(classifier, each, each.present, ALL, draws, {}) for each in new),
@@ -298,6 +300,18 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
+
+
+def _refuse_known_images(checkpoint: Checkpoint, collection: Collection, other: Collection) -> None:
+    """Make sure that another collection shares no image id with those that the model was trained or chosen on."""
+    split = recorded_split(checkpoint, collection).table
+    known = split["image"][split["part"] != "test"]
+    shared = other.table["image"][other.table["image"].isin(known)]
+    if not shared.empty:
+        raise LesionvizError(
+            f"{other.folder} is not new to the model: {len(shared):,} of its images, {shared.iloc[0]} for one, have the "
+            "ids of images that it was trained or chosen on. Leave them out."
+        )
 
 
 def rows_of_part(classifier: LesionClassifier, collection: Collection, part: str) -> pd.DataFrame:

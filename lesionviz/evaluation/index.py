@@ -31,6 +31,7 @@ def make_index(
     if part != "all":
         rows = recorded_split(classifier.checkpoint, collection).rows(collection, part)
     outputs = outputs_of(classifier, rows, "Indexing", progress=True)
+    rows = rows.assign(path=[str(Path(path).resolve()) for path in rows["path"]])
     columns = {name: rows[name].to_numpy(str) for name in ("image", "lesion", "diagnosis", "path")}
     SimilarityIndex.of(outputs.embeddings, **columns).save(classifier.index_path)
     return classifier.index_path

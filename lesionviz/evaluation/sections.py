@@ -61,8 +61,9 @@ def training_command(checkpoint: Checkpoint) -> str:
 def headline(evaluation: Evaluation) -> str:
     """Say in two sentences how good the model is."""
     figures = evaluation.figures
+    part = "" if evaluation.part == "all" else f"{evaluation.part} "
     return (
-        f"Of {evaluation.metrics.images:,} {evaluation.part} images of {evaluation.lesions:,} lesions it names "
+        f"Of {evaluation.metrics.images:,} {part}images of {evaluation.lesions:,} lesions it names "
         f"{_share(figures['accuracy'])} rightly. Over the four classes alike (balanced accuracy) it is right in "
         f"{_share(figures['balanced_accuracy'])}; of the melanomas it recognises {_share(figures['sensitivity_MEL'])}."
     )
@@ -313,7 +314,7 @@ def _clear_derm(evaluation: Evaluation) -> list[Part]:
         ("Artefacts, image quality", "Images of poor quality are refused; others are used as they are"),
         ("Ground truth", "Diagnosis as in the collection: histology, follow-up, consensus or confocal microscopy"),
         ("Patients", "Age, sex and body site as recorded, see the table; skin tone is not recorded"),
-        ("Availability", "Images from the ISIC archive; code, recipe, split and weights in this project"),
+        ("Availability", f"Images: {evaluation.data}; recipe, split and weights are in the model's file"),
         ("Test set", "Apart by lesion, used for nothing else; other clinics' images where named above"),
         ("Comparison", "The most frequent class; no comparison with physicians was made"),
         ("Intended use", "Research and teaching, see above"),

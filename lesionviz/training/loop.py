@@ -10,6 +10,7 @@ process normalises its own part of a batch.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,17 +40,13 @@ from lesionviz.recipe import Recipe
 from lesionviz.training.augmentation import LabelledImages, augmented, plain
 from lesionviz.training.averaging import moving_average
 from lesionviz.training.balance import Balancing
-from lesionviz.training.initial_weights import IMAGENET, initial_network
+from lesionviz.training.initial_weights import IMAGENET, SCRATCH, initial_network
 from lesionviz.training.progress import Progress, Watcher
 from lesionviz.training.stages import StagedNetwork, frozen_blocks
 
 BEST = "best_model.pth"
 HISTORY = "history.csv"
 UNFINISHED = "unfinished.pth"
-LICENCE = (
-    "For research and teaching, not for diagnosis. Trained on ISIC 2019 images (CC BY-NC 4.0) "
-    "from ImageNet weights: not for commercial use."
-)
 STEPS_BETWEEN_QUESTIONS = 5
 """Several processes agree on whether to stop, and tell their watchers, once in so many steps."""
 
@@ -119,6 +116,8 @@ def train(
         raise LesionvizError(
             f"{out} holds an unfinished training. Go on with it (--resume), or choose another folder."
         )
+    if (out / BEST).exists() and not resume:
+        raise LesionvizError(f"{out} holds a finished training. Choose another folder, or move {BEST} away.")
     if resume and not unfinished.exists():
         raise LesionvizError(f"{out} holds no unfinished training to resume. Start one without --resume.")
 
@@ -180,6 +179,7 @@ class _Run:
             f"chosen on {len(validation_rows):,} images of {validation_rows['lesion'].nunique():,} "
             + ("other lesions." if recipe.split_by == "lesion" else "lesions, which training may have seen too.")
         )
+        self.licence = _licence(collection, init)
         self.order = torch.Generator()
         labels = _labels(train_rows)
         self.balancing = Balancing.of(labels, recipe.balance, recipe.balance_power).to(self.accelerator.device)
@@ -363,7 +363,7 @@ class _Run:
             recipe=self.recipe.to_dict() | {"init": Path(self.init).name, "half": self.half},
             split=self.split.describe(),
             metrics={"epoch": self.epoch, "validation": metrics.to_dict()},
-            licence=LICENCE,
+            licence=self.licence,
             history=(self.origin, self.trained_on),
         )
 
@@ -408,7 +408,8 @@ class _Run:
 
 def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
     accelerator = Accelerator(
-        cpu=cpu,
+        # Told so, it lets processes without GPUs work together; otherwise each would train alone.
+        cpu=cpu or not torch.cuda.is_available(),
         mixed_precision="bf16" if torch.cuda.is_available() and not cpu else "no",
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is that of all processes
         kwargs_handlers=[
@@ -416,12 +417,30 @@ def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
             DistributedDataParallelKwargs(find_unused_parameters=recipe.probe_share + recipe.last_blocks_share > 0)
         ],
     )
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if accelerator.num_processes != started:
+        raise LesionvizError(
+            f"{started} processes were started and {accelerator.num_processes} of them found each other. "
+            "Start them with torchrun, or with --processes."
+        )
     if recipe.batch_size % accelerator.num_processes:
         raise LesionvizError(
             f"batch_size {recipe.batch_size} cannot be shared by {accelerator.num_processes} processes. "
             "Choose a multiple of their number."
         )
     return accelerator
+
+
+def _licence(collection: Collection, init: str | Path) -> str:
+    """Say what the weights may be used for, from what they were made of."""
+    archive = collection.layout.startswith(("ISIC", "HAM"))
+    images = (
+        f"{collection.layout.split(' without')[0]} images (CC BY-NC 4.0)" if archive else "the trainer's own images"
+    )
+    from_imagenet = str(init) != SCRATCH
+    sentence = f"For research and teaching, not for diagnosis. Trained on {images}"
+    sentence += " from ImageNet weights" if from_imagenet else " from random weights"
+    return sentence + (": not for commercial use." if archive or from_imagenet else ".")
 
 
 def _labels(rows: pd.DataFrame) -> list[int]:
