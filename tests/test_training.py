@@ -259,3 +259,18 @@ def test_the_licence_says_what_the_weights_were_made_of(
 ) -> None:
     collection = Collection(pd.DataFrame(), tmp_path, layout=layout)
     assert loop._licence(collection, init).endswith(f"Trained on {expected}")
+
+
+def test_a_kill_between_the_files_of_the_first_epoch_does_not_block_the_folder(
+    drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_run: loop._Run) -> None:
+        raise SystemExit  # after best_model.pth, before unfinished.pth
+
+    one = replace(SMALL, epochs=1, cache=False)
+    monkeypatch.setattr(loop._Run, "_save_unfinished", killed)
+    with pytest.raises(SystemExit):
+        train(drawn_folder, tmp_path, init="scratch", recipe=one, cpu=True)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [BEST, FILE]
+    monkeypatch.undo()
+    assert len(train(drawn_folder, tmp_path, init="scratch", recipe=one, cpu=True).history) == 1

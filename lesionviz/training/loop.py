@@ -116,7 +116,7 @@ def train(
         raise LesionvizError(
             f"{out} holds an unfinished training. Go on with it (--resume), or choose another folder."
         )
-    if (out / BEST).exists() and not resume:
+    if (out / BEST).exists() and (out / HISTORY).exists() and not resume:
         raise LesionvizError(f"{out} holds a finished training. Choose another folder, or move {BEST} away.")
     if resume and not unfinished.exists():
         raise LesionvizError(f"{out} holds no unfinished training to resume. Start one without --resume.")
@@ -269,9 +269,11 @@ class _Run:
         if self.accelerator.is_main_process:
             if self.best_epoch == self.epoch:
                 self._checkpoint(metrics).save(self.out / BEST, half=self.half)
+            # The history comes last: without it and without an unfinished training, a kill in the first
+            # epoch's end has left nothing that anyone could go on with, and the folder may be used anew.
+            self._save_unfinished()
             with replacing(self.out / HISTORY) as temporary:
                 pd.DataFrame(self.history).to_csv(temporary, index=False)
-            self._save_unfinished()
         self._tell("epoch", len(self.training), len(self.training), train_loss, row)
         return (
             f"Epoch {self.epoch} of {self.recipe.epochs}: training loss {train_loss:.3f}, validation loss "
