@@ -62,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     for name, what in (
-        ("--other", "labelled images that are new to the model, of other clinics; may be given several times"),
+        (
+            "--other",
+            "labelled images of other clinics; of those trained on, the test part; may be given several times",
+        ),
         ("--unlike", "pictures that should get no diagnosis, by subfolder; may be given several times"),
     ):
         evaluate.add_argument(name, type=Path, action="append", default=[], metavar="DIR", help=what)
@@ -106,6 +109,14 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="fine-tune the classifier on a folder of images")
     train.set_defaults(run=_train)
     _data_and_out(train)
+    train.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="another collection to learn from, half of which is kept out; may be given several times",
+    )
     train.add_argument(
         "--init",
         default="imagenet",
@@ -220,7 +231,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from lesionviz.checkpoint import Checkpoint
     from lesionviz.data.read import read_collection
     from lesionviz.evaluation.calibration import calibrate
-    from lesionviz.evaluation.evaluate import recorded_split
+    from lesionviz.evaluation.parts import recorded_split
 
     checkpoint, collection = Checkpoint.load(options.model), read_collection(options.data)
     calibrated = calibrate(checkpoint, collection, recorded_split(checkpoint, collection))
@@ -299,6 +310,7 @@ def _train(options: argparse.Namespace) -> int:
         options.processes,
         options.data,
         options.out,
+        also=options.also,
         init=options.init,
         recipe=recipe,
         split_seed=options.split_seed,

@@ -22,6 +22,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 LIMITS: dict[str, tuple[float, float]] = {
     "size": (64, 1024),
+    "train_size": (0, 1024),
+    "first_size": (0, 1024),
     "epochs": (1, 10_000),
     "probe_share": (0, 1),
     "last_blocks_share": (0, 1),
@@ -39,7 +41,9 @@ LIMITS: dict[str, tuple[float, float]] = {
 FORMERLY: dict[str, Any] = {"ema": 0.0, "probe_share": 0.0, "last_blocks_share": 0.0, "cache": False}
 """What recipes saved before these settings existed did, where it differs from today's default."""
 ROOM_TO_CROP = 8 / 7
-"""Side of cached training pictures over the input's, so that random crops lose little detail."""
+"""Side of cached training pictures over that of the last epochs', so that random crops lose little detail."""
+SIDE_STEP = 32
+"""Pixels by which training pictures grow: one cell of the network's last map."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,12 @@ class Recipe:
     """Settings of one training, saved with the checkpoint.
 
     Attributes:
-        size: side of the square input in pixels.
+        size: side of the classifier's square input in pixels.
+        train_size: side of the training pictures in the last epochs; 0 is the input's. Random crops magnify, so
+            training a little smaller than testing lets lesions appear equally large in both (Touvron et al.
+            2019, arXiv 1906.06423), and is faster.
+        first_size: side of the training pictures in the first epochs, from which it grows in steps of 32, each for
+            an equal share of the epochs (Tan & Le 2021, arXiv 2104.00298); 0 does not grow.
         geometry: ``"centre square"`` or ``"stretch"``; see :class:`lesionviz.preprocessing.Preprocessing`.
         epochs: passes over the training images, all stages together.
         probe_share: share of these, rounded down to whole ones, in which at first only the head learns.
@@ -70,13 +79,15 @@ class Recipe:
         augmentation: ``"full"`` or ``"none"``; see :mod:`lesionviz.training.augmentation`.
         smallest_crop: smallest share of the picture's area that a random crop may keep.
         cache: decode every image once into :class:`lesionviz.data.pixel_cache.PixelCache`, training
-            images at 8/7 of the input's side; off, files are decoded anew in every epoch.
+            images at 8/7 of their side; off, files are decoded anew in every epoch.
         split_by: ``"lesion"``, or ``"random"`` by image, which leaks lesions into the test part and is here
             only for comparison.
         seed: of every random source; on a CPU the same seed gives the same history.
     """
 
     size: int = 224
+    train_size: int = 0
+    first_size: int = 0
     geometry: Geometry = "centre square"
     epochs: int = 12
     probe_share: float = 0.1
@@ -109,6 +120,13 @@ class Recipe:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise LesionvizError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}.")
+        for name in ("train_size", "first_size"):
+            if 0 < getattr(self, name) < LIMITS["size"][0]:
+                raise LesionvizError(f"{name} must be 0 or at least {LIMITS['size'][0]}, not {getattr(self, name)}.")
+        if self.first_size > self.sides[-1]:
+            raise LesionvizError(
+                f"first_size ({self.first_size}) cannot exceed the side that training ends with ({self.sides[-1]})."
+            )
         if type(self.cache) is not bool:
             raise LesionvizError(f"cache must be True or False, not {self.cache!r}.")
         if self.probe_share + self.last_blocks_share > 1:
@@ -158,10 +176,20 @@ class Recipe:
         return Preprocessing(size=self.size, geometry=self.geometry)
 
     @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the training pictures in pixels, from the first epochs' to the last ones'."""
+        last = self.train_size or self.size
+        return (*range(self.first_size or last, last, SIDE_STEP), last)
+
+    def training_side(self, epoch: int) -> int:
+        """Return the side of the training pictures in an epoch (counted from 0), in pixels."""
+        return self.sides[epoch * len(self.sides) // self.epochs]
+
+    @property
     def cached_training(self) -> Preprocessing:
         """How cached training images are resized: with room for crops, where they are cropped."""
         room = ROOM_TO_CROP if self.augmentation == "full" else 1
-        return Preprocessing(size=min(1024, round(self.size * room)), geometry=self.geometry)
+        return Preprocessing(size=min(1024, round(self.sides[-1] * room)), geometry=self.geometry)
 
     def to_arguments(self) -> list[str]:
         """Return the options of ``lesionviz train`` that make this recipe, every setting spelled out."""

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from lesionviz.checkpoint import BUNDLED, Checkpoint
+from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.sections import training_command
 from lesionviz.network import LAYERS, build_network
 from lesionviz.recipe import Recipe
+from lesionviz.training.augmentation import training_way
 from lesionviz.training.averaging import moving_average
 from lesionviz.training.balance import Balancing
 from lesionviz.training.stages import StagedNetwork, frozen_blocks
@@ -155,8 +157,38 @@ def test_the_command_of_the_bundled_model_spells_out_every_setting() -> None:
         {"cache": 1},
         {"ema": 1.0},
         {"probe_share": 0.6, "last_blocks_share": 0.6},
+        {"first_size": 256},
+        {"train_size": 32},
     ],
 )
 def test_impossible_recipes_are_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(LesionvizError, match=next(iter(wrong))):
         Recipe(**wrong)  # type: ignore[arg-type]
+
+
+def test_sides_grow_in_steps_of_32_each_for_an_equal_share_of_the_epochs() -> None:
+    growing = Recipe(size=224, train_size=192, first_size=128, epochs=7)
+    assert growing.sides == (128, 160, 192)
+    # 7 epochs over 3 sides: the floor of epoch * 3 / 7
+    assert [growing.training_side(epoch) for epoch in range(7)] == [128, 128, 128, 160, 160, 192, 192]
+    assert Recipe(size=200, first_size=128, epochs=1).training_side(0) == 128
+    assert Recipe(size=200, first_size=128).sides == (128, 160, 192, 200)
+    assert growing.preprocessing.size == 224
+    assert growing.cached_training.size == round(192 * 8 / 7)
+
+
+def test_without_sides_of_their_own_training_pictures_are_as_large_as_the_input() -> None:
+    assert {Recipe(size=160).training_side(epoch) for epoch in range(12)} == {160}
+    assert Recipe.from_dict({"size": 160, "epochs": 3}).sides == (160,)  # saved before there were other sides
+
+
+@pytest.mark.parametrize("epoch", [0, 3, 6])
+def test_training_pictures_have_the_side_of_their_epoch(epoch: int) -> None:
+    for augmentation in ("full", "none"):
+        recipe = Recipe(size=96, first_size=64, epochs=7, augmentation=augmentation)
+        way = training_way(recipe, epoch)
+        assert way(draw_lesion("NV", 1, (96, 96))).shape == (
+            3,
+            recipe.training_side(epoch),
+            recipe.training_side(epoch),
+        )

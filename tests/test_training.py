@@ -258,7 +258,7 @@ def test_the_licence_says_what_the_weights_were_made_of(
     layout: str, init: str, expected: str, tmp_path: Path
 ) -> None:
     collection = Collection(pd.DataFrame(), tmp_path, layout=layout)
-    assert loop._licence(collection, init).endswith(f"Trained on {expected}")
+    assert loop._licence([collection], init).endswith(f"Trained on {expected}")
 
 
 def test_a_kill_between_the_files_of_the_first_epoch_does_not_block_the_folder(

@@ -50,11 +50,11 @@ class Split:
         text: str = self.table.to_csv(index=False, lineterminator="\n")
         return text.encode("utf-8")
 
-    def save(self, folder: Path) -> str:
-        """Write ``split.csv`` and return its SHA-256."""
-        with replacing(folder / FILE) as temporary:
+    def save(self, folder: Path, name: str = FILE) -> str:
+        """Write the table, as ``split.csv`` or under another name, and return its SHA-256."""
+        with replacing(folder / name) as temporary:
             temporary.write_bytes(self.to_csv())
-        return sha256(folder / FILE)
+        return sha256(folder / name)
 
     def rows(self, collection: Collection, part: str) -> pd.DataFrame:
         """Return the rows of one part whose image is here, in the order of the table.

@@ -17,8 +17,9 @@ from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import by_lesion
 from lesionviz.evaluation.document import Paragraph, Section, Table, to_markdown
-from lesionviz.evaluation.evaluate import ALL, DRAWS, answers_of, rows_of_part, to_plain
+from lesionviz.evaluation.evaluate import DRAWS, answers_of, to_plain
 from lesionviz.evaluation.measures import BY_CLASS, TITLES, Floats, measures
+from lesionviz.evaluation.parts import ALL, rows_of_part
 from lesionviz.files import replacing
 
 Row = dict[str, Any]
@@ -112,7 +113,7 @@ def compare(
     """
     models = [load(first), load(second)]
     collection = data if isinstance(data, Collection) else read_collection(data)
-    rows = [rows_of_part(model, collection, part) for model in models]
+    rows = [rows_of_part(model.checkpoint, collection, part) for model in models]
     if not rows[0]["image"].equals(rows[1]["image"]):
         raise LesionvizError(
             "The two models were trained on different splits, so a test image of one may be a training image of the "

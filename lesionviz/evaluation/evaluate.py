@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier, Prediction, load
 from lesionviz.data.collection import DETAILS, Collection
 from lesionviz.data.read import read_collection
-from lesionviz.data.split import PARTS, Split, split_at_random, split_by_lesion
 from lesionviz.data.strangers import strangers
 from lesionviz.data.tables import find_images
 from lesionviz.diagnoses import CODES, DIAGNOSES
@@ -28,11 +26,11 @@ from lesionviz.evaluation.groups import group_table
 from lesionviz.evaluation.measures import Floats, Integers, calibration_error, measures
 from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.evaluation.model_card import model_card
+from lesionviz.evaluation.parts import ALL, refuse_known_images, rows_of_other, rows_of_part
 from lesionviz.evaluation.report import report_page
 from lesionviz.files import replacing
 from lesionviz.imaging import ImageSource
 
-ALL = "all"
 MALIGNANT_CODES = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
 DRAWS = 1000
 SHOWN_SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
@@ -56,7 +54,7 @@ class Evaluation:
         groups: figures by source, sex, age and body site.
         refusals: rows ``pictures``, ``images``, ``refused`` (how many get no diagnosis), ``called_benign``.
         operating: what thresholds that were chosen on validation images do on these.
-        others: the same classifier on collections that are new to it, such as another clinic's.
+        others: the same classifier on what is new to it of other collections, such as another clinic's.
         unlike: names of the folders with pictures that should get no diagnosis.
     """
 
@@ -153,7 +151,8 @@ def evaluate(
         out: folder for the results; by default nothing is written.
         part: ``"test"``, ``"validation"`` or ``"train"`` of that split, or ``"all"`` images: only for a
             collection that the model has not seen.
-        other: collections that are new to the model, such as another clinic's; all their images are judged.
+        other: collections that are new to the model, such as another clinic's, of which all images are judged, or that
+            it was trained on in part, of which the test part is.
         unlike: folders of pictures that should get no diagnosis; each subfolder is counted alone.
         draws: of the bootstrap.
 
@@ -165,12 +164,14 @@ def evaluate(
     new = [place if isinstance(place, Collection) else read_collection(place) for place in other]
     folders = [Path(folder) for folder in unlike]
     strange = {name: paths for folder in folders for name, paths in _pictures_in(folder).items()}
-    rows = rows_of_part(classifier, collection, part)
-    for each in new if part != ALL else ():
-        _refuse_known_images(classifier.checkpoint, collection, each)
+    checkpoint = classifier.checkpoint
+    rows = rows_of_part(checkpoint, collection, part)
+    elsewhere = [(each, *rows_of_other(checkpoint, each)) for each in new]
+    for each, judged, _ in elsewhere if part != ALL else ():
+        refuse_known_images(checkpoint, collection, each, judged)
     evaluation = replace(
         _judge(classifier, collection, rows, part, draws, strange),
-        others=tuple(_judge(classifier, each, each.present, ALL, draws, {}) for each in new),
+        others=tuple(_judge(classifier, each, judged, name, draws, {}) for each, judged, name in elsewhere),
         unlike=tuple(folder.name for folder in folders),
     )
     if out is not None:
@@ -300,55 +301,3 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
-
-
-def _refuse_known_images(checkpoint: Checkpoint, collection: Collection, other: Collection) -> None:
-    """Make sure that another collection shares no image id with those that the model was trained or chosen on."""
-    split = recorded_split(checkpoint, collection).table
-    known = split["image"][split["part"] != "test"]
-    shared = other.table["image"][other.table["image"].isin(known)]
-    if not shared.empty:
-        raise LesionvizError(
-            f"{other.folder} is not new to the model: {len(shared):,} of its images, {shared.iloc[0]} for one, have the "
-            "ids of images that it was trained or chosen on. Leave them out."
-        )
-
-
-def rows_of_part(classifier: LesionClassifier, collection: Collection, part: str) -> pd.DataFrame:
-    """Return the present rows of a part of the model's own split, after making sure that it is the same split.
-
-    Raises:
-        LesionvizError: the part is unknown, or the split does not come out as the model records it.
-    """
-    if part == ALL:
-        return collection.present
-    if part not in PARTS:
-        raise LesionvizError(f"The part {part!r} is not known. Choose from: {', '.join((*PARTS, ALL))}.")
-    return recorded_split(classifier.checkpoint, collection).rows(collection, part)
-
-
-def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
-    """Make the split that a checkpoint records again.
-
-    Raises:
-        LesionvizError: it records none, or the split does not come out the same.
-    """
-    recorded = checkpoint.split
-    advice = (
-        "Images of a part may be among those that it was trained on. If this collection is new to the model, "
-        f"judge it on everything (--part {ALL})."
-    )
-    if not recorded:
-        raise LesionvizError(f"The model does not record how its images were split. {advice}")
-    seed, validation, test = (recorded.get(key) for key in ("seed", "validation", "test"))
-    if type(seed) is not int or not isinstance(validation, float) or not isinstance(test, float):
-        raise LesionvizError(f"The model's record of its split is damaged. {advice}")
-    divide = split_at_random if recorded.get("by") == "random" else split_by_lesion
-    split = divide(collection, seed, validation, test)
-    digest = split.describe()["sha256"]
-    if digest != recorded.get("sha256"):
-        raise LesionvizError(
-            f"The split of {collection.folder} ({digest[:12]}…) is not the one that the model was trained with "
-            f"({str(recorded.get('sha256'))[:12]}…). {advice}"
-        )
-    return split

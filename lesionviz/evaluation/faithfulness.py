@@ -36,7 +36,7 @@ from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import mean_by_group
-from lesionviz.evaluation.evaluate import rows_of_part
+from lesionviz.evaluation.parts import rows_of_part
 from lesionviz.explanation.display import upsample
 from lesionviz.explanation.methods import METHODS
 from lesionviz.files import replacing
@@ -156,7 +156,7 @@ def faithfulness(
     checkpoint = Checkpoint.load(model)
     classifier = LesionClassifier(checkpoint)
     collection = data if isinstance(data, Collection) else read_collection(data)
-    rows = _with_outline(rows_of_part(classifier, collection, "test"), Path(masks))
+    rows = _with_outline(rows_of_part(classifier.checkpoint, collection, "test"), Path(masks))
     rows = rows.sample(min(images, len(rows)), random_state=seed)
     judge = _Judge(checkpoint, tuple(layers), seed)
     found: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
 from lesionviz.evaluation.calibration import outputs_of
-from lesionviz.evaluation.evaluate import recorded_split
+from lesionviz.evaluation.parts import recorded_split
 from lesionviz.similarity import SimilarityIndex
 
 

@@ -18,6 +18,7 @@ from lesionviz.evaluation.document import Bullets, Command, Paragraph, Part, Pic
 from lesionviz.evaluation.figures import confusion_figure, reliability_figure, roc_figure
 from lesionviz.evaluation.groups import SHOWN
 from lesionviz.evaluation.measures import BY_CLASS, MALIGNANT, TITLES, calibration_error, confidence_bins
+from lesionviz.evaluation.parts import ALL
 from lesionviz.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def sections(evaluation: Evaluation) -> list[Section]:
 def training_command(checkpoint: Checkpoint) -> str:
     """Return the command that trains the model again, every recipe setting spelled out."""
     recipe = checkpoint.recipe
-    words = ["--data", "ISIC_2019", "--out", "OUT"]
+    words = ["--data", "ISIC_2019"]
+    for record in checkpoint.split.get("also", []):
+        words += ["--also", record["name"]]
+    words += ["--out", "OUT"]
     for name, value in (("init", recipe.get("init")), ("split-seed", checkpoint.split.get("seed"))):
         words += [f"--{name}", str(value)] if value is not None else []
     words += Recipe.from_dict(recipe).to_arguments() + (["--half"] if recipe.get("half") else [])
@@ -61,7 +65,7 @@ def training_command(checkpoint: Checkpoint) -> str:
 def headline(evaluation: Evaluation) -> str:
     """Say in two sentences how good the model is."""
     figures = evaluation.figures
-    part = "" if evaluation.part == "all" else f"{evaluation.part} "
+    part = "" if evaluation.part == ALL else f"{evaluation.part} "
     return (
         f"Of {evaluation.metrics.images:,} {part}images of {evaluation.lesions:,} lesions it names "
         f"{_share(figures['accuracy'])} rightly. Over the four classes alike (balanced accuracy) it is right in "
@@ -75,7 +79,7 @@ def _summary(evaluation: Evaluation) -> list[Part]:
         Paragraph(headline(evaluation)),
         *(
             Paragraph(
-                f"On {other.metrics.images:,} images of another collection, {other.data}, it recognises "
+                f"On {other.metrics.images:,} images of another collection, {other.data}{_kept_out(other)}, it recognises "
                 f"{_share(other.figures['sensitivity_MEL'])} of the melanomas; its accuracy there is "
                 f"{_share(other.figures['accuracy'])}."
             )
@@ -133,6 +137,14 @@ def _training_data(evaluation: Evaluation) -> list[Part]:
         Paragraph(
             f"{how} Seed {split.get('seed')}, {split.get('test', 0):.0%} test, {split.get('validation', 0):.0%} "
             f"validation. SHA-256 of `split.csv`: `{split.get('sha256')}`"
+        ),
+        *(
+            Paragraph(
+                f"Also trained on a part of {record['name']}, split on its own with the same seed: {record['test']:.0%} "
+                f"test and {record['validation']:.0%} validation images kept out. SHA-256 of the split: "
+                f"`{record['sha256']}`"
+            )
+            for record in split.get("also", [])
         ),
         Paragraph(
             "The kept epoch, the temperature, the thresholds and the refusal were chosen on the validation images; the "
@@ -287,8 +299,8 @@ def _others(evaluation: Evaluation) -> list[Part]:
     header = ("images of", "images", *(NAMES[key] for key in SHOWN), "refused")
     return [
         Paragraph(
-            "The same model on images of other clinics, all of them new to it. Balanced accuracy is over the classes that "
-            "occur there."
+            "The same model on images of other clinics. It was trained on none of these images; where the table says test, "
+            "it was trained on others of the same collection. Balanced accuracy is over the classes that occur there."
         ),
         Table(header, rows),
     ]
@@ -320,6 +332,13 @@ def _clear_derm(evaluation: Evaluation) -> list[Part]:
         ("Intended use", "Research and teaching, see above"),
     ]
     return [Table(("item", "answer"), rows)]
+
+
+def _kept_out(evaluation: Evaluation) -> str:
+    """Say so where the model was trained on other images of the same collection."""
+    return (
+        "" if evaluation.part == ALL else f" ({evaluation.part} part: kept out of a training that used others of it)"
+    )
 
 
 def _refused(evaluation: Evaluation) -> str:

@@ -22,8 +22,8 @@ from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
 from lesionviz.diagnoses import DIAGNOSES
 from lesionviz.evaluation.bootstrap import mean_by_group
-from lesionviz.evaluation.evaluate import rows_of_part
 from lesionviz.evaluation.faithfulness import evidence_share
+from lesionviz.evaluation.parts import rows_of_part
 from lesionviz.files import replacing
 from lesionviz.imaging import LesionImage, open_image
 
@@ -108,7 +108,7 @@ def shortcuts(
     """
     classifier = model if isinstance(model, LesionClassifier) else load(model)
     collection = data if isinstance(data, Collection) else read_collection(data)
-    rows = rows_of_part(classifier, collection, "test")
+    rows = rows_of_part(classifier.checkpoint, collection, "test")
     rows = rows.sample(min(images, len(rows)), random_state=seed)
     random = np.random.default_rng(seed)
     found: list[dict[str, Any]] = []

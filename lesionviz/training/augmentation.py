@@ -8,6 +8,7 @@ ever augmented.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -24,16 +25,19 @@ Transform: TypeAlias = Callable[[Image.Image], torch.Tensor]
 """An RGB picture to a uint8 tensor (3, size, size)."""
 
 
-def augmented(recipe: Recipe) -> Transform:
+def augmented(recipe: Recipe, epoch: int = -1) -> Transform:
     """Return the random way: crop, the eight symmetries of the square, light and colour.
 
     A lesion has no upright position, so all flips and quarter turns are as likely as the photograph.
+
+    Args:
+        recipe: what decides sides and crops.
+        epoch: counted from 0; by default the last one.
     """
+    side = recipe.training_side(epoch % recipe.epochs)
     transform: Transform = v2.Compose(
         [
-            v2.RandomResizedCrop(
-                recipe.size, scale=(recipe.smallest_crop, 1), ratio=(0.8, 1.25), interpolation=RESAMPLING
-            ),
+            v2.RandomResizedCrop(side, scale=(recipe.smallest_crop, 1), ratio=(0.8, 1.25), interpolation=RESAMPLING),
             v2.RandomHorizontalFlip(),
             v2.RandomVerticalFlip(),
             v2.RandomApply([v2.RandomRotation((90, 90))], p=0.5),
@@ -42,6 +46,13 @@ def augmented(recipe: Recipe) -> Transform:
         ]
     )
     return transform
+
+
+def training_way(recipe: Recipe, epoch: int) -> Transform:
+    """Return the way of the training pictures in an epoch (counted from 0)."""
+    if recipe.augmentation == "full":
+        return augmented(recipe, epoch)
+    return plain(replace(recipe.preprocessing, size=recipe.training_side(epoch)))
 
 
 def plain(preprocessing: Preprocessing) -> Transform:
@@ -56,11 +67,11 @@ class LabelledImages(Dataset[tuple[torch.Tensor, int]]):
         pictures: paths of image files, decoded each time through :func:`lesionviz.imaging.open_image`, or
             the pixels of a cache.
         labels: class indices, as many as pictures.
-        transform: one of the two ways above.
+        transform: one of the two ways above; may be exchanged between epochs.
     """
 
     def __init__(self, pictures: Sequence[str] | CachedPixels, labels: Sequence[int], transform: Transform) -> None:
-        self._pictures, self._labels, self._transform = pictures, list(labels), transform
+        self._pictures, self._labels, self.transform = pictures, list(labels), transform
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -68,4 +79,4 @@ class LabelledImages(Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         picture = self._pictures[index]
         pixels = open_image(picture).pixels if isinstance(picture, str) else picture
-        return self._transform(pixels), self._labels[index]
+        return self.transform(pixels), self._labels[index]

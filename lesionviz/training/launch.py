@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +36,7 @@ def train_on_processes(
     data: str | Path,
     out: str | Path,
     *,
+    also: Iterable[str | Path] = (),
     init: str | Path = IMAGENET,
     recipe: Recipe | None = None,
     split_seed: int = 2019,
@@ -52,6 +53,7 @@ def train_on_processes(
     Args:
         processes: how many; with GPUs, one for each. With one the training runs right here.
         data: a folder or table; the processes read it anew, so a collection will not do.
+        also: more of them.
         out, init, recipe, split_seed, resume, half, cpu, workers, report, watch, stop: as there.
 
     Raises:
@@ -64,6 +66,7 @@ def train_on_processes(
         return train(
             data,
             out,
+            also=also,
             init=init,
             recipe=recipe,
             split_seed=split_seed,
@@ -76,6 +79,7 @@ def train_on_processes(
             stop=stop,
         )
     arguments = ["--data", str(data), "--out", str(out), "--init", str(init), "--split-seed", str(split_seed)]
+    arguments += [word for place in also for word in ("--also", str(place))]
     arguments += ["--workers", str(workers), *recipe.to_arguments()]
     arguments += [f"--{name}" for name, on in (("resume", resume), ("half", half), ("cpu", cpu)) if on]
     with tempfile.TemporaryDirectory(prefix="lesionviz-") as folder:

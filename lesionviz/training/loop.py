@@ -1,7 +1,7 @@
 """The training loop: epochs over a collection, the best one kept as ``best_model.pth``.
 
-What a run leaves in its folder: ``split.csv``, ``history.csv`` (a row for each epoch), ``best_model.pth``,
-and, until it is finished, ``unfinished.pth``, from which ``resume`` goes on.
+What a run leaves in its folder: ``split.csv`` (and one more for each additional collection), ``history.csv`` (a row
+for each epoch), ``best_model.pth``, and, until it is finished, ``unfinished.pth``, from which ``resume`` goes on.
 
 It runs on accelerate: on a CPU, a GPU, or as one of several processes started by ``torchrun``, which then
 share every batch. On GPUs it computes in bfloat16 and batch norm sees the whole batch; on CPUs each
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from tqdm.auto import tqdm
 from lesionviz.checkpoint import Checkpoint, read_tensors
 from lesionviz.data.collection import Collection
 from lesionviz.data.pixel_cache import PixelCache
+from lesionviz.data.plain_layouts import ISIC_ID
+from lesionviz.data.portions import Portion, also_portions, describe_splits, rows_of
 from lesionviz.data.read import read_collection
 from lesionviz.data.split import Split, split_at_random, split_by_lesion
 from lesionviz.diagnoses import CODES
@@ -37,7 +39,7 @@ from lesionviz.files import replacing
 from lesionviz.network import Network
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.recipe import Recipe
-from lesionviz.training.augmentation import LabelledImages, augmented, plain
+from lesionviz.training.augmentation import LabelledImages, plain, training_way
 from lesionviz.training.averaging import moving_average
 from lesionviz.training.balance import Balancing
 from lesionviz.training.initial_weights import IMAGENET, SCRATCH, initial_network
@@ -58,7 +60,8 @@ class TrainingResult:
     Attributes:
         checkpoint: path of ``best_model.pth``.
         history: one row for each epoch: ``epoch``, ``learning_rate`` (at its end), ``train_loss``,
-            ``validation_loss``, ``accuracy``, ``balanced_accuracy`` (validation), ``seconds``.
+            ``validation_loss``, ``accuracy``, ``balanced_accuracy`` (validation), ``seconds``, and
+            ``also_balanced_accuracy``, of the additional collections' validation images, where there are any.
         best_epoch: the epoch that was kept, counted from 1.
         split: which images were trained on.
         interrupted: whether it was stopped by hand before the last epoch.
@@ -75,6 +78,7 @@ def train(
     data: str | Path | Collection,
     out: str | Path,
     *,
+    also: Iterable[str | Path | Collection] = (),
     init: str | Path = IMAGENET,
     recipe: Recipe | None = None,
     split_seed: int = 2019,
@@ -94,6 +98,8 @@ def train(
     Args:
         data: a folder or table in a known layout (:mod:`lesionviz.data.read`), or a collection.
         out: folder for the results; made when missing.
+        also: additional collections to learn from. Half of each is kept out, to judge the model on other clinics
+            (:mod:`lesionviz.data.portions`); the epoch and the calibration are still chosen on ``data`` alone.
         init: ``"imagenet"``, ``"scratch"`` or the path of a state dict.
         recipe: every number that decides the outcome; by default ``Recipe()``.
         split_seed: of the split.
@@ -124,14 +130,20 @@ def train(
     if split is None:
         divide = split_by_lesion if recipe.split_by == "lesion" else split_at_random
         split = divide(collection, seed=split_seed)
-    run = _Run(recipe, collection, split, init, out, half=half, cpu=cpu, workers=workers, watch=watch, stop=stop)
+    others = also_portions(also, Portion(collection, split))
+    run = _Run(
+        recipe, collection, split, init, out, also=others, half=half, cpu=cpu, workers=workers, watch=watch, stop=stop
+    )
     say = report if report and run.accelerator.is_main_process else lambda sentence: None
-    say(collection.describe())
+    for each in (collection, *(other.collection for other in others)):
+        say(each.describe())
     if resume:
         run.restore(unfinished)
         say(f"Resuming after epoch {run.epoch}.")
     elif run.accelerator.is_main_process:
         split.save(out)
+        for other in others:
+            other.split.save(out, f"split_{other.name}.csv")
     interrupted = False
     try:
         while not run.finished:
@@ -160,30 +172,42 @@ class _Run:
         init: str | Path,
         out: Path,
         *,
+        also: Sequence[Portion] = (),
         half: bool,
         cpu: bool,
         workers: int,
         watch: Watcher | None,
         stop: Callable[[], bool] | None,
     ) -> None:
-        self.recipe, self.split, self.out = recipe, split, out
+        self.recipe, self.out = recipe, out
         self.init, self.half, self.watch, self.stop = init, half, watch, stop
         self.epoch, self.best_epoch, self.history = 0, 0, list[dict[str, Any]]()
         self.accelerator = _accelerator(recipe, cpu)
         set_seed(recipe.seed)  # the head starts at random, the same on every process
 
         network, self.origin = initial_network(init)
-        train_rows, validation_rows = split.rows(collection, "train"), split.rows(collection, "validation")
+        main = Portion(collection, split)
+        self.splits = describe_splits(main, also)
+        train_rows, validation_rows = rows_of([main, *also], "train"), main.rows("validation")
         self.trained_on = (
-            f"Fine-tuned on {len(train_rows):,} images of {train_rows['lesion'].nunique():,} lesions, the epoch "
-            f"chosen on {len(validation_rows):,} images of {validation_rows['lesion'].nunique():,} "
+            f"Fine-tuned on {len(train_rows):,} images of {train_rows['lesion'].nunique():,} lesions"
+            + (f" from {' and '.join(each.name for each in (main, *also))}" if also else "")
+            + f", the epoch chosen on {len(validation_rows):,} images of {validation_rows['lesion'].nunique():,} "
             + ("other lesions." if recipe.split_by == "lesion" else "lesions, which training may have seen too.")
         )
-        self.licence = _licence(collection, init)
+        self.licence = _licence([collection, *(each.collection for each in also)], init)
         self.order = torch.Generator()
         labels = _labels(train_rows)
         self.balancing = Balancing.of(labels, recipe.balance, recipe.balance_power).to(self.accelerator.device)
-        training, validation = self._loaders(train_rows, validation_rows, workers)
+        self.pictures = LabelledImages(
+            self._pictures(train_rows, recipe.cached_training), labels, training_way(recipe, epoch=0)
+        )
+        training = self._training_loader(workers)
+        validation = self._validation_loader(validation_rows, workers)
+        self.also_validation = None
+        if also:
+            loader = self._validation_loader(rows_of(also, "validation"), workers)
+            self.also_validation = self.accelerator.prepare(loader)
 
         network = network.to(self.accelerator.device)
         if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
@@ -212,33 +236,26 @@ class _Run:
         waited = self.epoch - self.best_epoch
         return self.epoch >= self.recipe.epochs or 0 < self.recipe.patience <= waited
 
-    def _loaders(
-        self, train_rows: pd.DataFrame, validation_rows: pd.DataFrame, workers: int
-    ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        recipe = self.recipe
-        labels = _labels(train_rows)
+    def _training_loader(self, workers: int) -> DataLoader[Any]:
         sampler = self.balancing.sampler(self.order)
-        way = augmented(recipe) if recipe.augmentation == "full" else plain(recipe.preprocessing)
-        training: DataLoader[Any] = DataLoader(
-            LabelledImages(self._pictures(train_rows, recipe.cached_training), labels, way),
-            batch_size=recipe.batch_size,
+        return DataLoader(
+            self.pictures,
+            batch_size=self.recipe.batch_size,
             sampler=sampler,
             shuffle=sampler is None,
             # A last batch of one image would break batch norm.
-            drop_last=len(train_rows) > recipe.batch_size,
+            drop_last=len(self.pictures) > self.recipe.batch_size,
             num_workers=workers,
             generator=self.order,
         )
-        validation: DataLoader[Any] = DataLoader(
-            LabelledImages(
-                self._pictures(validation_rows, recipe.preprocessing),
-                _labels(validation_rows),
-                plain(recipe.preprocessing),
-            ),
-            batch_size=2 * recipe.batch_size,
+
+    def _validation_loader(self, rows: pd.DataFrame, workers: int) -> DataLoader[Any]:
+        way = self.recipe.preprocessing
+        return DataLoader(
+            LabelledImages(self._pictures(rows, way), _labels(rows), plain(way)),
+            batch_size=2 * self.recipe.batch_size,
             num_workers=workers,
         )
-        return training, validation
 
     def _pictures(self, rows: pd.DataFrame, preprocessing: Preprocessing) -> Any:
         """Return the pictures of some rows: from the cache, or their paths to decode anew each time."""
@@ -260,8 +277,10 @@ class _Run:
             "validation_loss": validation_loss,
             "accuracy": metrics.accuracy,
             "balanced_accuracy": metrics.balanced_accuracy,
-            "seconds": round(time.monotonic() - started, 1),
         }
+        if self.also_validation is not None:
+            row["also_balanced_accuracy"] = self._judge(self.also_validation, train_loss)[1].balanced_accuracy
+        row["seconds"] = round(time.monotonic() - started, 1)
         best = max((past["balanced_accuracy"] for past in self.history), default=-1.0)
         self.history.append(row)
         if metrics.balanced_accuracy > best:
@@ -290,6 +309,7 @@ class _Run:
         self.order.manual_seed(self.recipe.seed + self.epoch + 1)
         self.accelerator.unwrap_model(self.staged).frozen = frozen_blocks(self.recipe, self.epoch)
         self.staged.train()
+        self.pictures.transform = training_way(self.recipe, self.epoch)
         total = torch.zeros((), device=self.accelerator.device)
         bar = self._progress(self.training, f"Epoch {self.epoch + 1}/{self.recipe.epochs}")
         for step, (pictures, labels) in enumerate(bar, start=1):
@@ -308,21 +328,24 @@ class _Run:
         mean: float = self.accelerator.reduce(total, "mean").item() / len(self.training)
         return mean
 
-    @torch.inference_mode()
     def _validate(self, train_loss: float) -> tuple[float, Metrics]:
-        """Return the mean cross-entropy and the figures over the validation images."""
+        """Return the mean cross-entropy and the figures over the main collection's validation images."""
+        return self._judge(self.validation, train_loss)
+
+    @torch.inference_mode()
+    def _judge(self, loader: Any, train_loss: float) -> tuple[float, Metrics]:
         network = self._kept_network().eval()
         if self.accelerator.num_processes > 1:  # batch norm's statistics differ between processes
             for buffer in network.buffers():
                 buffer.copy_(broadcast(buffer))
         logits, truth = [], []
-        bar = self._progress(self.validation, "Validation")
+        bar = self._progress(loader, "Validation")
         for step, (pictures, labels) in enumerate(bar, start=1):
             # gather_for_metrics drops the samples that several processes pad the last batch with.
             outputs, targets = self.accelerator.gather_for_metrics((self._logits(network, pictures), labels))
             logits.append(outputs.float())
             truth.append(targets)
-            self._tell("validation", step, len(self.validation), train_loss)
+            self._tell("validation", step, len(loader), train_loss)
         outputs, targets = torch.cat(logits), torch.cat(truth)
         loss = torch.nn.functional.cross_entropy(outputs, targets).item()
         return loss, score(targets.cpu().numpy(), outputs.argmax(1).cpu().numpy())
@@ -363,7 +386,7 @@ class _Run:
             state_dict=self._kept_network().state_dict(),
             preprocessing=self.recipe.preprocessing,
             recipe=self.recipe.to_dict() | {"init": Path(self.init).name, "half": self.half},
-            split=self.split.describe(),
+            split=self.splits,
             metrics={"epoch": self.epoch, "validation": metrics.to_dict()},
             licence=self.licence,
             history=(self.origin, self.trained_on),
@@ -374,7 +397,7 @@ class _Run:
             torch.save(
                 {
                     "recipe": self.recipe.to_dict(),
-                    "split": self.split.describe(),
+                    "split": self.splits,
                     "origin": self.origin,
                     "history": self.history,
                     "best_epoch": self.best_epoch,
@@ -393,7 +416,7 @@ class _Run:
             LesionvizError: it was started with another recipe or split.
         """
         state = read_tensors(path)
-        for key, mine in (("recipe", self.recipe.to_dict()), ("split", self.split.describe())):
+        for key, mine in (("recipe", self.recipe.to_dict()), ("split", self.splits)):
             if state.get(key) != mine:
                 raise LesionvizError(
                     f"The unfinished training in {path.parent} has another {key}: {state.get(key)}. "
@@ -433,16 +456,23 @@ def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
     return accelerator
 
 
-def _licence(collection: Collection, init: str | Path) -> str:
+def _licence(collections: Sequence[Collection], init: str | Path) -> str:
     """Say what the weights may be used for, from what they were made of."""
-    archive = collection.layout.startswith(("ISIC", "HAM"))
-    images = (
-        f"{collection.layout.split(' without')[0]} images (CC BY-NC 4.0)" if archive else "the trainer's own images"
-    )
+    images = " and ".join(dict.fromkeys(map(_source, collections)))
+    archive = "ISIC" in images or "HAM" in images
     from_imagenet = str(init) != SCRATCH
     sentence = f"For research and teaching, not for diagnosis. Trained on {images}"
     sentence += " from ImageNet weights" if from_imagenet else " from random weights"
     return sentence + (": not for commercial use." if archive or from_imagenet else ".")
+
+
+def _source(collection: Collection) -> str:
+    """Say whose images a collection holds, and under what licence."""
+    if collection.layout.startswith(("ISIC", "HAM")):
+        return f"{collection.layout.split(' without')[0]} images (CC BY-NC 4.0)"
+    if len(collection.table) and collection.table["image"].str.extract(ISIC_ID, expand=False).notna().all():
+        return f"ISIC archive images ({collection.folder.resolve().name}, research use)"
+    return "the trainer's own images"
 
 
 def _labels(rows: pd.DataFrame) -> list[int]:

@@ -1,0 +1,116 @@
+"""Which images of a collection a model may be judged on: its split, made again from what the checkpoint records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from lesionviz.checkpoint import Checkpoint
+from lesionviz.data.collection import Collection
+from lesionviz.data.split import PARTS, Split, split_at_random, split_by_lesion
+from lesionviz.errors import LesionvizError
+
+ALL = "all"
+ADVICE = (
+    "Images of a part may be among those that it was trained on. If this collection is new to the model, "
+    f"judge it on everything (--part {ALL})."
+)
+
+
+def rows_of_part(checkpoint: Checkpoint, collection: Collection, part: str) -> pd.DataFrame:
+    """Return the present rows of a part of the model's own split, after making sure that it is the same split.
+
+    Raises:
+        LesionvizError: the part is unknown, or the split does not come out as the model records it.
+    """
+    if part == ALL:
+        return collection.present
+    if part not in PARTS:
+        raise LesionvizError(f"The part {part!r} is not known. Choose from: {', '.join((*PARTS, ALL))}.")
+    return recorded_split(checkpoint, collection).rows(collection, part)
+
+
+def rows_of_other(checkpoint: Checkpoint, other: Collection) -> tuple[pd.DataFrame, str]:
+    """Return what a model never saw of another collection than its main one, and the name of that part.
+
+    That is all of it, or, where the model was trained on a part of it, its test part.
+
+    Raises:
+        LesionvizError: it has the name of a collection that the model was trained on, but other images.
+    """
+    for record in _records(checkpoint)[1:]:
+        split = _split_as(record, other)
+        if split is not None:
+            return split.rows(other, "test"), "test"
+        if record.get("name") == other.folder.resolve().name:
+            raise LesionvizError(
+                f"The model was trained on a part of a collection called {record['name']}, and {other.folder} does not "
+                "hold the same images, so it cannot be told which of them are new to it. Give the same collection, "
+                "or, if this is another one, give its folder another name."
+            )
+    return other.present, ALL
+
+
+def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
+    """Make the split of a collection that a checkpoint records again: the main one's, or an additional one's.
+
+    Raises:
+        LesionvizError: it records none, or the split does not come out the same.
+    """
+    if not checkpoint.split:
+        raise LesionvizError(f"The model does not record how its images were split. {ADVICE}")
+    records = _records(checkpoint)
+    found = next((split for record in records if (split := _split_as(record, collection)) is not None), None)
+    if found is None:
+        expected = ", ".join(f"{str(record.get('sha256'))[:12]}…" for record in records)
+        raise LesionvizError(
+            f"The split of {collection.folder} is not the one that the model was trained with ({expected}). {ADVICE}"
+        )
+    return found
+
+
+def _records(checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
+    """Return the records of the main split and of the additional collections'; models of earlier versions have one."""
+    also = checkpoint.split.get("also", [])
+    if not isinstance(also, list) or not all(isinstance(record, dict) for record in also):
+        raise LesionvizError(f"The model's record of its splits is damaged. {ADVICE}")
+    return [checkpoint.split, *also]
+
+
+def _split_as(record: Mapping[str, Any], collection: Collection) -> Split | None:
+    """Split a collection as a record says; None where it does not come out the same."""
+    seed, validation, test = (record.get(key) for key in ("seed", "validation", "test"))
+    if type(seed) is not int or not isinstance(validation, float) or not isinstance(test, float):
+        raise LesionvizError(f"The model's record of its split is damaged. {ADVICE}")
+    divide = split_at_random if record.get("by") == "random" else split_by_lesion
+    try:
+        split = divide(collection, seed, validation, test)
+    except LesionvizError:  # too small to be split, so it was not
+        return None
+    return split if split.describe()["sha256"] == record.get("sha256") else None
+
+
+def refuse_known_images(
+    checkpoint: Checkpoint, collection: Collection, other: Collection, rows: pd.DataFrame
+) -> None:
+    """Make sure that rows of another collection share no image id with those that the model was trained or chosen on.
+
+    Args:
+        checkpoint: the model.
+        collection: its main one.
+        other: where the rows are from.
+        rows: what is to be judged.
+
+    Raises:
+        LesionvizError: some do.
+    """
+    split = recorded_split(checkpoint, collection).table
+    known = split["image"][split["part"] != "test"]
+    shared = rows["image"][rows["image"].isin(known)]
+    if not shared.empty:
+        raise LesionvizError(
+            f"{other.folder} is not new to the model: {len(shared):,} of its images, {shared.iloc[0]} for one, have the "
+            "ids of images that it was trained or chosen on. Leave them out."
+        )
