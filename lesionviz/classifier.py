@@ -32,6 +32,8 @@ from lesionviz.preprocessing import Preprocessing, to_tensor
 from lesionviz.refusal import Refusal, features_of
 from lesionviz.similarity import SimilarCase, SimilarityIndex, index_path
 
+VIEWS = (1, 8)
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -58,23 +60,29 @@ class Outputs:
     """What one run over a batch of N pictures gives, apart from maps.
 
     Attributes:
-        logits: (N, 4), before the temperature.
+        logits: (N, 4), before the temperature; the mean over the classifier's views.
+        upright: (N, 4) logits of the upright view alone, which the refusal was fitted to.
         embeddings: (N, 1280) what the head sees: the mean of features.8 over its cells.
         features: (N, FEATURES) what the refusal sees; see :mod:`lesionviz.refusal`.
     """
 
     logits: npt.NDArray[np.float64]
+    upright: npt.NDArray[np.float64]
     embeddings: npt.NDArray[np.float32]
     features: npt.NDArray[np.float64]
 
 
-def load(path: str | Path | None = None) -> LesionClassifier:
+def load(path: str | Path | None = None, views: int = 1) -> LesionClassifier:
     """Return the classifier stored in a checkpoint; by default the bundled one.
 
+    Args:
+        path: the file.
+        views: 1, or 8 to average over the symmetries of the square; see :class:`LesionClassifier`.
+
     Raises:
-        LesionvizError: the file is missing, damaged, or not a checkpoint.
+        LesionvizError: the file is missing, damaged, or not a checkpoint, or there are not so many views.
     """
-    return LesionClassifier(Checkpoint.load(path))
+    return LesionClassifier(Checkpoint.load(path), views=views)
 
 
 class LesionClassifier:
@@ -84,6 +92,12 @@ class LesionClassifier:
         checkpoint: the trained weights and how to use them.
         device: where to run; by default the CPU, which answers in well under a second.
         precision: ``torch.float32``, or ``torch.bfloat16`` for speed at about two digits.
+        views: 1 looks once, upright. 8 averages the logits over the eight symmetries of the square (quarter turns
+            and mirror images), so that the answer does not depend on how the camera was held; it takes eight
+            times as long. Explanations, embeddings and the refusal are of the upright view in both.
+
+    Raises:
+        LesionvizError: views is neither 1 nor 8, or the checkpoint's refusal statistics are damaged.
     """
 
     def __init__(
@@ -91,8 +105,11 @@ class LesionClassifier:
         checkpoint: Checkpoint,
         device: str | torch.device = "cpu",
         precision: torch.dtype = torch.float32,
+        views: int = 1,
     ) -> None:
-        self.checkpoint = checkpoint
+        if isinstance(views, bool) or views not in VIEWS:
+            raise LesionvizError(f"views must be 1 (upright) or 8 (all symmetries of the square), not {views!r}.")
+        self.checkpoint, self.views = checkpoint, views
         self._device, self._precision = torch.device(device), precision
         network = checkpoint.network().to(self._device, precision)
         make_backward_lean(network)
@@ -127,7 +144,7 @@ class LesionClassifier:
                 refusal = ""
                 if self._refusal is not None:
                     size = picture.pixels.size
-                    refusal = self._refusal.reason(seen[index], size, outputs.features[index], outputs.logits[index])
+                    refusal = self._refusal.reason(seen[index], size, outputs.features[index], outputs.upright[index])
                 yield self._prediction(outputs.logits[index].tolist(), picture.name, refusal)
 
     def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
@@ -155,9 +172,8 @@ class LesionClassifier:
                 f"The batch must be uint8 of shape (N, 3, {size}, {size}), not {batch.dtype} of {tuple(batch.shape)}."
             )
         with torch.inference_mode():
-            logits = torch.cat(
-                [self._network(self._prepared(part)).double() for part in torch.split(batch, batch_size)]
-            )
+            parts = [self._prepared(part) for part in torch.split(batch, batch_size)]
+            logits = torch.cat([self._averaged(part, self._network(part)) for part in parts])
             chosen = torch.softmax(logits / self.checkpoint.temperature, dim=1)[:, index]
         values: npt.NDArray[np.float64] = chosen.cpu().numpy()
         return values
@@ -310,13 +326,22 @@ class LesionClassifier:
     def _run(self, seen: list[Image.Image]) -> Outputs:
         """Run the network on pictures at input size."""
         with torch.inference_mode():
-            blocks = run_blocks(self._network, self._normalised(seen))
-            logits = run_head(self._network, blocks[LAYERS[-1]])
+            batch = self._normalised(seen)
+            blocks = run_blocks(self._network, batch)
+            upright = run_head(self._network, blocks[LAYERS[-1]])
             return Outputs(
-                logits.double().cpu().numpy(),
+                self._averaged(batch, upright).cpu().numpy(),
+                upright.double().cpu().numpy(),
                 blocks[LAYERS[-1]].mean(dim=(2, 3)).float().cpu().numpy(),
                 features_of(blocks),
             )
+
+    def _averaged(self, batch: torch.Tensor, upright: torch.Tensor) -> torch.Tensor:
+        """Return the mean logits (N, 4) over the views of a prepared batch whose upright logits are known."""
+        if self.views == 1:
+            return upright.double()
+        turned = [self._network(view) for view in symmetries(batch)[1:]]
+        return torch.stack([upright, *turned]).double().mean(dim=0)
 
     def _prediction(self, logits: list[float], name: str, refusal: str) -> Prediction:
         scaled = torch.tensor(logits, dtype=torch.float64) / self.checkpoint.temperature
@@ -347,6 +372,16 @@ class _Choice:
     layer: str
     method: Method
     against: int | None
+
+
+def symmetries(batch: torch.Tensor) -> list[torch.Tensor]:
+    """Return a square batch (N, C, S, S) under the eight symmetries of the square; the first is the batch itself."""
+    layout = torch.channels_last
+    return [
+        torch.rot90(flipped, turns, (2, 3)).contiguous(memory_format=layout)
+        for flipped in (batch, batch.flip(3))
+        for turns in range(4)
+    ]
 
 
 def _batches(images: Iterable[ImageSource], size: int) -> Iterator[list[LesionImage]]:

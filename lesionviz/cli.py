@@ -70,6 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     ):
         evaluate.add_argument(name, type=Path, action="append", default=[], metavar="DIR", help=what)
 
+    evaluate.add_argument(
+        "--views",
+        type=int,
+        default=1,
+        metavar="1|8",
+        help="8 averages every answer over the symmetries of the square, at eight times the cost (default: 1)",
+    )
+
     compare = commands.add_parser("compare", help="put two models side by side on the same images")
     compare.set_defaults(run=_compare)
     compare.add_argument("first", type=Path, metavar="FILE", help="a best_model.pth")
@@ -204,7 +212,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from lesionviz.evaluation.sections import headline
 
     evaluation = lesionviz.evaluate(
-        options.data, options.model, options.out, options.part, other=options.other, unlike=options.unlike
+        options.data,
+        options.model,
+        options.out,
+        options.part,
+        other=options.other,
+        unlike=options.unlike,
+        views=options.views,
     )
     _say(headline(evaluation))
     for code in CODES:

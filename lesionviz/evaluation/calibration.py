@@ -7,7 +7,7 @@ even opened.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +84,7 @@ def outputs_of(classifier: LesionClassifier, rows: pd.DataFrame, name: str, prog
         )
     )
     return Outputs(
-        *(np.concatenate([getattr(p, key) for p in parts]) for key in ("logits", "embeddings", "features"))
+        **{field.name: np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Outputs)}
     )
 
 

@@ -102,6 +102,7 @@ class Evaluation:
             "classes": list(CODES),
             "model_sha256": checkpoint.file_sha256,
             "temperature": checkpoint.temperature,
+            "views": self.classifier.views,
             "split": dict(checkpoint.split),
             **self.metrics.to_dict(),
             "measures": dict(self.figures),
@@ -138,6 +139,7 @@ def evaluate(
     *,
     other: Iterable[str | Path | Collection] = (),
     unlike: Iterable[str | Path] = (),
+    views: int = 1,
     draws: int = DRAWS,
 ) -> Evaluation:
     """Judge a classifier on one part of a collection.
@@ -154,12 +156,14 @@ def evaluate(
         other: collections that are new to the model, such as another clinic's, of which all images are judged, or that
             it was trained on in part, of which the test part is.
         unlike: folders of pictures that should get no diagnosis; each subfolder is counted alone.
+        views: 1, or 8 for a checkpoint's answers averaged over the symmetries of the square, at eight times the cost; a
+            classifier has views of its own.
         draws: of the bootstrap.
 
     Raises:
         LesionvizError: the data or the model cannot be used, or the split does not come out the same.
     """
-    classifier = model if isinstance(model, LesionClassifier) else load(model)
+    classifier = model if isinstance(model, LesionClassifier) else load(model, views)
     collection = data if isinstance(data, Collection) else read_collection(data)
     new = [place if isinstance(place, Collection) else read_collection(place) for place in other]
     folders = [Path(folder) for folder in unlike]

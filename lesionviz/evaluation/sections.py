@@ -78,6 +78,15 @@ def _summary(evaluation: Evaluation) -> list[Part]:
     return [
         Paragraph(headline(evaluation)),
         *(
+            [
+                Paragraph(
+                    "Every answer is averaged over the eight symmetries of the square, at eight times the cost of one."
+                )
+            ]
+            if evaluation.classifier.views > 1
+            else []
+        ),
+        *(
             Paragraph(
                 f"On {other.metrics.images:,} images of another collection, {other.data}{_kept_out(other)}, it recognises "
                 f"{_share(other.figures['sensitivity_MEL'])} of the melanomas; its accuracy there is "
@@ -156,7 +165,9 @@ def _training_data(evaluation: Evaluation) -> list[Part]:
 def _evaluation_data(evaluation: Evaluation) -> list[Part]:
     counts = evaluation.predictions["diagnosis"].value_counts()
     places = " ".join(
-        [f"--other {other.data}" for other in evaluation.others] + [f"--unlike {name}" for name in evaluation.unlike]
+        [f"--other {other.data}" for other in evaluation.others]
+        + [f"--unlike {name}" for name in evaluation.unlike]
+        + ([f"--views {evaluation.classifier.views}"] if evaluation.classifier.views > 1 else [])
     )
     return [
         Paragraph(
