@@ -174,6 +174,25 @@ def test_init_from_a_file_takes_the_trunk_and_leaves_the_head_random(tmp_path: P
         assert name in origin
 
 
+def test_an_earlier_model_may_be_started_from_and_its_history_goes_on(
+    small_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    split = {"sha256": "a" * 64, "also": [{"name": "clinic", "sha256": "b" * 64}]}
+    path = tmp_path / "earlier.pth"
+    replace(small_checkpoint, split=split, history=("Trunk from ImageNet.", "Fine-tuned on drawings.")).save(path)
+    network, origin = initial_network(path, split)
+    state = network.state_dict()
+    assert torch.equal(state["features.8.0.weight"], small_checkpoint.state_dict["features.8.0.weight"])
+    assert not torch.equal(state["classifier.1.weight"], small_checkpoint.state_dict["classifier.1.weight"])
+    assert f"earlier model of SHA-256 {sha256(path)} (Trunk from ImageNet. Fine-tuned on drawings)" in origin
+    alone = {"sha256": "a" * 64}
+    for another in (alone, split | {"sha256": "c" * 64}, None):  # the clinic's test part, or ours, may be known to it
+        with pytest.raises(LesionvizError, match=r"earlier\.pth was trained on another split"):
+            initial_network(path, another)
+    replace(small_checkpoint, split=alone).save(path)
+    assert initial_network(path, split)  # more collections than before
+
+
 def test_a_failed_download_names_the_two_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_arguments: object, **_options: object) -> None:
         raise URLError("no route to host")

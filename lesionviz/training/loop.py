@@ -185,9 +185,9 @@ class _Run:
         self.accelerator = _accelerator(recipe, cpu)
         set_seed(recipe.seed)  # the head starts at random, the same on every process
 
-        network, self.origin = initial_network(init)
         main = Portion(collection, split)
         self.splits = describe_splits(main, also)
+        network, self.origin = initial_network(init, self.splits)
         train_rows, validation_rows = rows_of([main, *also], "train"), main.rows("validation")
         self.trained_on = (
             f"Fine-tuned on {len(train_rows):,} images of {train_rows['lesion'].nunique():,} lesions"
