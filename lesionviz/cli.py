@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         evaluate.add_argument(name, type=Path, action="append", default=[], metavar="DIR", help=what)
 
     evaluate.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="<image>_segmentation.png outlines: how much of the evidence lies inside the lesion?",
+    )
+    evaluate.add_argument(
         "--views",
         type=int,
         default=1,
@@ -218,6 +224,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.part,
         other=options.other,
         unlike=options.unlike,
+        masks=options.masks,
         views=options.views,
     )
     _say(headline(evaluation))

@@ -27,6 +27,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "epochs": (1, 10_000),
     "probe_share": (0, 1),
     "last_blocks_share": (0, 1),
+    "frozen_blocks": (0, 8),
     "patience": (0, 10_000),
     "batch_size": (2, 4096),
     "learning_rate": (1e-8, 1),
@@ -61,6 +62,8 @@ class Recipe:
         epochs: passes over the training images, all stages together.
         probe_share: share of these, rounded down to whole ones, in which at first only the head learns.
         last_blocks_share: share in which, next, features.6 to features.8 and the head learn.
+        frozen_blocks: how many blocks, counted from the input, never learn: what they see is alike in all
+            pictures, so a training that starts from an earlier model can leave out their costly half.
         patience: stop after so many epochs without a better one; 0 never stops early.
         batch_size: images a step, all processes together.
         learning_rate: peak of the schedule.
@@ -92,6 +95,7 @@ class Recipe:
     epochs: int = 12
     probe_share: float = 0.1
     last_blocks_share: float = 0.1
+    frozen_blocks: int = 0
     patience: int = 0
     batch_size: int = 32
     learning_rate: float = 6e-4

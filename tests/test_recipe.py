@@ -65,6 +65,8 @@ def test_no_balance_is_torchs_cross_entropy() -> None:
 def test_stages_go_from_the_head_over_the_last_blocks_to_the_whole_network() -> None:
     recipe = Recipe(epochs=10, probe_share=0.2, last_blocks_share=0.35)
     assert [frozen_blocks(recipe, epoch) for epoch in range(10)] == [9, 9, 6, 6, 6, 0, 0, 0, 0, 0]
+    kept = Recipe(epochs=10, probe_share=0.2, last_blocks_share=0.35, frozen_blocks=3)
+    assert [frozen_blocks(kept, epoch) for epoch in range(10)] == [9, 9, 6, 6, 6, 3, 3, 3, 3, 3]
     assert frozen_blocks(Recipe(epochs=1), 0) == 0  # a short training is not spent on the head alone
 
 

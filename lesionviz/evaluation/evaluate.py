@@ -20,6 +20,7 @@ from lesionviz.data.tables import find_images
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import Interval, by_lesion
+from lesionviz.evaluation.evidence import EvidenceInside, evidence_inside
 from lesionviz.evaluation.figures import confusion_figure
 from lesionviz.evaluation.groups import DRAWS as GROUP_DRAWS
 from lesionviz.evaluation.groups import group_table
@@ -56,6 +57,7 @@ class Evaluation:
         operating: what thresholds that were chosen on validation images do on these.
         others: the same classifier on what is new to it of other collections, such as another clinic's.
         unlike: names of the folders with pictures that should get no diagnosis.
+        evidence: how much of the evidence lies inside the lesion, where outlines were given.
     """
 
     data: str
@@ -71,6 +73,7 @@ class Evaluation:
     operating: pd.DataFrame
     others: Sequence[Evaluation] = field(default_factory=tuple)
     unlike: Sequence[str] = ()
+    evidence: EvidenceInside | None = None
 
     @property
     def truth(self) -> Integers:
@@ -111,6 +114,7 @@ class Evaluation:
             "groups": groups,
             "refusals": self.refusals.to_dict("records"),
             "operating_points": self.operating.to_dict("records"),
+            "evidence_inside_lesion": asdict(self.evidence) if self.evidence else None,
             "other_collections": [other.to_dict() for other in self.others],
         }
         plain: dict[str, Any] = to_plain(content)
@@ -139,6 +143,7 @@ def evaluate(
     *,
     other: Iterable[str | Path | Collection] = (),
     unlike: Iterable[str | Path] = (),
+    masks: str | Path | None = None,
     views: int = 1,
     draws: int = DRAWS,
 ) -> Evaluation:
@@ -156,6 +161,7 @@ def evaluate(
         other: collections that are new to the model, such as another clinic's, of which all images are judged, or that
             it was trained on in part, of which the test part is.
         unlike: folders of pictures that should get no diagnosis; each subfolder is counted alone.
+        masks: folder with outlines of lesions, ``<image>_segmentation.png``, to measure where the evidence lies.
         views: 1, or 8 for a checkpoint's answers averaged over the symmetries of the square, at eight times the cost; a
             classifier has views of its own.
         draws: of the bootstrap.
@@ -177,6 +183,7 @@ def evaluate(
         _judge(classifier, collection, rows, part, draws, strange),
         others=tuple(_judge(classifier, each, judged, name, draws, {}) for each, judged, name in elsewhere),
         unlike=tuple(folder.name for folder in folders),
+        evidence=None if masks is None else evidence_inside(classifier, rows, masks),
     )
     if out is not None:
         evaluation.save(Path(out))

@@ -34,10 +34,9 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
-from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import mean_by_group
+from lesionviz.evaluation.evidence import evidence_share, read_outline, spread_evidence, with_outline
 from lesionviz.evaluation.parts import rows_of_part
-from lesionviz.explanation.display import upsample
 from lesionviz.explanation.methods import METHODS
 from lesionviz.files import replacing
 from lesionviz.imaging import LesionImage, open_image
@@ -156,14 +155,14 @@ def faithfulness(
     checkpoint = Checkpoint.load(model)
     classifier = LesionClassifier(checkpoint)
     collection = data if isinstance(data, Collection) else read_collection(data)
-    rows = _with_outline(rows_of_part(classifier.checkpoint, collection, "test"), Path(masks))
+    rows = with_outline(rows_of_part(classifier.checkpoint, collection, "test"), Path(masks))
     rows = rows.sample(min(images, len(rows)), random_state=seed)
     judge = _Judge(checkpoint, tuple(layers), seed)
     found: list[dict[str, Any]] = []
     areas = []
     for row in tqdm(rows.itertuples(), total=len(rows), desc="Judging maps", disable=None):
         picture = open_image(row.path)
-        outline = _read_outline(Path(row.outline), picture, judge.classifier)
+        outline = read_outline(Path(row.outline), picture, judge.classifier)
         areas.append(outline.mean())
         found += [{"image": row.image, "lesion": row.lesion} | line for line in judge.judge(picture, outline)]
     report = FaithfulnessReport(
@@ -272,7 +271,7 @@ def place(raw: npt.NDArray[Any], outline: npt.NDArray[np.bool_]) -> dict[str, fl
         NaN when there is no positive evidence.
     """
     height, width = outline.shape
-    spread = _spread(raw, outline)
+    spread = spread_evidence(raw, outline)
     if spread.sum() <= 0:
         return {"inside": np.nan, "border": np.nan, "pointing": np.nan}
     strip = np.ones_like(outline)
@@ -285,44 +284,8 @@ def place(raw: npt.NDArray[Any], outline: npt.NDArray[np.bool_]) -> dict[str, fl
     }
 
 
-def evidence_share(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> float:
-    """Return the share of a map's positive evidence in a region (H, W) of what the network sees; NaN without any."""
-    spread = _spread(raw, region)
-    total = spread.sum()
-    return float(spread[region].sum() / total) if total > 0 else float("nan")
-
-
-def _spread(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return a map's positive evidence at a region's size."""
-    height, width = region.shape
-    return upsample(raw.clip(0).astype(np.float32), width, height).astype(float)
-
-
 def rank_agreement(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
     """Return Spearman's rank correlation of two maps; NaN when one is constant."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
     return float(spearmanr(one, other, axis=None).statistic)
-
-
-def _with_outline(rows: pd.DataFrame, masks: Path) -> pd.DataFrame:
-    if not masks.is_dir():
-        raise LesionvizError(f"There is no folder {masks}. Give the folder that holds the outlines.")
-    outlines = [str(masks / f"{image}_segmentation.png") for image in rows["image"]]
-    rows = rows.assign(outline=outlines)
-    rows = rows[[Path(outline).is_file() for outline in outlines]]
-    if rows.empty:
-        raise LesionvizError(f"{masks} holds no <image>_segmentation.png of a test image.")
-    return rows
-
-
-def _read_outline(path: Path, picture: LesionImage, classifier: LesionClassifier) -> npt.NDArray[np.bool_]:
-    """Return the outline within the part that the network sees."""
-    outline = open_image(path).pixels
-    if outline.size != picture.pixels.size:
-        raise LesionvizError(
-            f"{path.name} has another size than its image: {outline.size}, not {picture.pixels.size}."
-        )
-    box = classifier.preprocessing.box(*outline.size)
-    inside: npt.NDArray[np.bool_] = np.asarray(outline.crop(box).convert("L")) > 127
-    return inside

@@ -15,6 +15,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.evaluation.bootstrap import Interval
 from lesionviz.evaluation.document import Bullets, Command, Paragraph, Part, Picture, Section, Table
+from lesionviz.evaluation.evidence import EvidenceInside
 from lesionviz.evaluation.figures import confusion_figure, reliability_figure, roc_figure
 from lesionviz.evaluation.groups import SHOWN
 from lesionviz.evaluation.measures import BY_CLASS, MALIGNANT, TITLES, calibration_error, confidence_bins
@@ -44,6 +45,7 @@ def sections(evaluation: Evaluation) -> list[Section]:
         Section("When it stays silent", _refusals(evaluation)),
         Section("By source, sex, age and body site", _groups(evaluation)),
         Section("Other clinics and cameras", _others(evaluation)),
+        *([Section("Where its evidence lies", _evidence(evaluation.evidence))] if evaluation.evidence else []),
         Section("Limits", _limits()),
         Section("CLEAR Derm", _clear_derm(evaluation)),
     ]
@@ -167,6 +169,7 @@ def _evaluation_data(evaluation: Evaluation) -> list[Part]:
     places = " ".join(
         [f"--other {other.data}" for other in evaluation.others]
         + [f"--unlike {name}" for name in evaluation.unlike]
+        + ([f"--masks {evaluation.evidence.masks}"] if evaluation.evidence else [])
         + ([f"--views {evaluation.classifier.views}"] if evaluation.classifier.views > 1 else [])
     )
     return [
@@ -314,6 +317,16 @@ def _others(evaluation: Evaluation) -> list[Part]:
             "it was trained on others of the same collection. Balanced accuracy is over the classes that occur there."
         ),
         Table(header, rows),
+    ]
+
+
+def _evidence(evidence: EvidenceInside) -> list[Part]:
+    return [
+        Paragraph(
+            f"Of the positive evidence for its answer (Grad-CAM at features.8), {evidence.share} lies inside the lesion's "
+            f"outline, the mean over {evidence.images:,} of these images. The outline covers {evidence.area:.1%} of what "
+            "the network sees; that is what a map without any preference would reach."
+        )
     ]
 
 

@@ -22,7 +22,7 @@ from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
 from lesionviz.diagnoses import DIAGNOSES
 from lesionviz.evaluation.bootstrap import mean_by_group
-from lesionviz.evaluation.faithfulness import evidence_share
+from lesionviz.evaluation.evidence import evidence_share
 from lesionviz.evaluation.parts import rows_of_part
 from lesionviz.files import replacing
 from lesionviz.imaging import LesionImage, open_image

@@ -439,7 +439,9 @@ def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
         dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is that of all processes
         kwargs_handlers=[
             # Frozen blocks take part in the first stages without a gradient.
-            DistributedDataParallelKwargs(find_unused_parameters=recipe.probe_share + recipe.last_blocks_share > 0)
+            DistributedDataParallelKwargs(
+                find_unused_parameters=recipe.probe_share + recipe.last_blocks_share + recipe.frozen_blocks > 0
+            )
         ],
     )
     started = int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,4 +1,4 @@
-"""Which part of the network learns: the head, the last blocks too, or all of it.
+"""Which part of the network learns: the head, the last blocks too, or all of it but what a recipe leaves as it is.
 
 A random head sends noise into a trained trunk; so the head learns first, then the blocks closest to it.
 Blocks that do not learn run without a graph and with fixed batch-norm statistics, which makes their
@@ -22,8 +22,8 @@ def frozen_blocks(recipe: Recipe, epoch: int) -> int:
     if epoch < probe:
         return len(LAYERS)
     if epoch < probe + last_blocks:
-        return len(LAYERS) - LAST_BLOCKS
-    return 0
+        return max(len(LAYERS) - LAST_BLOCKS, recipe.frozen_blocks)
+    return recipe.frozen_blocks
 
 
 class StagedNetwork(nn.Module):
