@@ -62,8 +62,8 @@ class Recipe:
         epochs: passes over the training images, all stages together.
         probe_share: share of these, rounded down to whole ones, in which at first only the head learns.
         last_blocks_share: share in which, next, features.6 to features.8 and the head learn.
-        frozen_blocks: how many blocks, counted from the input, never learn: what they see is alike in all
-            pictures, so a training that starts from an earlier model can leave out their costly half.
+        frozen_blocks: how many blocks, counted from the input, never learn. They take most of a step's time, and
+            a training that starts from an earlier model may leave their edges and colours as they are.
         patience: stop after so many epochs without a better one; 0 never stops early.
         batch_size: images a step, all processes together.
         learning_rate: peak of the schedule.
