@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,7 @@ class Prediction:
         source: name of the picture that the answer belongs to.
         refusal: why the answer should not be used, as a clause such as "the picture is too blurred"; empty when it may
             be, or when the model was not calibrated.
+        notes: what is worth knowing about the picture's quality, each a few words; usually nothing.
     """
 
     diagnosis: str
@@ -53,6 +55,7 @@ class Prediction:
     probabilities: Mapping[str, float]
     source: str
     refusal: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class LesionClassifier:
         self._network = network.to(memory_format=torch.channels_last)
         self._parameters = tuple(network.parameters())
         self._cache = AnalysisCache()
+        self._inputs: WeakKeyDictionary[LesionImage, Image.Image] = WeakKeyDictionary()
         self._kept_index: tuple[int | None, SimilarityIndex] | None = None
         self._refusal = Refusal.from_dict(checkpoint.refusal)
 
@@ -135,17 +139,42 @@ class LesionClassifier:
         """
         return next(self.predict_many([image]))
 
+    def network_input(self, picture: LesionImage) -> Image.Image:
+        """Return the RGB picture that the network sees, made once for each checked picture."""
+        seen = self._inputs.get(picture)
+        if seen is None:
+            seen = self._inputs[picture] = self.preprocessing.resize(picture.pixels)
+        return seen
+
+    def examine(self, image: ImageSource) -> Prediction:
+        """Return the diagnosis of one picture, from a run that is kept.
+
+        The answer is that of :meth:`predict`; the explanations that follow need no second run, those at
+        ``features.8`` nothing at all.
+
+        Args:
+            image: as for :meth:`predict`.
+
+        Raises:
+            LesionvizError: it cannot be used; see :func:`lesionviz.imaging.open_image`.
+        """
+        picture = open_image(image)
+        analysis = self._analysis(picture, lambda batch: forward(self._network, batch))
+        seen, (features,) = self.network_input(picture), features_of(analysis.activations)
+        upright = torch.tensor([analysis.logits], dtype=torch.float64)
+        with torch.inference_mode():
+            logits = self._averaged(self._normalised([seen]), upright) if self.views > 1 else upright
+        return self._answer(picture, seen, features, upright[0].numpy(), logits[0].cpu().numpy())
+
     def predict_many(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Prediction]:
         """Yield the diagnosis of each picture, in order, running the network on batches."""
         for pictures in _batches(images, batch_size):
             seen = [self.preprocessing.resize(picture.pixels) for picture in pictures]
             outputs = self._run(seen)
             for index, picture in enumerate(pictures):
-                refusal = ""
-                if self._refusal is not None:
-                    size = picture.pixels.size
-                    refusal = self._refusal.reason(seen[index], size, outputs.features[index], outputs.upright[index])
-                yield self._prediction(outputs.logits[index].tolist(), picture.name, refusal)
+                yield self._answer(
+                    picture, seen[index], outputs.features[index], outputs.upright[index], outputs.logits[index]
+                )
 
     def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
         """Yield logits, embeddings and features of pictures, batch by batch; for calibration and search."""
@@ -284,7 +313,7 @@ class LesionClassifier:
         found = self._cache.find(picture, weights)
         if found is not None:
             return found
-        seen = self.preprocessing.resize(picture.pixels)
+        seen = self.network_input(picture)
 
         def make() -> Analysis:
             return Analysis(self._network, run(self._normalised([seen])))
@@ -341,14 +370,27 @@ class LesionClassifier:
         if self.views == 1:
             return upright.double()
         turned = [self._network(view) for view in symmetries(batch)[1:]]
-        return torch.stack([upright, *turned]).double().mean(dim=0)
+        return torch.stack([view.double() for view in (upright, *turned)]).mean(dim=0)
 
-    def _prediction(self, logits: list[float], name: str, refusal: str) -> Prediction:
+    def _answer(
+        self,
+        picture: LesionImage,
+        seen: Image.Image,
+        features: npt.NDArray[np.float64],
+        upright: npt.NDArray[np.float64],
+        logits: npt.NDArray[np.float64],
+    ) -> Prediction:
+        """Return the prediction from what a run gave: features (FEATURES,), logits (4,) of the picture as it is, and
+        over all views."""
+        refusal, notes = "", tuple[str, ...]()
+        if self._refusal is not None:
+            refusal = self._refusal.reason(seen, picture.pixels.size, features, upright)
+            notes = self._refusal.notes(seen, picture.pixels.size)
         scaled = torch.tensor(logits, dtype=torch.float64) / self.checkpoint.temperature
         row = torch.softmax(scaled, dim=0).tolist()
         best = max(range(len(CODES)), key=row.__getitem__)
         by_code = MappingProxyType(dict(zip(CODES, row, strict=True)))
-        return Prediction(CODES[best], row[best], by_code, name, refusal)
+        return Prediction(CODES[best], row[best], by_code, picture.name, refusal, notes)
 
     def _input(self, pictures: list[LesionImage]) -> torch.Tensor:
         """Return the normalised batch (N, 3, S, S) of checked pictures."""

@@ -66,7 +66,7 @@ def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
     if isinstance(source, (str, Path)):
         path = Path(source)
         name = name or path.name or str(path)
-        return _decode(_read(path, name), name)
+        return _decode(read_file(path, name), name)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode(bytes(source), name or "image")
     if isinstance(source, Image.Image):
@@ -81,8 +81,12 @@ def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
     )
 
 
-def _read(path: Path, name: str) -> bytes:
-    """Read a file after its size is known to be acceptable."""
+def read_file(path: Path, name: str) -> bytes:
+    """Return a file's bytes, read only after its size is known to be acceptable; whether it is a picture is not checked.
+
+    Raises:
+        LesionvizError: it is missing, a folder, above ``MAX_BYTES``, or cannot be read.
+    """
     if path.is_dir():
         raise LesionvizError(f"{name} is a folder. Give the path of one image.")
     try:

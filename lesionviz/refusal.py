@@ -46,6 +46,17 @@ QUALITY: dict[str, tuple[str, str]] = {
     ),
 }
 """What is measured, and what to say when it is below or above what validation images have."""
+NEARLY: dict[str, tuple[str, str]] = {
+    "sharpness": ("rather blurred", "unusually harsh"),
+    "brightness": ("rather dark", "rather bright"),
+    "contrast": ("low in contrast", "high in contrast"),
+    "colour": ("pale", "strongly coloured"),
+    "smoothness": ("grainy", ""),
+    "flatness": ("", "partly without any texture"),
+}
+"""What to say of a picture that is accepted, but lies at the edge of what validation images have."""
+EDGE = 0.06
+"""How near to a limit the edge begins, in shares of the accepted range."""
 UNLIKE = "the picture is unlike the dermoscopic images that the model learned from"
 SMALLEST_SHARE = 0.5
 """A picture whose shorter side has less than this share of the input's would be blown up too much."""
@@ -135,6 +146,23 @@ class Refusal:
         if self.distances(features[None])[0] > self.distance or energies(logits[None])[0] > self.energy:
             return UNLIKE
         return ""
+
+    def notes(self, seen: Image.Image, original: tuple[int, int]) -> tuple[str, ...]:
+        """Return what is worth knowing about the quality of a picture, each a few words; usually nothing.
+
+        Args:
+            seen: the picture at input size.
+            original: its size before, width and height in pixels.
+        """
+        found = []
+        for name, value in quality(seen).items():
+            low, high = self.limits[name]
+            place = (value - low) / (high - low) if high > low else 0.5
+            if not EDGE <= place <= 1 - EDGE and NEARLY[name][place > 0.5]:
+                found.append(NEARLY[name][place > 0.5])
+        if min(original) < seen.width:
+            found.append(f"smaller than what the network looks at, so enlarged to {seen.width} pixels")
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values and tensors for a checkpoint."""

@@ -7,6 +7,7 @@ random numbers alone, show nobody's skin, and say nothing about medicine. Same s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ Plane: TypeAlias = npt.NDArray[np.float64]
 SAMPLE_SIZE = (600, 450)
 
 
+@cache
 def synthetic_samples() -> tuple[LesionImage, ...]:
     """Return one drawn picture in the manner of each diagnosis, 600 × 450, named as synthetic."""
     seeds = {"BCC": 5, "BKL": 11, "MEL": 11, "NV": 8}

@@ -134,6 +134,11 @@ class Analysis:
         assert isinstance(head, torch.nn.Linear)
         self.biases: list[float] = head.bias.detach().double().tolist()
 
+    @property
+    def activations(self) -> Mapping[str, torch.Tensor]:
+        """By layer, the block's output (1, C, cells, cells)."""
+        return self._trace.activations
+
     def raw_map(self, method: Method, layer: str, target: int, against: int | None = None) -> RawMap:
         """Return a signed map (cells, cells), float32, read-only, in units of the logit.
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, TypeAlias
 
 from lesionviz.errors import LesionvizError
 
-MapFunction: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+if TYPE_CHECKING:  # interfaces name the methods without waiting for torch
+    import torch
+
+MapFunction: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
 
 
 def gradcam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
@@ -66,6 +67,8 @@ class Method:
         function: the formula.
         paper: where it comes from.
         guarantee: what it promises, in one sentence.
+        linear: whether the map is linear in the gradient, so that the map of a difference of logits is the
+            difference of their maps.
     """
 
     key: str
@@ -73,6 +76,7 @@ class Method:
     function: MapFunction
     paper: str
     guarantee: str
+    linear: bool = False
 
 
 METHODS: dict[str, Method] = {
@@ -84,6 +88,7 @@ METHODS: dict[str, Method] = {
             gradcam,
             "Selvaraju et al. 2017, arXiv 1610.02391",
             "At features.8 the map's sum plus the head's bias is the logit, exactly.",
+            linear=True,
         ),
         Method(
             "hirescam",
@@ -91,6 +96,7 @@ METHODS: dict[str, Method] = {
             hirescam,
             "Draelos & Carin 2020, arXiv 2011.08891",
             "Shows only cells that the gradient itself uses; the same map as Grad-CAM at features.8.",
+            linear=True,
         ),
         Method(
             "layercam",

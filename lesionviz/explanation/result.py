@@ -11,6 +11,7 @@ from PIL import Image
 
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.display import DIVERGING, SEQUENTIAL, colour, upsample
+from lesionviz.explanation.words import balance, where
 from lesionviz.imaging import LesionImage
 
 Scale: TypeAlias = Literal["per map", "shared across classes", "signed"]
@@ -76,7 +77,14 @@ class Explanation:
             return f"The evidence for {self.subject} at {self.layer} is nearly flat: it points nowhere."
         return ""
 
-    def heatmap(self, scale: Scale = "per map", colours: str = SEQUENTIAL[0]) -> Image.Image:
+    @property
+    def finding(self) -> str:
+        """What the map says, in words: the remark, or where the evidence lies and what stands against it."""
+        return self.remark or " ".join(filter(None, (where(self.raw), balance(self.raw))))
+
+    def heatmap(
+        self, scale: Scale = "per map", colours: str = SEQUENTIAL[0], threshold: float = 0.0, fade: bool = False
+    ) -> Image.Image:
         """Return the coloured map in the picture's own geometry.
 
         Args:
@@ -84,26 +92,32 @@ class Explanation:
                 its minimum; ``"shared across classes"``: to the maximum over all four classes, so that
                 their maps can be compared; ``"signed"``: evidence for (red) and against (blue), white being none.
             colours: ``"viridis"``, ``"inferno"`` or ``"jet"``, for positive evidence.
+            threshold: evidence below this share of the scale, 0 to 1, is left out.
+            fade: make the opacity the share of the scale, so that a picture below stays clear where there is
+                little evidence.
 
         Returns:
             Mode RGBA; transparent outside the part that the network saw.
 
         Raises:
-            LesionvizError: the scale or the colour map is unknown.
+            LesionvizError: the scale or the colour map is unknown, or the threshold is no number from 0 to 1.
         """
         left, top, right, bottom = self.box
+        _check_share(threshold, "The threshold", "nothing is left out")
+        field = upsample(self.raw, right - left, bottom - top)  # signed still, as the pointer in a browser reads it
         if scale in ("per map", "shared across classes"):
-            positive = self.raw.clip(0)
-            peak = float(positive.max()) if scale == "per map" else self._shared_peak()
-            relative = (positive / (peak or 1)).astype(np.float32)
-            painted = colour(upsample(relative, right - left, bottom - top), colours)
+            peak = max(0.0, float(self.raw.max())) if scale == "per map" else self._shared_peak()
+            strength = (field / np.float32(peak or 1)).clip(0, 1)
+            painted = colour(strength, colours)
         elif scale == "signed":
-            relative = (self.raw / (np.abs(self.raw).max() or 1) / 2 + 0.5).astype(np.float32)
-            painted = colour(upsample(relative, right - left, bottom - top), DIVERGING)
+            relative = field / np.float32(float(np.abs(self.raw).max()) or 1)
+            painted, strength = colour(relative * np.float32(0.5) + np.float32(0.5), DIVERGING), np.abs(relative)
         else:
             raise LesionvizError(f"The scale {scale!r} is not known. Choose from: {', '.join(SCALES)}.")
+        opacity = np.rint(strength * 255) if fade else np.full(strength.shape, 255)
+        opacity = np.where(strength < threshold, 0, opacity).astype(np.uint8)
         whole = Image.new("RGBA", self.image.pixels.size, (0, 0, 0, 0))
-        whole.paste(Image.fromarray(painted).convert("RGBA"), (left, top))
+        whole.paste(Image.fromarray(np.dstack([painted, opacity])), (left, top))
         return whole
 
     def _shared_peak(self) -> float:
@@ -114,19 +128,30 @@ class Explanation:
             )
         return self.shared_peak
 
-    def overlay(self, alpha: float = 0.5, scale: Scale = "per map", colours: str = SEQUENTIAL[0]) -> Image.Image:
+    def overlay(
+        self,
+        alpha: float = 0.5,
+        scale: Scale = "per map",
+        colours: str = SEQUENTIAL[0],
+        threshold: float = 0.0,
+        fade: bool = False,
+    ) -> Image.Image:
         """Return the heatmap laid over the picture, mode RGB, in the picture's own geometry.
 
         Args:
             alpha: share of the heatmap, 0 to 1; 0 returns the picture bit for bit.
-            scale, colours: as for :meth:`heatmap`.
+            scale, colours, threshold, fade: as for :meth:`heatmap`.
 
         Raises:
-            LesionvizError: alpha is no number from 0 to 1.
+            LesionvizError: alpha is no number from 0 to 1, or as for :meth:`heatmap`.
         """
-        if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
-            raise LesionvizError(f"Alpha must be a number from 0 (only the image) to 1, not {alpha!r}.")
-        heat = self.heatmap(scale, colours)
+        _check_share(alpha, "Alpha", "only the image")
+        heat = self.heatmap(scale, colours, threshold, fade)
         picture = self.image.pixels
         blended = Image.blend(picture, heat.convert("RGB"), float(alpha))
         return Image.composite(blended, picture, heat.getchannel("A"))
+
+
+def _check_share(value: object, name: str, at_zero: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise LesionvizError(f"{name} must be a number from 0 ({at_zero}) to 1, not {value!r}.")
