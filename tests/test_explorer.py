@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ipywidgets
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,9 +22,13 @@ from lesionviz.data.synthetic import draw_lesion, synthetic_samples
 from lesionviz.errors import LesionvizError
 from lesionviz.network import LAYERS
 from lesionviz.refusal import FEATURES, QUALITY, Refusal
-from lesionviz.widgets import Explorer
+from lesionviz.similarity import SimilarityIndex
+from lesionviz.widgets import Batch, Compare, Explorer, Quiz
 from lesionviz.widgets.answer import NOTICE
+from lesionviz.widgets.case_view import CaseView
+from lesionviz.widgets.downloads import Downloads
 from lesionviz.widgets.image_picker import ImagePicker
+from lesionviz.widgets.masthead import Masthead
 
 
 @pytest.fixture
@@ -36,8 +43,20 @@ def drawn(tmp_path: Path) -> Path:
     return path
 
 
+def parts(box: ipywidgets.Box) -> Iterator[ipywidgets.Widget]:
+    """Every widget inside a box."""
+    for child in box.children:
+        yield child
+        if isinstance(child, ipywidgets.Box):
+            yield from parts(child)
+
+
 def picker(explorer: Explorer) -> ImagePicker:
-    return next(child for child in explorer.children if isinstance(child, ImagePicker))
+    return next(part for part in parts(explorer) if isinstance(part, ImagePicker))
+
+
+def view(explorer: Explorer) -> CaseView:
+    return next(part for part in parts(explorer) if isinstance(part, CaseView))
 
 
 def send(explorer: Explorer, content: Any, *pieces: bytes) -> None:
@@ -45,15 +64,15 @@ def send(explorer: Explorer, content: Any, *pieces: bytes) -> None:
     picker(explorer)._handle_custom_msg(content, [memoryview(piece) for piece in pieces])
 
 
-def upload(explorer: Explorer, name: str, data: bytes, piece: int = 1000) -> None:
-    send(explorer, {"kind": "start", "name": name, "size": len(data)})
+def upload(explorer: Explorer, name: str, data: bytes, piece: int = 1000, number: int = 1) -> None:
+    send(explorer, {"kind": "file", "id": number, "name": name, "size": len(data)})
     for start in range(0, len(data), piece):
-        send(explorer, {"kind": "piece"}, data[start : start + piece])
+        send(explorer, {"kind": "piece", "id": number}, data[start : start + piece])
 
 
 def page(explorer: Explorer) -> str:
     """All the HTML on view."""
-    return "".join(child.value for child in explorer.children if hasattr(child, "value"))
+    return "".join(part.value for part in parts(explorer) if isinstance(part, ipywidgets.HTML))
 
 
 def test_setting_an_image_gives_the_classifiers_answer_and_map(
@@ -101,11 +120,9 @@ def test_unknown_choices_are_refused_and_change_nothing(trait: str, value: str, 
     assert getattr(explorer, trait) == before
 
 
-def test_layers_are_named_with_their_grid(explorer: Explorer) -> None:
+def test_the_view_is_told_the_grid_of_every_layer(explorer: Explorer) -> None:
     explorer.image = synthetic_samples()[0]
-    assert explorer._layer.options[0] == ("features.8, 3 × 3 cells, closest to the answer", "features.8")
-    assert explorer._layer.options[5] == ("features.3, 12 × 12 cells", "features.3")
-    assert [layer for _, layer in explorer._layer.options] == list(LAYERS[::-1])
+    assert view(explorer).case["grid"] == dict(zip(LAYERS, [48, 48, 24, 12, 6, 6, 3, 3, 3], strict=True))
 
 
 def test_the_name_of_the_file_is_shown_and_cannot_be_html(explorer: Explorer, drawn: Path) -> None:
@@ -124,7 +141,7 @@ def assert_no_result(explorer: Explorer) -> None:
     assert explorer.prediction is None
     assert explorer.explanation is None
     assert explorer._answer.value == ""
-    assert explorer._view.photo == explorer._view.heatmap == explorer._view.network_input == b""
+    assert view(explorer).case == view(explorer).maps == {}
 
 
 def test_an_unusable_image_clears_the_old_result_and_says_why(explorer: Explorer) -> None:
@@ -145,14 +162,14 @@ def test_an_upload_in_pieces_arrives_whole_under_its_name(explorer: Explorer, dr
 
 def test_a_new_upload_clears_the_old_result_before_it_has_arrived(explorer: Explorer) -> None:
     explorer.image = synthetic_samples()[0]
-    send(explorer, {"kind": "start", "name": "next.jpg", "size": 5000})
+    send(explorer, {"kind": "file", "id": 7, "name": "next.jpg", "size": 5000})
     assert_no_result(explorer)
     assert "next.jpg" in page(explorer)
 
 
 def test_a_new_upload_clears_an_old_error(explorer: Explorer) -> None:
     explorer.image = b"no picture"
-    send(explorer, {"kind": "start", "name": "next.jpg", "size": 5000})
+    send(explorer, {"kind": "file", "id": 7, "name": "next.jpg", "size": 5000})
     assert explorer.error == ""
 
 
@@ -170,15 +187,16 @@ def test_uploading_the_same_file_again_shows_it_again(explorer: Explorer, drawn:
 
 
 def test_of_two_uploads_the_last_one_wins(explorer: Explorer, drawn: Path) -> None:
-    send(explorer, {"kind": "start", "name": "first.jpg", "size": 10_000})
-    send(explorer, {"kind": "piece"}, bytes(500))
-    upload(explorer, "second.jpg", drawn.read_bytes())
+    send(explorer, {"kind": "file", "id": 1, "name": "first.jpg", "size": 1000})
+    send(explorer, {"kind": "piece", "id": 1}, bytes(500))
+    upload(explorer, "second.jpg", drawn.read_bytes(), number=2)
+    send(explorer, {"kind": "piece", "id": 1}, bytes(500))  # a straggler of the first
     assert explorer.prediction.source == "second.jpg"
 
 
 def test_an_oversize_file_is_refused_without_its_bytes(explorer: Explorer) -> None:
     explorer.image = synthetic_samples()[0]
-    send(explorer, {"kind": "start", "name": "scan.tif", "size": -1})
+    send(explorer, {"kind": "file", "id": 1, "name": "scan.tif", "size": 65 * 2**20})
     assert_no_result(explorer)
     assert "scan.tif" in explorer.error
     assert "64 MiB" in explorer.error
@@ -188,12 +206,14 @@ def test_an_oversize_file_is_refused_without_its_bytes(explorer: Explorer) -> No
     ("content", "pieces"),
     [
         (None, []),
-        ("start", []),
-        ({"kind": "start", "name": 5, "size": "many"}, []),
-        ({"kind": "start", "name": "x" * 10_000, "size": True}, []),
+        ("file", []),
+        ({"kind": "file", "id": "one", "name": 5, "size": "many"}, []),
+        ({"kind": "file", "id": 1, "name": "x" * 10_000, "size": True}, []),
+        ({"kind": "held"}, []),
+        ({"kind": "held", "name": ["a"], "id": {}}, []),
         ({"kind": "piece"}, []),
-        ({"kind": "piece"}, [b"unannounced"]),
-        ({"kind": "piece"}, [b"one", b"two"]),
+        ({"kind": "piece", "id": 1}, [b"unannounced"]),
+        ({"kind": "piece", "id": 1}, [b"one", b"two"]),
         ({"kind": "sample", "number": 99}, []),
         ({"kind": "sample", "number": -1}, []),
         ({"kind": "sample", "number": "0"}, []),
@@ -207,8 +227,8 @@ def test_hostile_messages_are_ignored_or_refused(content: Any, pieces: list[byte
 
 
 def test_more_bytes_than_announced_are_refused(explorer: Explorer) -> None:
-    send(explorer, {"kind": "start", "name": "x.jpg", "size": 10})
-    send(explorer, {"kind": "piece"}, bytes(11))
+    send(explorer, {"kind": "file", "id": 1, "name": "x.jpg", "size": 10})
+    send(explorer, {"kind": "piece", "id": 1}, bytes(11))
     assert "did not arrive as announced" in explorer.error
 
 
@@ -223,7 +243,7 @@ def test_a_defect_becomes_one_plain_sentence_and_goes_to_the_log(
     def fail(*_arguments: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(LesionClassifier, "explain", fail)
+    monkeypatch.setattr(LesionClassifier, "examine", fail)
     with caplog.at_level(logging.ERROR):
         explorer.image = synthetic_samples()[0]
     assert_no_result(explorer)
@@ -243,28 +263,27 @@ def test_without_a_classifier_the_default_is_loaded_in_the_background(
 
     monkeypatch.setattr("lesionviz.classifier.load", slow)
     explorer = Explorer()  # returns although the model is not there yet
-    assert not explorer._classifier.done()
+    assert not explorer._background.ready
     go.set()
     explorer.image = synthetic_samples()[0]
     assert explorer.prediction is not None
 
 
-def test_what_the_browser_gets_is_the_picture_the_network_sees_and_an_aligned_heatmap(
+def test_what_the_browser_gets_is_the_picture_the_network_sees_and_where_it_lies(
     explorer: Explorer, classifier: LesionClassifier
 ) -> None:
     big = draw_lesion("NV", 3, (1800, 1200))
     explorer.image = big
-    view = explorer._view
-    shown = Image.open(io.BytesIO(view.network_input))
+    case = view(explorer).case
+    shown = Image.open(io.BytesIO(case["input"]))
     assert shown.tobytes() == classifier.preprocessing.resize(big).tobytes()
-    photo, heat = (Image.open(io.BytesIO(data)) for data in (view.photo, view.heatmap))
-    assert photo.size == heat.size == (900, 600)
-    assert heat.mode == "RGBA"
+    assert Image.open(io.BytesIO(case["photo"])).size == (1600, 1067)
+    assert (case["width"], case["height"], case["box"]) == (1800, 1200, [300, 0, 1500, 1200])
 
 
 def test_alpha_set_from_python_reaches_the_view(explorer: Explorer) -> None:
     explorer.alpha = 0.2
-    assert explorer._view.alpha == 0.2
+    assert view(explorer).alpha == 0.2
 
 
 POINT = {"sensitivity": 0.9, "threshold": 0.25, "specificity": 0.7, "benign_per_melanoma": 2.5}
@@ -333,3 +352,188 @@ def test_a_threshold_is_held_against_the_probability_of_melanoma(strict: LesionC
 def test_a_model_without_thresholds_offers_none(explorer: Explorer, drawn: Path) -> None:
     explorer.image = drawn
     assert explorer._threshold.layout.display == "none"
+
+
+def message(widget: ipywidgets.Widget, content: Any) -> None:
+    widget._handle_custom_msg(content, [])
+
+
+def part(explorer: Explorer, kind: type) -> Any:
+    return next(one for one in parts(explorer) if isinstance(one, kind))
+
+
+def test_the_first_maps_come_with_the_answer_and_all_others_after_it(
+    classifier: LesionClassifier, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def open_it() -> tuple[list[str], list[str]]:
+        explorer = Explorer(classifier)
+        upload(explorer, "arm.jpg", drawn.read_bytes())
+        assert explorer.prediction is None  # the page answers while the network runs
+        while explorer.prediction is None:
+            await asyncio.sleep(0.01)
+        first = [layer["name"] for layer in view(explorer).maps["gradcam"]["layers"]]
+        while len(view(explorer).maps["gradcam"]["layers"]) == 1:
+            await asyncio.sleep(0.01)
+        return first, [layer["name"] for layer in view(explorer).maps["gradcam"]["layers"]]
+
+    first, later = asyncio.run(open_it())
+    assert first == ["features.8"]
+    assert later == list(LAYERS)
+
+
+def test_a_result_that_comes_too_late_is_dropped(classifier: LesionClassifier, drawn: Path) -> None:
+    async def open_two() -> tuple[str, int]:
+        explorer = Explorer(classifier)
+        seen: list[Any] = []
+        explorer.observe(lambda change: seen.append(change.new), "prediction")
+        upload(explorer, "first.jpg", drawn.read_bytes(), number=1)
+        upload(explorer, "second.jpg", drawn.read_bytes(), number=2)
+        while explorer.prediction is None:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
+        return explorer.prediction.source, len([one for one in seen if one is not None])
+
+    assert asyncio.run(open_two()) == ("second.jpg", 1)
+
+
+def test_nothing_about_a_refused_picture_reaches_the_view(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.image = DARK
+    assert view(explorer).case == view(explorer).maps == {}
+    explorer.insist = True
+    assert view(explorer).case["refused"] == "the picture is too dark"
+    assert len(view(explorer).maps["gradcam"]["layers"]) == 9
+
+
+def test_what_a_person_turned_arrives_in_the_traits(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
+    view(explorer).set_state({"target": "BKL", "layer": "features.4", "alpha": 0.25, "method": "hirescam"})
+    assert (explorer.target, explorer.layer, explorer.alpha) == ("BKL", "features.4", 0.25)
+    assert (explorer.explanation.target, explorer.explanation.layer) == ("BKL", "features.4")
+    assert explorer.explanation.method == explorer.method == "hirescam"
+
+
+def test_a_browser_cannot_put_another_case_into_the_view(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
+    before = dict(view(explorer).case)
+    view(explorer).set_state({"case": {"photo": b"", "source": "another"}, "maps": {}, "classes": [], "alpha": 0.7})
+    assert view(explorer).case == before
+    assert len(view(explorer).maps) == 1
+    assert view(explorer).alpha == 0.7
+
+
+@pytest.mark.parametrize("key", ["hirescam", "layercam", "gradcam++"])
+def test_maps_of_another_method_are_sent_when_the_browser_asks(explorer: Explorer, drawn: Path, key: str) -> None:
+    explorer.image = drawn
+    message(view(explorer), {"kind": "method", "key": key})
+    assert set(view(explorer).maps) == {"gradcam", key}
+
+
+@pytest.mark.parametrize(
+    "content", [None, {"kind": "method"}, {"kind": "method", "key": ["x"]}, {"kind": "x", "key": "y"}]
+)
+def test_the_view_ignores_what_it_does_not_know(explorer: Explorer, drawn: Path, content: Any) -> None:
+    explorer.image = drawn
+    message(view(explorer), content)
+    assert set(view(explorer).maps) == {"gradcam"}
+
+
+def test_a_contrast_is_explained_and_ends_when_the_class_is_the_same(
+    explorer: Explorer, classifier: LesionClassifier, drawn: Path
+) -> None:
+    explorer.image = drawn
+    explorer.target, explorer.against = "MEL", "NV"
+    expected = classifier.explain(drawn, "MEL", against="NV").raw
+    assert np.abs(explorer.explanation.raw - expected).max() <= 1e-4 * np.abs(expected).max()
+    explorer.target = "NV"
+    assert explorer.explanation.against is None
+
+
+def test_tabs_are_made_when_they_are_first_opened(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
+    masthead = part(explorer, Masthead)
+    assert not [one for one in parts(explorer) if isinstance(one, (Compare, Batch, Quiz))]
+    for tab, kind in (("compare", Compare), ("batch", Batch), ("quiz", Quiz)):
+        masthead.tab = tab
+        assert part(explorer, kind).layout.display == ""
+        assert explorer._explore.layout.display == "none"
+    assert part(explorer, Compare).case["source"] == drawn.name
+    masthead.tab = "explore"
+    assert explorer._explore.layout.display == ""
+    assert part(explorer, Quiz).layout.display == "none"
+
+
+def test_a_second_picture_goes_beside_the_first(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
+    data = drawn.read_bytes()
+    send(explorer, {"kind": "file", "id": 5, "name": "other.jpg", "size": len(data), "second": True})
+    send(explorer, {"kind": "piece", "id": 5}, data)
+    compare = part(explorer, Compare)
+    assert compare.mode == "two pictures"
+    assert (compare.case["source"], compare.second["source"]) == (drawn.name, "other.jpg")
+    assert explorer.prediction.source == drawn.name
+    explorer.image = None
+    assert compare.case == compare.second == {}
+
+
+def test_a_refused_second_picture_is_not_shown(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.image = draw_lesion("NV", 1, (120, 90))
+    buffer = io.BytesIO()
+    DARK.save(buffer, "PNG")
+    data = buffer.getvalue()
+    send(explorer, {"kind": "file", "id": 5, "name": "night.png", "size": len(data), "second": True})
+    send(explorer, {"kind": "piece", "id": 5}, data)
+    compare = part(explorer, Compare)
+    assert compare.second == {}
+    assert "night.png: the model gives no answer, because the picture is too dark" in compare.message
+
+
+def test_a_picture_of_the_batch_opens_by_itself(explorer: Explorer, drawn: Path) -> None:
+    part(explorer, Masthead).tab = "batch"
+    explorer._open_from_batch("from the batch.jpg", drawn.read_bytes())
+    assert part(explorer, Masthead).tab == "explore"
+    assert explorer.prediction.source == "from the batch.jpg"
+
+
+@pytest.mark.parametrize(("key", "begins"), [("page", b"<!doctype html>"), ("pdf", b"%PDF-"), ("png", b"\x89PNG")])
+def test_a_case_is_made_into_a_file_with_its_provenance(
+    explorer: Explorer, drawn: Path, key: str, begins: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[Any, ...]] = []
+    downloads = part(explorer, Downloads)
+    monkeypatch.setattr(downloads, "send", lambda content, buffers=None: made.append((content, buffers)))
+    message(downloads, {"kind": "make", "key": key})
+    assert made == []  # there is nothing to keep yet
+    explorer.image = drawn
+    message(downloads, {"kind": "make", "key": "../etc"})
+    message(downloads, {"kind": "make", "key": key})
+    ((content, buffers),) = made
+    assert content["name"] == f"arm--b-left-jpg.{'html' if key == 'page' else key}"
+    assert buffers[0].startswith(begins)
+
+
+def test_similar_cases_stand_under_the_answer_where_there_is_an_index(
+    small_checkpoint: Checkpoint, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LESIONVIZ_INDEX", str(tmp_path))
+    classifier = LesionClassifier(small_checkpoint)
+    (outputs,) = classifier.outputs_of([drawn])
+    SimilarityIndex.of(
+        np.repeat(outputs.embeddings, 2, axis=0),
+        image=np.array(["one <b>", "two"]),
+        lesion=np.array(["l1", "l2"]),
+        diagnosis=np.array(["MEL", "NV"]),
+        path=np.array([str(drawn), str(tmp_path / "gone.jpg")]),
+    ).save(classifier.index_path)
+    explorer = Explorer(classifier)
+    explorer.image = drawn
+    assert "one &lt;b&gt;, similarity 1.00" in page(explorer)
+    assert "file not found" in page(explorer)
+
+
+def test_notes_on_quality_stand_in_the_answer(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.image = Image.new("RGB", (60, 60), (90, 70, 60))  # smaller than the 96 pixels of the input
+    assert "enlarged to 96 pixels" in explorer.prediction.notes[-1]
+    assert "enlarged to 96 pixels" in page(explorer)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dashboard_process import running_dashboard
+from servers import running_dashboard
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import secrets
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from servers import running_lab, write_notebook
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.errors import LesionvizError
@@ -110,41 +105,9 @@ def test_lines_carry_events_unchanged() -> None:
     assert Progress.from_line("Epoch 1 of 2: something else\n") is None
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[str]:
-    """A JupyterLab of our own on 127.0.0.1; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(8)
-    options = [
-        "--no-browser",
-        "--allow-root",
-        "--ip=127.0.0.1",
-        f"--port={port}",
-        f"--IdentityProvider.token={token}",
-    ]
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
-    with (tmp_path / "lab.log").open("w") as log:
-        command = [sys.executable, "-m", "jupyterlab", *options]
-        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
-    try:
-        for _ in range(600):
-            if server.poll() is not None:
-                pytest.fail((tmp_path / "lab.log").read_text())
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/lab/tree/monitor.ipynb?token={token}"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 @pytest.mark.browser
 def test_in_jupyterlab_the_curves_are_live_and_the_button_stops(
-    browser: Browser, lab: str, drawn_folder: Path, tmp_path: Path
+    browser: Browser, drawn_folder: Path, tmp_path: Path
 ) -> None:
     from playwright.sync_api import expect
 
@@ -153,23 +116,21 @@ def test_in_jupyterlab_the_curves_are_live_and_the_button_stops(
         f"monitor = TrainingMonitor()\nmonitor.start({str(drawn_folder)!r}, 'run', init='scratch', cpu=True,\n"
         "              recipe=Recipe(size=64, epochs=500, batch_size=16, cache=False))\nmonitor"
     )
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": code, "outputs": [], "execution_count": None}
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "monitor.ipynb").write_text(json.dumps(notebook))
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(120_000)
-    page.goto(lab)
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-    page.keyboard.press("Shift+Enter")
-    status = page.locator(".lv-monitor").get_by_role("status")
-    expect(status).to_contain_text("Best so far: epoch", timeout=120_000)
-    expect(page.get_by_role("img", name=re.compile("Training curves. After epoch"))).to_be_visible(timeout=120_000)
-    if folder := os.environ.get("LESIONVIZ_SCREENSHOTS"):
-        page.locator(".lv-monitor").screenshot(path=Path(folder) / "monitor.png")
-        page.screenshot(path=Path(folder) / "monitor-lab.png")
-    page.get_by_role("button", name="Stop", exact=True).click()
-    expect(status).to_contain_text("Stopped. Epoch", timeout=120_000)
-    assert Checkpoint.load(tmp_path / "run" / "best_model.pth").preprocessing.size == 64
-    page.close()
+    notebook = write_notebook(tmp_path / "monitor.ipynb", code)
+    with running_lab(notebook) as (address, _), browser.new_page(viewport={"width": 1280, "height": 900}) as page:
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.keyboard.press("Shift+Enter")
+        status = page.locator(".lv-monitor").get_by_role("status")
+        expect(status).to_contain_text("Best so far: epoch", timeout=120_000)
+        expect(page.get_by_role("img", name=re.compile("Training curves. After epoch"))).to_be_visible(
+            timeout=120_000
+        )
+        if folder := os.environ.get("LESIONVIZ_SCREENSHOTS"):
+            page.locator(".lv-monitor").screenshot(path=Path(folder) / "monitor.png")
+            page.screenshot(path=Path(folder) / "monitor-lab.png")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(status).to_contain_text("Stopped. Epoch", timeout=120_000)
+        assert Checkpoint.load(tmp_path / "run" / "best_model.pth").preprocessing.size == 64

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from lesionviz.diagnoses import DIAGNOSES, target_index
 
 if TYPE_CHECKING:
     from lesionviz.classifier import Prediction
+    from lesionviz.similarity import SimilarCase
 
 NOTICE = (
     "For research and teaching. This is not a medical device, and its answer is not a diagnosis. "
@@ -79,6 +81,8 @@ def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None
         lines = f'<p class="lv-warning">Do not rely on this answer: {escape(prediction.refusal)}.</p>' + lines
     else:
         lines += f'<p class="lv-glossary">{escape(best.sentence)}</p>'
+    if prediction.notes:
+        lines += f'<p class="lv-notes">The picture is {escape(", ".join(prediction.notes))}.</p>'
     if point is not None and not prediction.refusal:
         lines += f'<p class="lv-threshold">{escape(threshold_sentence(prediction.probabilities["MEL"], point))}</p>'
     return (
@@ -88,4 +92,29 @@ def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None
         f"<h2>{escape(best.name.capitalize())} <small>{best.code}, {share}</small></h2>"
         f"{lines}</div>"
         f"<table><caption>Probability of each class</caption>{rows}</table></section>"
+    )
+
+
+def similar_html(cases: Sequence[tuple[SimilarCase, bytes]]) -> str:
+    """Return similar cases of the user's own index as a row of pictures.
+
+    Args:
+        cases: each with a JPEG of it; empty bytes where its file is gone.
+    """
+    figures = ""
+    for case, thumbnail in cases:
+        name = DIAGNOSES[target_index(case.diagnosis)].name
+        encoded = base64.b64encode(thumbnail).decode("ascii")
+        picture = (
+            f'<img alt="{escape(case.image)}, {escape(name)}" src="data:image/jpeg;base64,{encoded}">'
+            if thumbnail
+            else '<span class="lv-gone">file not found</span>'
+        )
+        figures += (
+            f"<figure>{picture}<figcaption><b>{case.diagnosis}</b> {escape(case.image)}, "
+            f"similarity {case.similarity:.2f}</figcaption></figure>"
+        )
+    return (
+        '<section class="lv-similar" aria-label="Similar cases"><h3>Labelled images that look alike to the network</h3>'
+        f"<div>{figures}</div></section>"
     )

@@ -6,38 +6,61 @@ It is driven by its traits, with or without a browser::
     explorer.image = "lesion.jpg"
     explorer.target = "MEL"
     explorer.prediction, explorer.explanation
+
+Set from Python, a trait acts at once. What a person does in the browser is worked on in the background, so that the
+page answers meanwhile; of two uploads the last one wins.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets
 import traitlets
 
 from lesionviz.data.synthetic import synthetic_samples
-from lesionviz.diagnoses import CODES, DIAGNOSES, target_index
+from lesionviz.diagnoses import CODES, target_index
 from lesionviz.errors import LesionvizError
+from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.imaging import ImageSource, LesionImage, open_image
-from lesionviz.network import LAYERS, check_layer, describe_grid
-from lesionviz.widgets.answer import answer_html, message_html, notice_html, refusal_sentence, title_html
+from lesionviz.network import LAYERS, check_layer
+from lesionviz.widgets.answer import answer_html, message_html, notice_html, refusal_sentence, similar_html
+from lesionviz.widgets.background import Background, Job, sentence
+from lesionviz.widgets.batch import Batch
+from lesionviz.widgets.case import Bundle, all_maps, case_bundle, last_layer_maps, photo_of
 from lesionviz.widgets.case_view import CaseView
+from lesionviz.widgets.compare import Compare
+from lesionviz.widgets.downloads import Downloads
+from lesionviz.widgets.encoding import jpeg
+from lesionviz.widgets.export import case_page, case_sheet
+from lesionviz.widgets.front_end import style
 from lesionviz.widgets.image_picker import ImagePicker
+from lesionviz.widgets.masthead import Masthead
+from lesionviz.widgets.quiz import Quiz
+from lesionviz.widgets.upload import Arrived
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import LesionClassifier
+    from lesionviz.classifier import LesionClassifier, Prediction
+    from lesionviz.similarity import SimilarCase
 
-LOG = logging.getLogger(__name__)
-STYLE = (Path(__file__).parent / "static" / "explorer.css").read_text(encoding="utf-8")
-PREDICTED = "the model's answer"
-"""Choice of target class that follows the answer."""
 SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
 HINT = "Choose a dermoscopic image, or try one of the samples."
+SIMILAR = 5
+SMALL = (260, 200)
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """What one run of the network gave for a picture, packed for the browser; no bundle for a refused one."""
+
+    picture: LesionImage
+    prediction: Prediction
+    case: Bundle
+    maps: Bundle
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
@@ -50,11 +73,13 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     Attributes:
         image: a path, bytes, PIL image or uint8 array (H, W, 3); setting it asks the classifier.
         target: code of the class to explain, or None for the predicted one.
+        against: code of a class held against it, or None: "why MEL and not NV".
         layer: the block whose map is shown.
-        alpha: share of the heatmap in the overlay, 0 to 1, when set from Python. A slider moved by a
-            person stays in the browser.
+        method: how maps are made: ``gradcam``, ``hirescam``, ``layercam`` or ``gradcam++``.
+        alpha: share of the heatmap in the overlay, 0 to 1.
         prediction: the answer for ``image``; None until there is one.
-        explanation: the map on view; None until there is one.
+        explanation: the map on view; None until there is one. What a person turns in the browser arrives here when
+            the focus leaves the view.
         sensitivity: share of melanomas that a threshold should find (0.8, 0.85, 0.9 or 0.95), to see beside the
             answer whether this picture is above it; None shows no threshold.
         insist: show the answer although the model refuses the picture (``prediction.refusal`` says why); a new
@@ -64,7 +89,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     image = traitlets.Any(None, allow_none=True)
     target = traitlets.Unicode(None, allow_none=True)
+    against = traitlets.Unicode(None, allow_none=True)
     layer = traitlets.Unicode(LAYERS[-1])
+    method = traitlets.Unicode(next(iter(METHODS)))
     alpha = traitlets.Float(0.5, min=0, max=1)
     prediction = traitlets.Any(None, allow_none=True)
     explanation = traitlets.Any(None, allow_none=True)
@@ -73,76 +100,96 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     error = traitlets.Unicode("")
 
     def __init__(self, classifier: LesionClassifier | None = None) -> None:
-        self._classifier = _available(classifier) if classifier else _loading()
-        self._picture: LesionImage | None = None
+        self._background = Background(classifier)
+        self._comparison: Compare | None = None
+        self._tabs: dict[str, ipywidgets.DOMWidget] = {}
+        self._examined: _Examined | None = None
+        self._job = Job()
+        self._film = -1
+        self._input_size = 224  # until the model is there; only for the words of an error
+        self._masthead = Masthead()
         self._view = CaseView()
+        self._view.on_method = self._compute_method
         self._message = ipywidgets.HTML(message_html(HINT, "hint"))
-        self._answer = ipywidgets.HTML()
-        self._target = ipywidgets.Dropdown(
-            options=[(PREDICTED, "")] + [(f"{d.name} ({d.code})", d.code) for d in DIAGNOSES],
-            value="",
-            description="Explain",
-        )
-        self._layer = ipywidgets.Dropdown(options=LAYERS[::-1], value=self.layer, description="Layer")
+        self._answer, self._similar = ipywidgets.HTML(), ipywidgets.HTML()
         self._threshold = ipywidgets.Dropdown(
             options=[("off", 0.0)] + [(f"find {s:.0%} of melanomas", s) for s in SENSITIVITIES],
             value=0.0,
-            description="Threshold",
+            description="Threshold for melanoma",
         )
-        self._threshold.add_class("lv-threshold-choice")
-        self._controls = ipywidgets.HBox([self._target, self._layer, self._threshold])
         self._insist = ipywidgets.Button(description="Show the answer anyway")
         self._insist.on_click(lambda _: setattr(self, "insist", True))
-        self._insist.add_class("lv-insist")
-        self._insist.layout.display = "none"
-        picker = ImagePicker(
+        self._downloads = Downloads({"page": "Web page", "pdf": "PDF", "png": "Picture"}, self._export)
+        self._picker = ImagePicker(
             synthetic_samples(),
             on_start=self._upload_started,
             on_file=self._upload_arrived,
-            on_sample=self._set_sample,
+            on_sample=self._sample_chosen,
             on_problem=self._refuse,
         )
         notice = ipywidgets.HTML(notice_html())
+        keep = ipywidgets.HBox([self._threshold, self._downloads])
+        self._result = ipywidgets.VBox([self._answer, self._view, keep, self._similar])
+        self._explore = ipywidgets.VBox(
+            [
+                self._picker,
+                self._message,
+                self._insist,
+                self._result,
+            ]
+        )
+        self._room = ipywidgets.VBox([self._explore])
         for widget, name in (
             (notice, "lv-notice-box"),
-            (self._controls, "lv-controls"),
+            (self._room, "lv-room"),
+            (self._explore, "lv-explore"),
+            (self._insist, "lv-insist"),
+            (self._insist, "lv-needs-kernel"),
+            (self._threshold, "lv-needs-kernel"),
+            (keep, "lv-keep"),
+            (self._result, "lv-result"),
             (self._answer, "lv-answer-box"),
             (self._message, "lv-message-box"),
         ):
             widget.add_class(name)
         super().__init__(
             children=[
-                ipywidgets.HTML(f"<style>{STYLE}</style>{title_html()}"),
+                ipywidgets.HTML(f"<style>{style('base', 'answer', 'explorer')}</style>"),
+                self._masthead,
                 notice,
-                picker,
-                self._message,
-                self._insist,
-                self._answer,
-                self._controls,
-                self._view,
+                self._room,
             ]
         )
+        self.add_class("lv")
         self.add_class("lv-explorer")
-        self._show_result(False)
-        traitlets.link((self, "layer"), (self._layer, "value"))
-        traitlets.dlink((self, "target"), (self._target, "value"), lambda code: code or "")
-        traitlets.dlink((self._target, "value"), (self, "target"), lambda code: code or None)
-        traitlets.dlink((self, "alpha"), (self._view, "alpha"))
+        self._tabs["explore"] = self._explore
+        self._masthead.observe(lambda change: self._show_tab(change.new), "tab")
+        self._show_parts()
+        for name in ("layer", "method", "alpha"):
+            traitlets.link((self, name), (self._view, name))
+        for name in ("target", "against"):
+            traitlets.dlink((self, name), (self._view, name), lambda code: code or "")
+            traitlets.dlink((self._view, name), (self, name), lambda code: code or None)
         traitlets.dlink((self, "sensitivity"), (self._threshold, "value"), lambda share: share or 0.0)
         traitlets.dlink((self._threshold, "value"), (self, "sensitivity"), lambda share: share or None)
         self.observe(lambda change: self._open(change.new), "image")
         self.observe(lambda _: self._show_answer(), ["insist", "sensitivity"])
-        self.observe(lambda _: self._explain(), ["target", "layer"])
+        self.observe(lambda _: self._explain(), ["target", "against", "layer", "method"])
+        self._background.when_ready(self._model_ready, self._model_failed)
 
-    @traitlets.validate("target")
-    def _valid_target(self, proposal: Any) -> str | None:
+    # --- checks ----------------------------------------------------------------------------------------------------
+
+    @traitlets.validate("target", "against")
+    def _valid_class(self, proposal: Any) -> str | None:
         return None if proposal.value is None else CODES[target_index(proposal.value)]
 
     @traitlets.validate("layer")
     def _valid_layer(self, proposal: Any) -> str:
-        future = self._classifier
-        size = future.result().preprocessing.size if future.done() and not future.exception() else 224
-        return check_layer(proposal.value, size)
+        return check_layer(proposal.value, self._input_size)
+
+    @traitlets.validate("method")
+    def _valid_method(self, proposal: Any) -> str:
+        return find_method(proposal.value).key
 
     @traitlets.validate("sensitivity")
     def _valid_sensitivity(self, proposal: Any) -> float | None:
@@ -152,126 +199,305 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         value: float | None = proposal.value
         return value
 
-    def _set_sample(self, sample: LesionImage) -> None:
-        """Show a drawn sample with its answer: everyone knows that it is a drawing, and it is there to be tried."""
-        self._set_image(sample)
-        self.insist = True
+    # --- tabs ------------------------------------------------------------------------------------------------------
 
-    def _set_image(self, image: ImageSource | None) -> None:
-        self.image = image
+    def _show_tab(self, key: str) -> None:
+        """Show one tab; its part is made when somebody first looks, so that the page comes up quickly."""
+        with self._guard("This part of the page"):
+            if key not in self._tabs:
+                self._tabs[key] = self._make_tab(key)
+                self._room.children = (*self._room.children, self._tabs[key])
+            for name, part in self._tabs.items():
+                part.layout.display = "" if name == key else "none"
+
+    def _make_tab(self, key: str) -> ipywidgets.DOMWidget:
+        if key == "batch":
+            return Batch(self._background, on_open=self._open_from_batch)
+        if key == "quiz":
+            return Quiz(classifier=self._background)
+        self._comparison = Compare(self._background)
+        if self._examined is not None and not self._refused:
+            self._comparison.put(self._examined.picture, dict(self._examined.case), dict(self._view.maps))
+        return self._comparison
+
+    def _open_from_batch(self, name: str, data: bytes) -> None:
+        """Show a picture of the batch by itself."""
+        self._masthead.tab = "explore"
+        self._upload_started(name)
+        self._upload_arrived(Arrived(-1, name, data), second=False)
+
+    # --- the model -------------------------------------------------------------------------------------------------
+
+    def _model_ready(self, classifier: LesionClassifier) -> None:
+        size, name = classifier.preprocessing.size, classifier.checkpoint.file_sha256[:8] or "in memory"
+        self._input_size = size
+        self._masthead.model_words = f"Model ready: EfficientNet-B0, {size} × {size} pixels, {name}"
+
+    def _model_failed(self, error: Exception) -> None:
+        self._masthead.model_words = "No model"
+        self._refuse(sentence(error, "The model"))
+
+    # --- pictures arrive -------------------------------------------------------------------------------------------
 
     def _upload_started(self, name: str) -> None:
+        self._job.cancel()
         self._set_image(None)
         self._clear()  # also when there was no image, but an error
         self._message.value = message_html(f"Receiving {name} …", "working")
 
-    def _upload_arrived(self, name: str, data: bytes) -> None:
-        with self._guard(name):
-            self._set_image(open_image(data, name))
+    def _upload_arrived(self, arrived: Arrived, second: bool) -> None:
+        """Examine an uploaded file in the background; a newer one makes this result unwanted."""
+        if second:
+            self._put_beside(arrived)
+            return
+        self._film = arrived.id
+        waiting = "" if self._background.ready else " The model is still being loaded."
+        self._message.value = message_html(f"Looking at {arrived.name} …{waiting}", "working")
 
-    def _refuse(self, sentence: str) -> None:
+        def work(classifier: LesionClassifier) -> _Examined:
+            return _examine(classifier, open_image(arrived.data, arrived.name), self.method)
+
+        self._job = self._background.submit(
+            work, self._take, lambda error: self._refuse(sentence(error, arrived.name))
+        )
+
+    def _put_beside(self, arrived: Arrived) -> None:
+        """Examine a file and compare it with the picture on view."""
+        self._masthead.tab = "compare"
+        compare = self._comparison
+        assert compare is not None  # made with its tab
+
+        def take(examined: _Examined) -> None:
+            if examined.prediction.refusal:
+                compare.message = refusal_sentence(examined.prediction)
+            else:
+                compare.put_second(examined.picture, examined.case, {self.method: examined.maps})
+                compare.mode = "two pictures"
+
+        def failed(error: Exception) -> None:
+            compare.message = sentence(error, arrived.name)
+
+        def work(classifier: LesionClassifier) -> _Examined:
+            examined = _examine(classifier, open_image(arrived.data, arrived.name), self.method)
+            examined.case["photo"] = photo_of(examined.picture)
+            return examined
+
+        compare.clear_second()
+        compare.message = f"Looking at {arrived.name} …"
+        self._background.submit(
+            work,
+            take,
+            failed,
+        )
+
+    def _sample_chosen(self, sample: LesionImage) -> None:
+        """Show a drawn sample with its answer: everyone knows that it is a drawing, and it is there to be tried."""
+        self._upload_started(sample.name)
+        self._film = -1
+
+        def take(examined: _Examined) -> None:
+            self._take(examined)
+            self.insist = True
+
+        self._job = self._background.submit(
+            lambda classifier: _examine(classifier, sample, self.method),
+            take,
+            lambda error: self._refuse(sentence(error, sample.name)),
+        )
+
+    def _take(self, examined: _Examined) -> None:
+        """Make an examined picture the one on view."""
+        self._examined = examined
+        self._set_image(examined.picture)
+
+    def _set_image(self, image: ImageSource | None) -> None:
+        self.image = image
+
+    def _refuse(self, words: str) -> None:
         """Show what is wrong instead of any result."""
         self._set_image(None)
-        self.error = sentence
-        self._message.value = message_html(sentence, "error")
+        self._clear()
+        self.error = words
+        self._message.value = message_html(words, "error")
 
     def _open(self, source: ImageSource | None) -> None:
-        """Clear the old result, then ask the classifier about the new picture."""
+        """Clear the old result, then show the new picture's."""
+        examined, self._examined = self._examined, None
         self._clear()
         if source is None:
             return
         with self._guard("This picture"):
-            picture = open_image(source)
-            self._message.value = message_html(f"Looking at {picture.name} …", "working")
-            classifier = self._classifier.result()
-            self._name_layers(classifier.preprocessing.size)
-            self.prediction = classifier.predict(picture)
-            self._picture = picture
-            self._threshold.layout.display = "" if classifier.checkpoint.operating_points else "none"
+            if examined is None or examined.picture is not source:  # set from Python: examine it now
+                self._job.cancel()
+                self._film = -1
+                picture = open_image(source)
+                self._message.value = message_html(f"Looking at {picture.name} …", "working")
+                examined = _examine(self._background.classifier, picture, self.method)
+            self._examined, self.prediction = examined, examined.prediction
             self._show_answer()
+
+    # --- the result ------------------------------------------------------------------------------------------------
+
+    @property
+    def _refused(self) -> bool:
+        return self._examined is not None and bool(self._examined.prediction.refusal) and not self.insist
+
+    @property
+    def _point(self) -> Mapping[str, float] | None:
+        """The operating point that the person chose."""
+        points = self._background.classifier.checkpoint.operating_points
+        return next((point for point in points if point["sensitivity"] == self.sensitivity), None)
 
     def _show_answer(self) -> None:
         """Show the answer for the picture on view; if the model refuses it, say so, and wait to be asked."""
-        if self._picture is None:
+        if self._examined is None:
             return
-        with self._guard(self._picture.name):
-            refused = bool(self.prediction.refusal) and not self.insist
-            self._insist.layout.display = "" if refused else "none"
-            self._show_result(not refused)
-            if refused:
-                self._message.value = message_html(refusal_sentence(self.prediction), "refused")
+        prediction = self._examined.prediction
+        with self._guard(prediction.source):
+            self._show_parts()
+            if self._refused:
+                self._message.value = message_html(refusal_sentence(prediction), "refused")
+                self._picker.label(self._film, "no answer")
                 return
-            points = self._classifier.result().checkpoint.operating_points
-            point = next((point for point in points if point["sensitivity"] == self.sensitivity), None)
-            self._answer.value = answer_html(self.prediction, point)
+            self._answer.value = answer_html(prediction, self._point)
             self._message.value = ""
             if self.explanation is None:
-                self._explain()
+                self._show_case(self._examined)
+            self._picker.label(
+                self._film,
+                "not valid" if prediction.refusal else f"{prediction.diagnosis} {prediction.confidence:.0%}",
+            )
 
-    def _clear(self) -> None:
-        self._picture = self.prediction = self.explanation = None
-        self.insist = False
-        self._insist.layout.display = "none"
-        self.error = self._answer.value = ""
-        self._message.value = message_html(HINT, "hint")
-        self._view.clear()
-        self._show_result(False)
+    def _show_case(self, examined: _Examined) -> None:
+        """Send picture and first maps to the browser, the other maps as soon as they are computed."""
+        classifier, picture = self._background.classifier, examined.picture
+        method = self.method
+        self._view.put(picture, classifier, dict(examined.case), {method: examined.maps})
+        self._explain()
+
+        def take_photo(photo: bytes) -> None:
+            if self._examined is examined:
+                examined.case["photo"] = photo
+                self._view.case = dict(examined.case)
+
+        def take(packed: tuple[Bundle, list[tuple[SimilarCase, bytes]]]) -> None:
+            self._view.add_maps(packed[0], method)
+            if self._comparison is not None:
+                self._comparison.put(picture, dict(examined.case), dict(self._view.maps))
+            self._similar.value = similar_html(packed[1]) if packed[1] else ""
+            self._show_parts()
+
+        def failed(error: Exception) -> None:
+            self._refuse(sentence(error, picture.name))
+
+        # The answer and its map are on view; the sharp picture follows, then the other maps.
+        self._background.submit(lambda _: photo_of(picture), take_photo, failed)
+        self._job = self._background.submit(
+            lambda model: (all_maps(picture, model, method), _similar_cases(model, picture)),
+            take,
+            failed,
+        )
+
+    def _compute_method(self, method: str) -> None:
+        """Compute the maps of another method for the case on view."""
+        if self._examined is None or self._refused:
+            return
+        examined = self._examined
+
+        def take(packed: Bundle) -> None:
+            if self._examined is examined:
+                self._view.add_maps(packed, method)
+
+        self._background.submit(
+            lambda classifier: all_maps(examined.picture, classifier, method),
+            take,
+            lambda error: self._refuse(sentence(error, examined.picture.name)),
+        )
 
     def _explain(self) -> None:
-        """Show the map of the chosen class and layer for the picture on view."""
-        if self._picture is None or (self.prediction.refusal and not self.insist):
+        """Make the explanation of the chosen class and layer for the picture on view."""
+        if self._examined is None or self._refused:
             return
-        with self._guard(self._picture.name):
-            classifier = self._classifier.result()
-            target = self.target or self.prediction.diagnosis
-            self.explanation = classifier.explain(self._picture, target, self.layer)
-            self._view.show(self.explanation, classifier.preprocessing)
+        with self._guard(self._examined.picture.name):
+            target = self.target or self._examined.prediction.diagnosis
+            against = self.against if self.against != target else None
+            self.explanation = self._background.classifier.explain(
+                self._examined.picture, target, self.layer, self.method, against
+            )
 
-    def _name_layers(self, size: int) -> None:
-        """Name each layer with its grid, once the input size is known."""
-        place = {
-            LAYERS[-1]: ", closest to the answer",
-            LAYERS[0]: ", furthest from the answer",
-        }
-        options = [(f"{layer}, {describe_grid(layer, size)}{place.get(layer, '')}", layer) for layer in LAYERS[::-1]]
-        if self._layer.options != tuple(options):
-            with self.hold_trait_notifications():
-                chosen = self.layer
-                self._layer.options = options
-                self._layer.value = chosen
+    def _clear(self) -> None:
+        self._examined = self.prediction = self.explanation = None
+        self.insist = False
+        self.error = self._answer.value = self._similar.value = ""
+        self._message.value = message_html(HINT, "hint")
+        self._view.clear()
+        if self._comparison is not None:
+            self._comparison.clear()
+        self._show_parts()
 
-    def _show_result(self, visible: bool) -> None:
-        for widget in (self._answer, self._controls, self._view):
-            widget.layout.display = "" if visible else "none"
+    def _show_parts(self) -> None:
+        """Show what there is something to say with."""
+        result = self._examined is not None and not self._refused
+        _display(self._insist, self._refused)
+        _display(self._result, result)
+        if result:
+            _display(self._threshold, bool(self._background.classifier.checkpoint.operating_points))
+            _display(self._similar, bool(self._similar.value))
+
+    # --- export ----------------------------------------------------------------------------------------------------
+
+    def _export(self, key: str) -> None:
+        """Make a file of the case on view and hand it to the browser."""
+        if self._examined is None or self._refused:
+            return
+        prediction = self._examined.prediction
+        stem = "".join(letter if letter.isalnum() else "-" for letter in prediction.source).strip("-") or "case"
+
+        def work(classifier: LesionClassifier) -> tuple[str, bytes, str]:
+            now, checkpoint = datetime.now(), classifier.checkpoint
+            if key == "page":
+                page = case_page(self._view, prediction, checkpoint, now)
+                return f"{stem}.html", page.encode(), "text/html"
+            kind: Literal["pdf", "png"] = "pdf" if key == "pdf" else "png"
+            sheet = case_sheet(self._view, prediction, checkpoint, now, kind, self._point)
+            return f"{stem}.{kind}", sheet, "application/pdf" if key == "pdf" else "image/png"
+
+        self._background.submit(
+            work,
+            lambda made: self._downloads.deliver(*made),
+            lambda error: self._downloads.fail(sentence(error, "The file")),
+        )
 
     @contextmanager
     def _guard(self, name: str) -> Iterator[None]:
         """Show a refusal as it is; show any defect as one plain sentence, and log its details."""
         try:
             yield
-        except LesionvizError as error:
-            self._refuse(str(error))
-        except Exception:
-            # The last door before the person: whatever went wrong, the old result must not stay.
-            LOG.exception("explorer failed on %s", name)
-            self._refuse(f"{name} could not be examined: something inside lesionviz failed. See the log.")
+        except Exception as error:  # noqa: BLE001 - `sentence` logs it; the old result must not stay
+            self._refuse(sentence(error, name))
 
 
-def _loading() -> Future[LesionClassifier]:
-    """Load the default classifier in the background: torch takes seconds to import."""
-
-    def load() -> LesionClassifier:
-        from lesionviz.classifier import load
-
-        return load()
-
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lesionviz-load")
-    future = pool.submit(load)
-    pool.shutdown(wait=False)
-    return future
+def _display(widget: ipywidgets.DOMWidget, visible: bool) -> None:
+    widget.layout.display = "" if visible else "none"
 
 
-def _available(classifier: LesionClassifier) -> Future[LesionClassifier]:
-    future: Future[LesionClassifier] = Future()
-    future.set_result(classifier)
-    return future
+def _examine(classifier: LesionClassifier, picture: LesionImage, method: str) -> _Examined:
+    """Run the network once and pack what came of it, all but the photograph; for the background thread."""
+    prediction = classifier.examine(picture)
+    case = case_bundle(picture, prediction, classifier, photo=b"")
+    return _Examined(picture, prediction, case, last_layer_maps(picture, classifier, method))
+
+
+def _similar_cases(classifier: LesionClassifier, picture: LesionImage) -> list[tuple[SimilarCase, bytes]]:
+    """Return the nearest cases of the user's own index with small pictures, nothing where there is no index."""
+    if not classifier.index_path.exists():
+        return []
+    return [(case, _thumbnail(case.path)) for case in classifier.similar(picture, SIMILAR)]
+
+
+def _thumbnail(path: str) -> bytes:
+    """Return a small JPEG of an indexed image; nothing where its file has gone since."""
+    try:
+        return jpeg(open_image(path).pixels, SMALL)
+    except LesionvizError:
+        return b""

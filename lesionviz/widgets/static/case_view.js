@@ -1,108 +1,496 @@
-// Network input, heatmap and overlay of one case. Alpha is blended here by the style sheet's opacity:
-// no message goes to the kernel when it moves.
+// One case: original, heatmap and overlay, and everything that a person can turn about them. Once its maps are here,
+// nothing is asked of the kernel; what the person has chosen is handed over when the focus leaves the view, so that
+// a notebook's next cell finds it. Runs without a kernel too, in an exported page.
 
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
+const SHARED = ["target", "against", "layer", "method", "scale", "colours", "blend", "alpha", "threshold"];
+const HELP = "Keys: left and right change the class, up and down the layer, [ and ] alpha, + and − zoom, 0 shows the whole picture.";
 
-let views = 0;
+function renderCase({ model, el }) {
+  const classes = model.get("classes");
+  const tables = Object.fromEntries(
+    Object.entries(model.get("tables")).map(([name, bytes]) => [name, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)]),
+  );
+  const state = Object.fromEntries(SHARED.map((name) => [name, model.get(name)]));
+  const images = pictures();
+  let bundle = {}; // the case
+  let sets = {}; // unpacked maps by method
+  let field = null; // upsampled raw values of the map on view, and what they were made of
+  let fieldOf = "";
+  let asked = new Set(); // methods that the kernel was asked for
+  let spoken = "";
+  const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? code;
+  const codes = classes.map((one) => one.code);
 
-function render({ model, el }) {
-  const id = `lv-alpha-${++views}`;
-  const input = element("img");
-  const heatmap = element("img");
-  const photo = element("img");
-  const veil = element("img", { className: "lv-veil", alt: "" });
-  const captions = { input: element("figcaption"), heatmap: element("figcaption"), overlay: element("figcaption") };
+  // --- what is on view -------------------------------------------------------------------------------------------
+  const eye = camera(({ scale }) => {
+    zoomed.textContent = `${Math.round(scale * 100)}%`;
+    whole.disabled = scale === 1;
+  });
+  const onPoint = (at) => {
+    pointed = at;
+    readOut();
+  };
+  let pointed = null;
+  const zoomed = element("output", { className: "lv-zoom-value", textContent: "100%" });
+  const whole = button("Whole picture", () => eye.reset(), { disabled: true });
+  const original = makeStage(eye, { label: "Picture", onPoint });
+  const heatmap = makeStage(eye, { label: "Heatmap", onPoint });
+  const overlay = makeStage(eye, { label: "Overlay", onPoint });
+  original.node.classList.add("lv-original");
+  heatmap.node.classList.add("lv-heatmap");
+  overlay.node.classList.add("lv-overlay");
+  const stages = [original, heatmap, overlay];
+  const divider = element("div", { className: "lv-divider" });
+  overlay.node.append(divider);
+
+  const input = element("img", { className: "lv-input", alt: "" });
+  const inputWords = element("span");
+  const captions = [element("span"), element("span"), element("span")];
+  const figure = (name, stage, caption, ...more) =>
+    element("figure", { className: `lv-figure lv-figure-${name}` }, stage.node, element("figcaption", {}, caption, ...more));
   const figures = element(
     "div",
     { className: "lv-figures" },
-    element("figure", { className: "lv-input" }, input, captions.input),
-    element("figure", { className: "lv-heatmap" }, heatmap, captions.heatmap),
-    element("figure", { className: "lv-overlay" }, element("div", { className: "lv-stack" }, photo, veil), captions.overlay),
+    figure("original", original, captions[0]),
+    figure("heatmap", heatmap, captions[1]),
+    figure("overlay", overlay, captions[2]),
   );
-  const ramp = element("span", { className: "lv-ramp" });
-  ramp.style.background = `linear-gradient(90deg, ${model.get("colours").join(", ")})`;
-  const most = element("span");
-  const legend = element("div", { className: "lv-legend" }, element("span", { textContent: "none or against" }), ramp, most);
-  const slider = element("input", { type: "range", min: 0, max: 1, step: 0.01, id });
-  const output = element("output", { htmlFor: id });
-  const alpha = element(
-    "div",
-    { className: "lv-alpha" },
-    element("label", { htmlFor: id, textContent: "Alpha: strength of the heatmap" }),
-    slider,
-    output,
-  );
-  const remark = element("p", { className: "lv-remark" });
-  const controls = element("div", { className: "lv-under" }, legend, alpha);
-  const shown = element("div", {}, figures, controls, remark);
-  const empty = element("p", { className: "lv-empty", textContent: "The heatmap is being computed …" });
-  el.classList.add("lv-case");
-  el.replaceChildren(shown, empty);
+  const seen = element("figure", { className: "lv-seen" }, element("div", { className: "lv-input-frame" }, input), element("figcaption", {}, inputWords));
+  figures.tabIndex = 0;
+  figures.setAttribute("role", "group");
+  figures.setAttribute("aria-label", `Pictures of the case. ${HELP}`);
 
-  const urls = new Map();
-  function put(image, trait, type) {
-    const bytes = model.get(trait);
-    if (urls.has(image)) URL.revokeObjectURL(urls.get(image));
-    urls.delete(image);
-    if (bytes.byteLength) {
-      urls.set(image, URL.createObjectURL(new Blob([bytes], { type })));
-      image.src = urls.get(image);
-    } else {
-      image.removeAttribute("src");
-    }
+  // --- controls --------------------------------------------------------------------------------------------------
+  function choose(changes) {
+    Object.assign(state, changes);
+    changed = true;
+    show();
   }
-
-  function blend() {
-    veil.style.opacity = slider.value;
-    output.textContent = `${Math.round(slider.value * 100)}%`;
-    slider.setAttribute("aria-valuetext", output.textContent);
-  }
-
-  function draw() {
-    const words = model.get("words");
-    const any = model.get("photo").byteLength > 0;
-    shown.hidden = !any;
-    empty.hidden = any;
-    put(input, "network_input", "image/png");
-    put(heatmap, "heatmap", "image/png");
-    put(photo, "photo", "image/jpeg");
-    put(veil, "heatmap", "image/png");
-    input.alt = any ? `${words.input}, from ${words.source}` : "";
-    heatmap.alt = any ? `${words.heatmap}, in ${words.source}. ${words.remark}` : "";
-    photo.alt = any ? words.overlay : "";
-    captions.input.textContent = words.input ?? "";
-    captions.heatmap.textContent = words.heatmap ?? "";
-    captions.overlay.textContent = words.overlay ?? "";
-    most.textContent = words.most ?? "";
-    remark.textContent = words.remark ?? "";
-    remark.hidden = !words.remark;
-  }
-
-  // Equal heights: the input is square, the photo has its own proportions.
-  photo.addEventListener("load", () => {
-    const ratio = photo.naturalWidth / photo.naturalHeight;
-    const wide = `minmax(0, ${ratio}fr)`;
-    figures.style.setProperty("--lv-ratio", ratio);
-    figures.style.setProperty("--lv-columns", `minmax(0, 1fr) ${wide} ${wide}`);
+  let changed = false;
+  const target = segments({ name: "Explain", value: state.target, options: targetOptions(), onChange: (value) => choose({ target: value, against: value === state.against ? "" : state.against }) });
+  const against = dropdown({ name: "and not", value: state.against, options: [], onChange: (value) => choose({ against: value }) });
+  const layer = slider({
+    name: "Layer",
+    min: 0,
+    max: 8,
+    step: 1,
+    value: 8,
+    className: "lv-layer",
+    words: (index) => layerWords(layers()[index]),
+    onInput: (index) => choose({ layer: layers()[index] }),
   });
-  slider.addEventListener("input", blend);
-  function alphaSet() {
-    slider.value = model.get("alpha");
+  const method = dropdown({ name: "Method", value: state.method, options: [], onChange: (value) => choose({ method: value }) });
+  const alpha = slider({
+    name: "Alpha",
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: state.alpha,
+    words: percent,
+    onInput: (value) => {
+      state.alpha = value;
+      changed = true;
+      blend();
+    },
+  });
+  const threshold = slider({
+    name: "Threshold",
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: state.threshold,
+    words: (value) => (value ? `hides below ${percent(value)}` : "off"),
+    onInput: (value) => {
+      state.threshold = value;
+      changed = true;
+      repaint();
+    },
+  });
+  const scale = dropdown({
+    name: "Scale",
+    value: state.scale,
+    options: [
+      { value: "per map", label: "for this map alone" },
+      { value: "shared across classes", label: "shared by the four classes" },
+      { value: "signed", label: "for and against" },
+    ],
+    onChange: (value) => choose({ scale: value }),
+  });
+  const colours = dropdown({
+    name: "Colours",
+    value: state.colours,
+    options: ["viridis", "inferno", "jet"].map((value) => ({ value, label: value === "jet" ? "jet (misleads: not even)" : value })),
+    onChange: (value) => choose({ colours: value }),
+  });
+  const blendChoice = dropdown({
+    name: "Blend",
+    value: state.blend,
+    options: [
+      { value: "by evidence", label: "more where more evidence is" },
+      { value: "evenly", label: "the same everywhere" },
+    ],
+    onChange: (value) => choose({ blend: value }),
+  });
+  const swipe = slider({
+    name: "Divider",
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: 0.5,
+    className: "lv-swipe",
+    words: (value) => `at ${percent(value)} of the width`,
+    onInput: () => divide(),
+  });
+  const layout = segments({
+    name: "View",
+    value: "side by side",
+    options: [
+      { value: "side by side", label: "Side by side" },
+      { value: "swipe", label: "Swipe", title: "One large picture with a divider: bare on the left, with the heatmap on the right" },
+    ],
+    onChange: (value) => {
+      view.classList.toggle("lv-swiping", value === "swipe");
+      swipe.node.hidden = value !== "swipe";
+      divide();
+    },
+  });
+  swipe.node.hidden = true;
+  const zoom = element(
+    "div",
+    { className: "lv-zoom", role: "group", ariaLabel: "Zoom" },
+    button("−", () => eye.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
+    zoomed,
+    button("+", () => eye.zoom(1.5), { ariaLabel: "Zoom in" }),
+    whole,
+  );
+  const save = button("Save as PNG", savePicture, { className: "lv-save" });
+
+  // --- legend, words ---------------------------------------------------------------------------------------------
+  const ramp = element("canvas", { className: "lv-ramp", width: 256, height: 1 });
+  ramp.setAttribute("aria-hidden", "true");
+  const least = element("span");
+  const most = element("span");
+  const legend = element("div", { className: "lv-legend" }, least, ramp, most);
+  const finding = element("p", { className: "lv-finding" });
+  const pointer = element("p", { className: "lv-reading" });
+  const live = element("p", { className: "lv-unseen", role: "status" });
+  const waiting = element("p", { className: "lv-waiting" });
+  const more = element("details", { className: "lv-more" }, element("summary", { textContent: "More ways to look" }),
+    element("div", { className: "lv-row" }, scale.node, blendChoice.node, colours.node, method.node));
+  const view = element(
+    "div",
+    { className: "lv-view" },
+    element("div", { className: "lv-row" }, target.node, against.node, layer.node),
+    figures,
+    swipe.node,
+    element("div", { className: "lv-under" }, seen, element("div", { className: "lv-words" }, legend, pointer), element("div", { className: "lv-blend" }, alpha.node, threshold.node)),
+    finding,
+    waiting,
+    element("div", { className: "lv-row lv-tools" }, layout.node, zoom, save),
+    more,
+    live,
+  );
+  const empty = element("p", { className: "lv-empty", textContent: "No picture yet." });
+  el.classList.add("lv", "lv-case");
+  keepKeys(el);
+  el.replaceChildren(view, empty);
+
+  // --- reading the state -----------------------------------------------------------------------------------------
+  function targetOptions() {
+    const answer = bundle.predicted ? `Answer: ${bundle.predicted}` : "Answer";
+    return [
+      { value: "", label: answer, title: "Explain what the model answers" },
+      ...classes.map(({ code, name }) => ({ value: code, label: code, title: name })),
+    ];
+  }
+  function againstOptions() {
+    const linear = bundle.methods?.find((one) => one.key === state.method)?.linear;
+    return [
+      { value: "", label: "nothing: its own evidence" },
+      ...codes.filter((code) => code !== explained()).map((code) => ({ value: code, label: nameOf(code), disabled: !linear })),
+    ];
+  }
+  function explained() {
+    return state.target || bundle.predicted;
+  }
+  function layers() {
+    return Object.keys(bundle.grid ?? {});
+  }
+  function layerWords(name) {
+    const cells = bundle.grid?.[name];
+    return cells ? `${name}, ${cells} × ${cells} cells` : "";
+  }
+  function subject() {
+    return state.against ? `${nameOf(explained())} and not ${nameOf(state.against)}` : nameOf(explained());
+  }
+
+  /** The map on view, and the peak of its layer; null while it is on its way. */
+  function current() {
+    const set = sets[state.method];
+    if (!bundle.box || !set?.has(state.layer)) return null;
+    const one = set.map(state.layer, codes.indexOf(explained()));
+    const contrast = state.against && state.against !== explained();
+    const map = contrast ? contrastMap(one, set.map(state.layer, codes.indexOf(state.against))) : one;
+    return { map, peak: contrast ? Math.max(0, map.high) : set.sharedPeak(state.layer) };
+  }
+
+  // --- painting --------------------------------------------------------------------------------------------------
+  function show() {
+    if (!bundle.box) return;
+    const linear = bundle.methods.find((one) => one.key === state.method)?.linear;
+    if (!linear || state.against === explained()) state.against = "";
+    target.set(state.target);
+    against.fill(againstOptions());
+    against.set(state.against);
+    against.node.title = linear ? "" : "Contrasts are exact for Grad-CAM and HiResCAM";
+    layer.set(Math.max(0, layers().indexOf(state.layer)));
+    method.set(state.method);
+    scale.set(state.scale);
+    colours.set(state.colours);
+    blendChoice.set(state.blend);
+    alpha.set(state.alpha);
+    threshold.set(state.threshold);
+    const found = current();
+    view.classList.toggle("lv-without-map", !found);
+    if (!found) {
+      if (!sets[state.method] && !asked.has(state.method)) {
+        asked.add(state.method);
+        model.send({ kind: "method", key: state.method });
+      }
+      waiting.textContent = `The maps of ${state.layer} are being computed …`;
+      finding.textContent = "";
+    } else {
+      waiting.textContent = "";
+      const key = [state.method, state.layer, explained(), state.against].join(" ");
+      if (fieldOf !== key) {
+        const [width, height] = canvasSize(bundle.box);
+        field = upsample(found.map, width, height);
+        fieldOf = key;
+      }
+      paintAll(found);
+      describe(found.map);
+    }
+    readOut();
+  }
+  const repaint = oncePerFrame(() => {
+    const found = current();
+    if (found) paintAll(found);
+  });
+  function paintAll({ map, peak }) {
+    const range = scaleOf(map, state.scale, peak);
+    const table = tables[range.signed ? "signed" : state.colours];
+    for (const [stage, fade] of [[heatmap, false], [overlay, state.blend === "by evidence"]]) {
+      const context = stage.canvas.getContext("2d");
+      const pixels = palette(table, { signed: range.signed, threshold: state.threshold, fade });
+      paint(context, field, range, pixels, context.createImageData(stage.canvas.width, stage.canvas.height));
+    }
+    paintLegend(range, table);
     blend();
   }
-  model.on("change:words", draw); // the pictures change together with the words, in one message
-  model.on("change:alpha", alphaSet);
-  alphaSet();
-  draw();
+  function blend() {
+    overlay.canvas.style.opacity = state.alpha;
+    overlay.canvas.style.visibility = state.alpha > 0 ? "" : "hidden"; // then the picture is painted as if there were none
+  }
+  function paintLegend(range, table) {
+    const context = ramp.getContext("2d");
+    const image = context.createImageData(256, 1);
+    new Uint32Array(image.data.buffer).set(palette(table, { signed: range.signed, threshold: state.threshold, fade: false }));
+    context.putImageData(image, 0, 0);
+    const whose = { "per map": "most in this map", "shared across classes": "most of the four classes", signed: "for" }[state.scale];
+    least.textContent = range.signed ? `against −${units(range.most)}` : "no evidence";
+    most.textContent = `${range.signed ? "for +" : ""}${units(range.most)}${range.signed ? "" : `, ${whose}`}`;
+    most.title = "In units of the logit";
+  }
+  function describe(map) {
+    const words = state.against ? contrastWords(map) : map.words;
+    finding.textContent = words;
+    const what = `${state.method === "gradcam" ? "Grad-CAM" : bundle.methods.find((one) => one.key === state.method).name} evidence for ${subject()} at ${layerWords(state.layer)}`;
+    captions[0].textContent = `${bundle.source}, ${bundle.width} × ${bundle.height} pixels${cropped() ? "; framed: what the network saw" : ""}`;
+    captions[1].textContent = `Heatmap: ${what}`;
+    captions[2].textContent = `Overlay: evidence for ${subject()}`;
+    original.say(`${bundle.source}: the picture`);
+    heatmap.say(`${what}, in ${bundle.source}. ${words}`);
+    overlay.say(`Evidence for ${subject()} laid over ${bundle.source}. The model answers ${nameOf(bundle.predicted)}.`);
+    const next = `${subject()}, ${layerWords(state.layer)}. ${words}`;
+    if (spoken && next !== spoken) live.textContent = next;
+    spoken = next;
+  }
+  function contrastWords(map) {
+    return map.high <= 0
+      ? `Nowhere does the evidence for ${nameOf(explained())} exceed that for ${nameOf(state.against)} at ${state.layer}.`
+      : `Bright is where ${nameOf(explained())} gains most over ${nameOf(state.against)}.`;
+  }
+  const cropped = () => bundle.box[0] > 0 || bundle.box[1] > 0;
+  function readOut() {
+    const found = pointed && current();
+    pointer.textContent = found ? reading(pointed, bundle, found.map, subject(), scaleOf(found.map, state.scale, found.peak)) : "Point at the picture to read the evidence there.";
+    for (const stage of stages) stage.point(pointed);
+  }
+  function divide() {
+    const at = view.classList.contains("lv-swiping") ? Number(swipe.input.value) : 0;
+    overlay.node.style.setProperty("--lv-divide", `${at * 100}%`);
+  }
+
+  // --- the case and its maps arrive ------------------------------------------------------------------------------
+  function takeCase() {
+    const before = bundle;
+    bundle = model.get("case");
+    const any = Boolean(bundle.box);
+    view.hidden = !any;
+    empty.hidden = any;
+    if (any && before.id === bundle.id) {
+      takePhoto(); // the same case: its photograph has arrived
+      return;
+    }
+    sets = {};
+    asked = new Set();
+    fieldOf = spoken = live.textContent = "";
+    images.put(input, bundle.input, "image/png");
+    if (!any) {
+      takePhoto();
+      return;
+    }
+    eye.reset();
+    const [width, height] = canvasSize(bundle.box);
+    for (const stage of stages) {
+      stage.place(bundle);
+      Object.assign(stage.canvas, { width, height });
+    }
+    takePhoto();
+    view.classList.toggle("lv-cropped", cropped());
+    figures.style.setProperty("--lv-ratio", bundle.width / bundle.height);
+    input.alt = `What the network sees of ${bundle.source}`;
+    inputWords.textContent = `Network input: ${cropped() ? "centre square" : "whole picture"}, ${bundle.size} × ${bundle.size} pixels`;
+    target.fill(targetOptions());
+    method.fill(bundle.methods.map(({ key, name }) => ({ value: key, label: name })));
+  }
+  /** Show the photograph; until it is here, what the network saw of it, in its place. */
+  function takePhoto() {
+    const here = Boolean(bundle.photo?.byteLength);
+    images.put(original.photo, here ? bundle.photo : bundle.input, here ? "image/jpeg" : "image/png");
+    if (original.photo.hasAttribute("src")) overlay.photo.src = original.photo.src;
+    else overlay.photo.removeAttribute("src");
+    for (const stage of stages) stage.preview(!here);
+  }
+  function takeMaps() {
+    const packed = model.get("maps");
+    sets = Object.fromEntries(Object.entries(packed).map(([key, value]) => [key, unpackMaps(value)]));
+    fieldOf = "";
+    show();
+  }
+
+  // --- keys, focus, saving ---------------------------------------------------------------------------------------
+  function step(list, value, by) {
+    return list[Math.min(list.length - 1, Math.max(0, list.indexOf(value) + by))];
+  }
+  const keys = {
+    ArrowRight: () => choose({ target: step(codes, explained(), 1) }),
+    ArrowLeft: () => choose({ target: step(codes, explained(), -1) }),
+    ArrowUp: () => choose({ layer: step(layers(), state.layer, 1) }),
+    ArrowDown: () => choose({ layer: step(layers(), state.layer, -1) }),
+    "]": () => choose({ alpha: Math.min(1, Math.round(state.alpha * 20 + 1) / 20) }),
+    "[": () => choose({ alpha: Math.max(0, Math.round(state.alpha * 20 - 1) / 20) }),
+    "+": () => eye.zoom(1.5),
+    "=": () => eye.zoom(1.5),
+    "-": () => eye.zoom(1 / 1.5),
+    0: () => eye.reset(),
+  };
+  figures.addEventListener("keydown", (event) => {
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey || !bundle.box) return;
+    event.preventDefault();
+    event.stopPropagation();
+    keys[event.key]();
+  });
+  overlay.node.addEventListener("pointermove", (event) => {
+    if (!view.classList.contains("lv-swiping") || eye.state.scale > 1 || !event.buttons) return;
+    const rectangle = overlay.node.getBoundingClientRect();
+    swipe.set((event.clientX - rectangle.left) / rectangle.width);
+    divide();
+  });
+  function handOver() {
+    if (!changed) return;
+    changed = false;
+    for (const name of SHARED) model.set(name, state[name]);
+    model.save_changes();
+  }
+  // A click on bare ground takes the focus to nowhere: nobody has left yet.
+  const onLeave = (event) => {
+    if (event.relatedTarget && !el.contains(event.relatedTarget)) handOver();
+  };
+  const onPress = (event) => {
+    if (!el.contains(event.target)) handOver();
+  };
+  el.addEventListener("focusout", onLeave);
+  document.addEventListener("pointerdown", onPress, true);
+  document.addEventListener("visibilitychange", handOver);
+  function savePicture() {
+    const found = current();
+    if (!found) return;
+    const photo = original.photo;
+    const [w, h] = [photo.naturalWidth, photo.naturalHeight];
+    const [left, top, right, bottom] = bundle.box.map((value, index) => (value / (index % 2 ? bundle.height : bundle.width)) * (index % 2 ? h : w));
+    const gap = Math.round(w / 40);
+    const letters = Math.max(12, Math.round(w / 34));
+    const lines = [
+      `${bundle.source}. The model answers ${nameOf(bundle.predicted)}${bundle.refused ? " (not valid)" : ""}.`,
+      `${captions[1].textContent}; ${least.textContent} to ${most.textContent} (logit).`,
+      found.map.words,
+      "lesionviz, for research and teaching. Not a diagnosis.",
+    ].filter(Boolean);
+    const sheet = element("canvas", { width: 3 * w + 4 * gap, height: h + 2 * gap + Math.round(lines.length * letters * 1.5) });
+    const pen = sheet.getContext("2d");
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, sheet.width, sheet.height);
+    [original, heatmap, overlay].forEach((stage, index) => {
+      const x = gap + index * (w + gap);
+      pen.globalAlpha = 1;
+      if (stage === heatmap) {
+        pen.fillStyle = "#e4e4e4";
+        pen.fillRect(x, gap, w, h);
+      } else {
+        pen.drawImage(photo, x, gap, w, h);
+      }
+      if (stage === original) return;
+      pen.globalAlpha = stage === overlay ? state.alpha : 1;
+      pen.drawImage(stage.canvas, x + left, gap + top, right - left, bottom - top);
+    });
+    pen.globalAlpha = 1;
+    pen.fillStyle = "#1c1c1c";
+    pen.font = `${letters}px system-ui, sans-serif`;
+    lines.forEach((line, index) => pen.fillText(line, gap, h + 2 * gap + letters + index * letters * 1.5, sheet.width - 2 * gap));
+    sheet.toBlob((blob) => download(`${fileName(bundle.source)}-${explained()}-${state.layer}.png`, blob, "image/png"));
+  }
+
+  // --- the kernel's side -----------------------------------------------------------------------------------------
+  // Case and maps come in one message but as two events: what is new is taken once, when both are here.
+  let newCase = false;
+  let waitingForAll = false;
+  function arrive(withCase) {
+    newCase = newCase || withCase;
+    if (waitingForAll) return;
+    waitingForAll = true;
+    queueMicrotask(() => {
+      if (newCase) takeCase();
+      newCase = waitingForAll = false;
+      takeMaps();
+    });
+  }
+  const listeners = { "change:case": () => arrive(true), "change:maps": () => arrive(false) };
+  for (const name of SHARED) {
+    listeners[`change:${name}`] = () => {
+      if (state[name] === model.get(name)) return;
+      state[name] = model.get(name);
+      show();
+    };
+  }
+  for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
+  takeCase();
+  takeMaps();
   return () => {
-    model.off("change:words", draw);
-    model.off("change:alpha", alphaSet);
-    urls.forEach((url) => URL.revokeObjectURL(url));
+    for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
+    el.removeEventListener("focusout", onLeave);
+    document.removeEventListener("pointerdown", onPress, true);
+    document.removeEventListener("visibilitychange", handOver);
+    images.release();
   };
 }
-
-export default { render };

@@ -1,78 +1,149 @@
-// The drop zone, the file button and the samples. Talks to image_picker.py:
-// {kind: "start", name, size}, then {kind: "piece"} with bytes; or {kind: "sample", number}.
-
-const PIECE = 512 * 1024; // well below the 10 MiB at which Jupyter drops the connection
-
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
+// The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
+// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number}; hears
+// {kind: "label", id, words}.
 
 function render({ model, el }) {
+  const films = []; // {id, file, url, node, words}
   let latest = 0; // a newer file makes an older upload stop
+  let numbers = 0;
+  let current = -1;
+  const limit = () => model.get("max_bytes");
 
-  async function upload(file) {
+  // --- sending ---------------------------------------------------------------------------------------------------
+  async function show(film) {
+    current = film.id;
+    mark();
     const mine = ++latest;
-    const tooLarge = file.size > model.get("max_bytes");
-    model.send({ kind: "start", name: file.name, size: tooLarge ? -1 : file.size });
-    if (tooLarge) return;
-    for (let from = 0; from < file.size && mine === latest; from += PIECE) {
-      const piece = await file.slice(from, from + PIECE).arrayBuffer();
-      if (mine === latest) model.send({ kind: "piece" }, undefined, [piece]);
+    question.hidden = true;
+    if (film.file.size > limit()) {
+      hold(film);
+      return;
     }
+    await sendFile(model, film.file, { id: film.id, wanted: () => mine === latest });
+  }
+  function second(film) {
+    const mine = ++latest;
+    return sendFile(model, film.file, { id: film.id, wanted: () => mine === latest, more: { second: true } });
   }
 
-  const input = element("input", {
-    type: "file",
-    accept: ".jpg,.jpeg,.png,.webp,.tif,.tiff,.bmp",
-    className: "lv-picker-input",
-  });
+  // --- a file above the limit: a choice, before anything is sent -----------------------------------------------
+  const question = element("div", { className: "lv-picker-question", role: "alertdialog", hidden: true });
+  function hold(film) {
+    model.send({ kind: "held", id: film.id, name: film.file.name });
+    const words = element("p", {
+      textContent: `${film.file.name} has ${megabytes(film.file.size)}; at most ${megabytes(limit())} are sent. The model looks at a far smaller picture anyway.`,
+    });
+    question.setAttribute("aria-label", "This file is too large to send");
+    const reduce = button(
+      `Send it reduced to ${model.get("longest")} pixels`,
+      async () => {
+        reduce.disabled = true;
+        reduce.textContent = "Reducing it …";
+        const smaller = await shrink(film.file, model.get("longest"));
+        if (smaller && smaller.size <= limit()) {
+          film.file = smaller;
+          if (current === film.id) show(film);
+        } else {
+          words.textContent = `${film.file.name} cannot be decoded by this browser, so it cannot be reduced here. Save it as a JPEG and choose that.`;
+          reduce.remove();
+        }
+      },
+      { className: "lv-primary" },
+    );
+    question.replaceChildren(
+      words,
+      element("div", { className: "lv-row" }, reduce, button("Choose another", () => input.click()), button("Leave it", () => remove(film))),
+    );
+    question.hidden = false;
+    reduce.focus();
+  }
+
+  // --- the filmstrip -------------------------------------------------------------------------------------------
+  const strip = element("div", { className: "lv-film", role: "group", ariaLabel: "Your pictures", hidden: true });
+  function take(files) {
+    const chosen = files.filter(isPicture);
+    const others = files.length - chosen.length;
+    note.textContent = others && chosen.length ? `${others} ${others === 1 ? "file is no picture and was" : "files are no pictures and were"} left out.` : "";
+    const added = (chosen.length ? chosen : files.slice(0, 1)).map((file) => add(file)); // one alone gets its reason from Python
+    if (added.length) show(added[0]);
+  }
+  function add(file) {
+    const film = { id: ++numbers, file, url: URL.createObjectURL(file), words: "" };
+    const image = element("img", { src: film.url, alt: "" });
+    image.addEventListener("error", () => image.classList.add("lv-film-blank")); // TIFF: browsers do not draw it
+    const words = element("span", { className: "lv-film-words" });
+    const open = button("", () => show(film), { className: "lv-film-open" });
+    open.replaceChildren(image, element("span", { className: "lv-film-name", textContent: file.name, title: file.name }), words);
+    const compare = button("Compare", () => second(film), { className: "lv-film-compare", title: `Put ${file.name} beside the picture on view` });
+    compare.setAttribute("aria-label", `Compare with ${file.name}`);
+    film.node = element("div", { className: "lv-film-one" }, open, compare);
+    Object.assign(film, { open, compare, say: (text) => (words.textContent = text) });
+    films.push(film);
+    strip.append(film.node);
+    mark();
+    return film;
+  }
+  function remove(film) {
+    films.splice(films.indexOf(film), 1);
+    URL.revokeObjectURL(film.url);
+    film.node.remove();
+    question.hidden = true;
+    current = -1;
+    mark();
+  }
+  function mark() {
+    strip.hidden = films.length < 2;
+    for (const film of films) {
+      const here = film.id === current;
+      if (here) film.open.setAttribute("aria-current", "true");
+      else film.open.removeAttribute("aria-current");
+      film.compare.hidden = here || current < 0;
+    }
+  }
+  const onLabel = (content) => {
+    if (content?.kind === "label") films.find((film) => film.id === content.id)?.say(content.words);
+  };
+
+  // --- the drop zone ---------------------------------------------------------------------------------------------
+  const input = element("input", { type: "file", accept: ACCEPTED, multiple: true, className: "lv-picker-input" });
   input.addEventListener("change", () => {
-    if (input.files.length) upload(input.files[0]);
+    take([...input.files]);
     input.value = ""; // so that the same file can be chosen again
   });
+  const note = element("p", { className: "lv-picker-note", role: "status" });
   const zone = element(
     "label",
     { className: "lv-picker-zone" },
     input,
-    element("span", { className: "lv-picker-button", textContent: "Choose an image" }),
-    element("span", { className: "lv-picker-hint", textContent: "or drop one here · JPEG, PNG, WebP, TIFF, BMP" }),
+    element("span", { className: "lv-picker-button", textContent: "Choose images" }),
+    element("span", { className: "lv-picker-hint", textContent: "or drop or paste them here · JPEG, PNG, WebP, TIFF, BMP" }),
   );
-  for (const type of ["dragenter", "dragover"]) {
-    zone.addEventListener(type, (event) => {
-      event.preventDefault();
-      event.stopPropagation();
-      zone.classList.add("lv-over");
-    });
-  }
-  for (const type of ["dragleave", "drop"]) {
-    zone.addEventListener(type, () => zone.classList.remove("lv-over"));
-  }
-  zone.addEventListener("drop", (event) => {
+  takeDrops(zone, (dropped) => take(dropped.map(({ file }) => file)));
+  const onPaste = (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    const home = el.closest(".lv-explorer") ?? el;
+    const writing = event.target.closest?.("input:not([type=file], [type=range], [type=radio]), textarea, [contenteditable=true], .cm-editor");
+    const elsewhere = document.activeElement !== document.body && !home.contains(document.activeElement);
+    if (!files.length || writing || elsewhere || !el.offsetParent) return;
     event.preventDefault();
-    event.stopPropagation();
-    if (event.dataTransfer.files.length) upload(event.dataTransfer.files[0]);
-  });
+    take(files);
+  };
+  document.addEventListener("paste", onPaste);
 
   const urls = [];
   const samples = model.get("samples").map(({ name, thumbnail }, number) => {
     const url = URL.createObjectURL(new Blob([thumbnail], { type: "image/jpeg" }));
     urls.push(url);
-    const button = element(
-      "button",
-      { type: "button", className: "lv-picker-sample" },
-      element("img", { src: url, alt: "" }),
-      element("span", { textContent: name.replace(/^synthetic /, "") }),
-    );
-    button.setAttribute("aria-label", `Try the ${name}`);
-    button.addEventListener("click", () => {
+    const node = button("", () => {
       latest++;
+      current = -1;
+      question.hidden = true;
+      mark();
       model.send({ kind: "sample", number });
-    });
-    return button;
+    }, { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
+    node.replaceChildren(element("img", { src: url, alt: "" }), element("span", { textContent: name.replace(/^synthetic /, "") }));
+    return node;
   });
-  const row = element("div", { className: "lv-picker-row" }, ...samples);
   const offer = element(
     "div",
     { className: "lv-picker-samples" },
@@ -81,11 +152,17 @@ function render({ model, el }) {
         "or try a synthetic sample: drawn by a program, in the manner of each diagnosis. " +
         "The model knows photographs only, so expect odd answers.",
     }),
-    row,
+    element("div", { className: "lv-picker-row" }, ...samples),
   );
-  el.classList.add("lv-picker");
-  el.replaceChildren(zone, offer);
-  return () => urls.forEach((url) => URL.revokeObjectURL(url));
+  el.classList.add("lv", "lv-picker");
+  keepKeys(el);
+  el.replaceChildren(element("div", { className: "lv-picker-top" }, zone, offer), note, question, strip);
+  model.on("msg:custom", onLabel);
+  return () => {
+    model.off("msg:custom", onLabel);
+    document.removeEventListener("paste", onPaste);
+    for (const url of [...urls, ...films.map((film) => film.url)]) URL.revokeObjectURL(url);
+  };
 }
 
 export default { render };

@@ -1,0 +1,133 @@
+"""What a batch knows of each file, and the tables made of it: for pandas, for a spreadsheet, for the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
+from lesionviz.imaging import open_image
+from lesionviz.widgets.encoding import jpeg
+from lesionviz.widgets.spreadsheet import harmless
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lesionviz.classifier import LesionClassifier, Prediction
+
+Origin: TypeAlias = "int | Path"
+"""Where a file can be had again: its path, or the number that a browser gave it."""
+THUMBNAIL = (96, 96)
+NOTICE_SHORT = "For research and teaching; not a diagnosis."
+COLUMNS = (
+    *("file", "diagnosis", "probability", *CODES),
+    *("refused_because", "error", "model_sha256", "notice"),
+)
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One file and what became of it.
+
+    Attributes:
+        file: its name, with the folders below the one that was given.
+        prediction: the answer; None when the file could not be examined.
+        error: why it could not, in a sentence; empty otherwise.
+        model: SHA-256 of the model's file; empty when it was never saved, or did not see the picture.
+        thumbnail: JPEG of at most ``THUMBNAIL`` pixels; empty when there is no picture.
+        origin: where the file can be had again.
+    """
+
+    file: str
+    prediction: Prediction | None = None
+    error: str = ""
+    model: str = ""
+    thumbnail: bytes = field(default=b"", repr=False)
+    origin: Origin = field(default=0, repr=False)
+
+    @property
+    def outcome(self) -> str:
+        """``"answered"``, ``"refused"`` (the model gives no answer) or ``"failed"`` (no picture to look at)."""
+        if self.prediction is None:
+            return "failed"
+        return "refused" if self.prediction.refusal else "answered"
+
+
+def look(classifier: LesionClassifier, source: bytes | Path, name: str, origin: Origin) -> BatchRow:
+    """Return the row of one file; whatever is wrong with the file becomes its error."""
+    try:
+        picture = open_image(source, name)
+    except LesionvizError as error:
+        return BatchRow(name, error=str(error), origin=origin)
+    return BatchRow(
+        name,
+        prediction=classifier.predict(picture),
+        model=classifier.checkpoint.file_sha256,
+        thumbnail=jpeg(picture.pixels, THUMBNAIL),
+        origin=origin,
+    )
+
+
+def table(rows: Sequence[BatchRow], forced: bool = False) -> pd.DataFrame:
+    """Return rows as a table with the columns ``COLUMNS``.
+
+    Args:
+        rows: of a batch.
+        forced: fill in diagnosis and probabilities of refused pictures too. They are not valid, and
+            ``refused_because`` says why; without this they are missing, so that nobody counts them by accident.
+
+    Returns:
+        One line for each row, in order. ``diagnosis`` and ``model_sha256`` are missing where there is none,
+        probabilities are NaN there, ``refused_because`` and ``error`` are empty.
+    """
+    import pandas as pd
+
+    lines = []
+    for row in rows:
+        answer = row.prediction
+        line: dict[str, Any] = {
+            "file": row.file,
+            "refused_because": answer.refusal if answer else "",
+            "error": row.error,
+            "model_sha256": row.model or None,
+            "notice": NOTICE_SHORT,
+        }
+        if answer is not None and (forced or not answer.refusal):
+            line |= {"diagnosis": answer.diagnosis, "probability": answer.confidence, **answer.probabilities}
+        lines.append(line)
+    return pd.DataFrame(lines, columns=list(COLUMNS)).astype(dict.fromkeys(("probability", *CODES), float))
+
+
+def csv(rows: Sequence[BatchRow], forced: bool = False) -> str:
+    """Return :func:`table` as CSV, six digits a probability.
+
+    Words that a spreadsheet would take for a formula get an apostrophe in front.
+    """
+    safe = table(rows, forced)
+    for column in ("file", "refused_because", "error"):
+        safe[column] = [harmless(words) for words in safe[column]]
+    text: str = safe.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    return text
+
+
+def for_browser(row: BatchRow) -> dict[str, Any]:
+    """Return a row as ``static/batch_table.js`` takes it; its thumbnail travels beside it.
+
+    Returns:
+        ``name``, ``outcome``, ``why`` (refused or failed), ``diagnosis`` (a code) and ``probabilities`` (in the order of
+        the diagnoses; both null without an answer), ``id`` (the browser's number, or 0) and ``local`` (whether the
+        kernel can read it again).
+    """
+    answer = row.prediction
+    return {
+        "name": row.file,
+        "outcome": row.outcome,
+        "why": answer.refusal if answer else row.error,
+        "diagnosis": answer.diagnosis if answer else None,
+        "probabilities": [answer.probabilities[code] for code in CODES] if answer else None,
+        "id": row.origin if isinstance(row.origin, int) else 0,
+        "local": isinstance(row.origin, Path),
+    }

@@ -1,0 +1,160 @@
+"""A case to keep: one HTML page in which class, layer and alpha still work with no kernel, or a sheet as PDF or PNG.
+
+Each says which picture, which model on which split, when, and that it is not for diagnosis.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+import lesionviz
+from lesionviz.errors import LesionvizError
+from lesionviz.widgets.answer import answer_html, notice_html, title_html
+from lesionviz.widgets.case_view import CHOICES, CaseView
+from lesionviz.widgets.front_end import script, style
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lesionviz.checkpoint import Checkpoint
+    from lesionviz.classifier import Prediction
+    from lesionviz.explanation.result import Explanation
+
+TRAITS = ("case", "maps", "classes", "tables", *CHOICES)
+"""What of a :class:`CaseView` a page needs."""
+
+
+def provenance(source: str, checkpoint: Checkpoint, when: datetime) -> dict[str, str]:
+    """Return where a result comes from, in words: picture, model, split, date."""
+    return {
+        "Picture": source,
+        "Model": f"SHA-256 {checkpoint.file_sha256 or 'not known: never saved'}",
+        "Split": f"SHA-256 {checkpoint.split.get('sha256') or 'not known'}",
+        "Made": f"{when:%Y-%m-%d %H:%M} with lesionviz {lesionviz.__version__}",
+    }
+
+
+def case_page(view: CaseView, prediction: Prediction, checkpoint: Checkpoint, when: datetime) -> str:
+    """Return the case on view as one HTML page that needs nothing else.
+
+    Methods whose maps have not been computed are left out of the page.
+
+    Args:
+        view: what to keep, as it stands.
+        prediction: the answer for it.
+        checkpoint: of the model that gave it.
+        when: date and time to print.
+    """
+    traits: dict[str, Any] = {name: getattr(view, name) for name in TRAITS}
+    methods = [method for method in view.case["methods"] if method["key"] in view.maps]
+    traits["case"] = {**view.case, "methods": methods}
+    lines = provenance(prediction.source, checkpoint, when)
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in lines.items())
+    # Inside a script element only "<" could end it early.
+    content = json.dumps(traits, default=_base64).replace("<", "\\u003c")
+    code = script("dom", "maps", "stage", "case_view", "page")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(code)}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(prediction.source)} · lesionviz</title>"
+        f"<style>{style('base', 'stage', 'case_view', 'answer', 'page')}</style></head><body>"
+        f'<main class="lv lv-page">{title_html()}{notice_html()}{answer_html(prediction)}'
+        f'<div id="lv-case"></div><dl class="lv-provenance">{facts}</dl></main>'
+        f'<script type="application/json" id="lv-traits">{content}</script>'
+        f"<script>{code}</script></body></html>\n"
+    )
+
+
+def case_sheet(
+    view: CaseView,
+    prediction: Prediction,
+    checkpoint: Checkpoint,
+    when: datetime,
+    kind: Literal["pdf", "png"],
+    point: Mapping[str, float] | None = None,
+) -> bytes:
+    """Return the case on view as one A4 sheet in landscape.
+
+    Takes a second or two, and the time of :meth:`LesionClassifier.explain_all` where its maps are no longer kept.
+
+    Args:
+        view: what to keep, as it stands.
+        prediction: the answer for it.
+        checkpoint: of the model that gave it.
+        when: date and time to print.
+        kind: ``"pdf"``, with letters as letters, or ``"png"`` at 180 pixels to the inch.
+        point: an operating point to hold the probability of melanoma against.
+
+    Raises:
+        LesionvizError: there is no case on view, or the kind is another.
+    """
+    if kind not in ("pdf", "png"):
+        raise LesionvizError(f"A sheet can be a pdf or a png, not {kind!r}.")
+    import matplotlib
+
+    from lesionviz.widgets.sheet import (
+        Look,
+        draw_sheet,
+        printable,
+    )  # matplotlib takes a while: only when a sheet is wanted
+
+    explanation = _explanation(view, prediction)
+    figure = draw_sheet(
+        explanation,
+        prediction,
+        checkpoint.preprocessing,
+        Look(view.scale, view.colours, view.alpha, view.threshold, fade=view.blend == "by evidence"),
+        provenance(prediction.source, checkpoint, when),
+        calibrated=checkpoint.temperature != 1,
+        point=point,
+    )
+    # What matplotlib would add by itself (its version, the clock) is left out: equal cases give equal files.
+    metadata: dict[str, Any] = {"Software": None}
+    if kind == "pdf":
+        creator = f"lesionviz {lesionviz.__version__}"
+        metadata = {
+            "Title": f"{printable(prediction.source)} · lesionviz",
+            "Creator": creator,
+            "Producer": None,
+            "CreationDate": when,
+        }
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType: every letter can be searched and copied
+        figure.savefig(buffer, format=kind, dpi=180, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _explanation(view: CaseView, prediction: Prediction) -> Explanation:
+    """Return the map on view, from the model and not from what a browser may have put into the view."""
+    if view.picture is None or view.classifier is None:
+        raise LesionvizError("There is no case on view. Open a picture first.")
+    target = view.target or prediction.diagnosis
+    if view.against and view.against != target:
+        return view.classifier.explain(view.picture, target, view.layer, view.method, view.against)
+    return view.classifier.explain_all(view.picture, view.method)[view.layer, target]
+
+
+def _policy(code: str) -> str:
+    """Return what a page may do: show its own pictures and styles, run this one script, and reach nothing.
+
+    The script is named by its hash: were a name ever to become markup, it still could not run anything.
+    """
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src blob: data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _base64(value: object) -> dict[str, str]:
+    """Return bytes as the page's script reads them."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} does not belong into a page")
+    return {"base64": base64.b64encode(value).decode("ascii")}

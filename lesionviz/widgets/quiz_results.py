@@ -1,0 +1,90 @@
+"""What came out of a quiz: answers as a table and as a file, confusion matrices, scores. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lesionviz.diagnoses import CODES
+from lesionviz.widgets.spreadsheet import harmless
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Answer: TypeAlias = dict[str, Any]
+"""One committed answer: ``learner``, ``case`` (its number in the round), ``image`` (where the picture comes from),
+``truth`` and ``answer`` (codes), ``sure`` (in words, or empty), ``model`` (a code, ``NO_ANSWER``, or empty while the
+model is at it), ``probability`` (of the model's answer, 0 to 1, or None) and ``reason`` (why it gave none)."""
+COLUMNS = ("learner", "case", "image", "truth", "answer", "sure", "model", "probability", "reason")
+NO_ANSWER = "no answer"
+
+
+def frame(answers: Iterable[Answer]) -> pd.DataFrame:
+    """Return the answers as a table with ``COLUMNS`` and ``right``: whether the learner was."""
+    import pandas as pd
+
+    table = pd.DataFrame(list(answers), columns=list(COLUMNS))
+    return table.assign(right=table["truth"] == table["answer"])
+
+
+def confusion(answers: Sequence[Answer], column: str) -> pd.DataFrame:
+    """Return how many cases of each true class (rows) were answered as which (columns).
+
+    Args:
+        answers: what was committed; those that the model is still at are not counted for the model.
+        column: ``"answer"`` for the people, ``"model"`` for the model, each of whose cases counts once however many
+            people had it. Its last column is ``NO_ANSWER``: refused pictures are neither right nor wrong.
+    """
+    import pandas as pd
+    from sklearn.metrics import confusion_matrix
+
+    labels = [*CODES, NO_ANSWER] if column == "model" else list(CODES)
+    counted = _models(answers) if column == "model" else answers
+    if counted:
+        counts = confusion_matrix([a["truth"] for a in counted], [a[column] for a in counted], labels=labels)
+    else:  # scikit-learn refuses to count nothing
+        counts = [[0] * len(labels)] * len(labels)
+    table = pd.DataFrame(counts, index=labels, columns=labels).loc[list(CODES)]
+    return table.rename_axis(index="truth", columns="answered")
+
+
+def score(answers: Iterable[Answer]) -> int:
+    """Return how many answers of people are right."""
+    return sum(answer["truth"] == answer["answer"] for answer in answers)
+
+
+def model_score(answers: Sequence[Answer]) -> dict[str, int]:
+    """Return the model's ``right``, ``none`` (no answer), ``waiting`` and ``of`` over the cases, each once."""
+    done = _models(answers)
+    return {
+        "right": sum(answer["truth"] == answer["model"] for answer in done),
+        "none": sum(answer["model"] == NO_ANSWER for answer in done),
+        "waiting": len({answer["image"] for answer in answers}) - len(done),
+        "of": len(done),
+    }
+
+
+def learners(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """Return ``name``, ``right`` and ``of`` of each learner, in the order in which they came."""
+    found: dict[str, list[Answer]] = {}
+    for answer in answers:
+        found.setdefault(answer["learner"], []).append(answer)
+    return [{"name": name, "right": score(own), "of": len(own)} for name, own in found.items()]
+
+
+def to_csv(answers: Iterable[Answer]) -> str:
+    """Return the answers as CSV, safe to open in a spreadsheet."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for answer in answers:
+        values = ("" if answer[name] is None else answer[name] for name in COLUMNS)
+        writer.writerow([harmless(value) if isinstance(value, str) else value for value in values])
+    return buffer.getvalue()
+
+
+def _models(answers: Sequence[Answer]) -> list[Answer]:
+    """Return one answer for each case that the model is done with."""
+    return list({answer["image"]: answer for answer in answers if answer["model"]}.values())

@@ -1,0 +1,313 @@
+// Many files, one after the other, and a table of the answers. The other end is batch.py: {kind: "queue", sender, count}
+// announces files, each goes as in upload.js with `sender`, and only {kind: "next", id} from the kernel sends another.
+// {kind: "rows", run, from, count, rows} with thumbnails brings rows; the view asks for those that it lacks.
+
+const PATIENCE = 30_000; // milliseconds without a word from the kernel before the person is told
+const SPOKEN = 10_000; // milliseconds between two spoken words of progress
+const CLUTTER = /(^|\/)(\.[^/]*|thumbs\.db|desktop\.ini)(\/|$)/i; // what computers leave in folders
+
+const count = (number, word = "file") => `${number.toLocaleString()} ${word}${number === 1 ? "" : "s"}`;
+
+function duration(milliseconds) {
+  const seconds = milliseconds / 1000;
+  if (seconds < 90) return `${Math.max(5, Math.round(seconds / 5) * 5)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function renderBatch({ model, el }) {
+  const facts = model.get("facts");
+  const sender = 1 + Math.floor(Math.random() * (2 ** 31 - 1));
+  const files = new Map(); // number → {file, path} of what this view has sent, to be opened
+  let numbers = 0;
+  let queue = [];
+  let current = null; // the file that the kernel has not answered yet
+  let rows = [];
+  let run = -1;
+  let lacking = false; // rows were asked for
+  let opening = 0;
+  let heard = performance.now(); // when the kernel last said something
+  let gone = false; // it was given up
+  let began = null; // {time, done} of this stretch of work
+  let spoke = 0;
+
+  // --- what is on view ---------------------------------------------------------------------------------------------
+  const spoken = element("p", { className: "lv-unseen", role: "status" });
+  const say = (text) => (spoken.textContent = text);
+  const message = element("p", { className: "lv-batch-message", hidden: true, role: "alert" });
+  function tell(text) {
+    message.textContent = text;
+    message.hidden = !text;
+  }
+
+  const choice = (properties) => {
+    const input = element("input", { type: "file", multiple: true, hidden: true, ...properties });
+    input.addEventListener("change", () => {
+      take([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+      input.value = ""; // so that the same files can be chosen again
+    });
+    return input;
+  };
+  const images = choice({ accept: ACCEPTED });
+  const folder = choice({ webkitdirectory: true });
+  const chooseImages = button("Choose images", () => images.click(), { className: "lv-primary" });
+  const zone = element(
+    "div",
+    { className: "lv-batch-zone" },
+    element("div", { className: "lv-row" }, chooseImages, button("Choose a folder", () => folder.click()), images, folder),
+    element("p", { className: "lv-batch-hint", textContent: `or drop files or a folder here · JPEG, PNG, WebP, TIFF, BMP of up to ${megabytes(facts.max_bytes)} each, at most ${count(facts.max_files)}` }),
+  );
+
+  const bar = element("progress", { ariaLabel: "Files looked at" });
+  const words = element("p", { className: "lv-batch-words" });
+  const stop = button("Cancel", cancel);
+  const progress = element("div", { className: "lv-batch-progress" }, bar, words, stop);
+
+  const summary = element("p", { className: "lv-batch-summary" });
+  const kind = dropdown({
+    name: "Show",
+    value: "",
+    options: [
+      { value: "", label: "all files" },
+      ...facts.classes.map(({ code, name }) => ({ value: code, label: `${code}, ${name}` })),
+      { value: "refused", label: "no answer" },
+      { value: "failed", label: "failed" },
+    ],
+    onChange: (value) => refine({ kind: value }),
+  });
+  const search = element("input", { type: "search", id: newId(), autocomplete: "off", spellcheck: false });
+  search.addEventListener("input", () => refine({ text: search.value.trim().toLowerCase() }));
+  const force = element("input", { type: "checkbox" });
+  force.addEventListener("change", () => {
+    table.setForced(force.checked);
+    say(force.checked ? "Forced answers are shown, marked as not valid." : "Forced answers are hidden.");
+  });
+  const forceRow = element("label", { className: "lv-batch-force" }, force, "Show the forced answers to refused pictures; they are not valid");
+  const shownWords = element("p", { className: "lv-batch-shown" });
+  const save = button("Save as CSV", () => send({ kind: "csv", forced: force.checked }));
+  const clear = button("Clear", () => send({ kind: "clear" }));
+  const restore = button("", () => send({ kind: "restore" }));
+  const tools = element(
+    "div",
+    { className: "lv-batch-tools" },
+    element("div", { className: "lv-row" }, kind.node, element("div", { className: "lv-dropdown" }, element("label", { htmlFor: search.id, textContent: "Name contains" }), search), shownWords, element("span", { className: "lv-batch-keep" }, save, clear)),
+    forceRow,
+  );
+  let refined = false; // say how many are left, once typing rests
+  function refine(change) {
+    refined = true;
+    table.setFilter(change);
+    clearTimeout(refine.timer);
+    refine.timer = setTimeout(() => {
+      if (refined) say(shownWords.textContent);
+      refined = false;
+    }, 700);
+  }
+
+  const table = batchTable({
+    classes: facts.classes,
+    canOpen: (row) => facts.can_open && row.outcome !== "failed" && (row.local || files.has(row.id)),
+    onOpen: open,
+    onChange: (shown) => (shownWords.textContent = rows.length ? `${shown.toLocaleString()} of ${count(rows.length)} shown` : ""),
+    say,
+  });
+  const empty = element("p", { className: "lv-empty", textContent: "No files yet. Each file that you add becomes a row with the model's answer, or says why there is none." });
+  const restoreRow = element("div", { className: "lv-row lv-batch-restore" }, element("span", { textContent: "The table was cleared." }), restore);
+  el.classList.add("lv", "lv-batch");
+  keepKeys(el);
+  el.replaceChildren(
+    zone, progress, message, restoreRow, empty, summary, tools, table.node, spoken,
+    element("p", { className: "lv-batch-notice", role: "note", textContent: facts.notice }),
+  );
+  takeDrops(el, take);
+
+  // --- files on their way -----------------------------------------------------------------------------------------
+  function send(content) {
+    try {
+      model.send(content);
+      return true;
+    } catch {
+      lost();
+      return false;
+    }
+  }
+  function lost() {
+    queue = [];
+    current = null;
+    gone = true;
+    state();
+    tell("The kernel cannot be reached, so no more files are looked at. Reload the page, or run the cell again.");
+  }
+
+  /** Take {file, path, unreadable} of a choice or a drop. */
+  function take(found) {
+    const wanted = found.filter(({ path }) => !CLUTTER.test(path)).sort((a, b) => collator.compare(a.path, b.path));
+    const taken = wanted.slice(0, Math.max(0, facts.max_files - model.get("total")));
+    tell("");
+    if (!wanted.length) tell("There are no files in what was chosen. Choose images, or a folder that holds some.");
+    else if (taken.length < wanted.length) {
+      tell(`A batch holds ${count(facts.max_files)}: ${count(wanted.length - taken.length)} of ${wanted.length.toLocaleString()} left out. Save the table, clear it and add them then.`);
+    }
+    if (!taken.length || !send({ kind: "queue", sender, count: taken.length })) return;
+    queue.push(...taken.map((one) => ({ ...one, id: sender * 2 ** 20 + ++numbers })));
+    heard = performance.now();
+    gone = false;
+    say(`${count(taken.length)} added.`);
+    if (!current) next();
+    state();
+  }
+
+  async function next() {
+    current = queue.shift() ?? null;
+    if (!current) return;
+    const { file, path, id, unreadable } = current;
+    files.set(id, { file, path });
+    const more = { name: brief(path), sender };
+    const announcement = { kind: "file", id, size: file.size, ...more };
+    if (unreadable) send({ ...announcement, kind: "unreadable" });
+    else if (!file.size || file.size > facts.max_bytes) send(announcement); // its row says why nothing more came
+    else {
+      try {
+        await sendFile(model, file, { id, wanted: () => current?.id === id, more });
+      } catch {
+        // The browser may no longer read it (moved, changed since), or the kernel is gone, which send() notices.
+        if (current?.id === id) send({ ...announcement, kind: "unreadable" });
+      }
+    }
+  }
+  /** A name as long as the kernel takes; its end says more than its beginning. */
+  const brief = (path) => (path.length > facts.max_name ? `…${path.slice(1 - facts.max_name)}` : path);
+
+  function cancel() {
+    queue = [];
+    current = null;
+    if (performance.now() - heard > PATIENCE) lost(); // nobody would answer
+    send({ kind: "cancel" });
+  }
+
+  /** Ask for a file to be opened: it travels once more, or the kernel reads it again. */
+  async function open(row) {
+    const mine = ++opening;
+    const kept = files.get(row.id);
+    tell("");
+    say(`Opening ${row.name} …`);
+    if (!kept) return send({ kind: "open", row: row.number - 1 });
+    const id = sender * 2 ** 20 + ++numbers;
+    try {
+      await sendFile(model, kept.file, { id, wanted: () => mine === opening, more: { name: brief(kept.path), open: true } });
+    } catch {
+      tell(`${row.name} cannot be opened: the browser may no longer read it. Check that it is still there, or choose it again.`);
+    }
+  }
+
+  // --- what the kernel says -----------------------------------------------------------------------------------------
+  function listen() {
+    heard = performance.now();
+    gone = false;
+  }
+  function onMessage(content, buffers) {
+    if (!content || typeof content !== "object") return;
+    listen();
+    if (content.kind === "next" && content.id === current?.id) next();
+    if (content.kind === "stopped" && content.sender === sender) {
+      queue = [];
+      current = null;
+      redraw();
+    }
+    if (content.kind === "rows") receive(content, buffers);
+    if (content.kind === "csv") {
+      download(content.name, buffers[0], "text/csv");
+      say(`${content.name} is saved.`);
+    }
+    if (content.kind === "opened") content.problem ? tell(content.problem) : say("Opened.");
+  }
+  function receive({ run: theirs, from, count: all, rows: some }, thumbnails) {
+    if (theirs < run) return;
+    if (theirs > run) {
+      run = theirs;
+      rows = [];
+      lacking = false;
+    }
+    if (from <= rows.length) {
+      some.forEach((row, index) => {
+        if (from + index === rows.length) rows.push({ ...row, number: from + index + 1, thumbnail: thumbnails[index] });
+      });
+      lacking = false;
+    }
+    if (rows.length < all && !lacking) lacking = send({ kind: "rows", from: rows.length });
+    redraw();
+  }
+  const redraw = oncePerFrame(() => {
+    table.set(rows);
+    table.draw();
+    const tally = (fits) => rows.filter(fits).length;
+    const parts = [
+      ...facts.classes.map(({ code }) => [tally((row) => row.outcome === "answered" && row.diagnosis === code), code]),
+      [tally((row) => row.outcome === "refused"), "without an answer"],
+      [tally((row) => row.outcome === "failed"), "failed"],
+    ];
+    summary.replaceChildren(
+      element("b", { textContent: count(rows.length) }),
+      ...parts.filter(([number]) => number).flatMap(([number, name]) => [" · ", element("span", { className: "lv-batch-part", textContent: `${number.toLocaleString()} ${name}` })]),
+    );
+    forceRow.hidden = !parts.at(-2)[0];
+    state();
+  });
+
+  // --- progress -------------------------------------------------------------------------------------------------------
+  function state() {
+    const done = model.get("done");
+    const running = !gone && (model.get("running") || Boolean(current));
+    const total = Math.max(model.get("total"), done + queue.length + Boolean(current)); // until the kernel has counted them
+    const now = performance.now();
+    if (running && !began) began = { time: now, done };
+    bar.max = total || 1;
+    bar.value = done;
+    const silent = now - heard;
+    if (running) {
+      const here = done - began.done;
+      const left = here >= 3 ? `, about ${duration(((now - began.time) / here) * (total - done))} left` : "";
+      words.textContent = silent > PATIENCE
+        ? `${done.toLocaleString()} of ${total.toLocaleString()}. No answer for ${duration(silent)}: the kernel is busy or gone, or the page that sent the files was closed.`
+        : `${done.toLocaleString()} of ${total.toLocaleString()}${left || (here ? "" : ", the first one takes longest")}`;
+      if (now - spoke > SPOKEN && here) {
+        spoke = now;
+        say(words.textContent);
+      }
+    } else if (began) {
+      if (!model.get("note") && done > began.done) say(`Finished. ${summary.textContent}`);
+      began = null;
+    }
+    const any = rows.length > 0;
+    restore.textContent = `Bring back ${count(model.get("removed"), "row")}`;
+    clear.disabled = running;
+    zone.classList.toggle("lv-small", any || running);
+    const focused = el.getRootNode().activeElement;
+    for (const [node, visible] of [[progress, running], [empty, !any && !running], [restoreRow, model.get("removed") > 0], [summary, any], [tools, any], [table.node, any]]) {
+      node.hidden = !visible;
+    }
+    // What had the focus may be gone with its part of the page; the keyboard goes on at the next thing to do.
+    if (focused && el.contains(focused) && !focused.checkVisibility()) [restore, save, chooseImages].find((node) => node.checkVisibility())?.focus();
+  }
+  const onState = () => {
+    listen();
+    redraw();
+  };
+  const onNote = () => tell(model.get("note"));
+  const watch = setInterval(() => progress.hidden || state(), 1000);
+
+  model.on("msg:custom", onMessage);
+  for (const name of ["done", "total", "running", "removed"]) model.on(`change:${name}`, onState);
+  model.on("change:note", onNote);
+  onNote();
+  state();
+  send({ kind: "rows", from: 0 });
+  return () => {
+    if (current) cancel(); // nobody else has these files
+    clearInterval(watch);
+    clearTimeout(refine.timer);
+    model.off("msg:custom", onMessage);
+    for (const name of ["done", "total", "running", "removed"]) model.off(`change:${name}`, onState);
+    model.off("change:note", onNote);
+    table.release();
+  };
+}

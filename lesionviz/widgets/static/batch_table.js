@@ -1,0 +1,178 @@
+// The table of a batch: sorted, filtered, a page at a time, so that thousands of rows stay quick. Knows nothing of
+// files and kernel. A row is {number, name, outcome, why, diagnosis, probabilities, id, local, thumbnail}.
+
+const PAGE = 50;
+const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+const OUTCOMES = { refused: "No answer", failed: "Failed" };
+const shareWords = (share) => `${(share * 100).toFixed(1)}%`;
+const nothing = () => element("span", {}, element("span", { textContent: "–", ariaHidden: "true" }), element("span", { className: "lv-unseen", textContent: "none" }));
+
+/** `canOpen(row)` tells whether a name is a button, `onOpen(row)` hears of it, `onChange(shown)` of every new view of
+ *  the rows, `say(text)` speaks. */
+function batchTable({ classes, canOpen, onOpen, onChange, say }) {
+  let rows = [];
+  let forced = false;
+  let sort = { key: "number", down: false };
+  let filter = { kind: "", text: "" };
+  let page = 0;
+  const built = new Map(); // row → its line, of the page on view only
+  const urls = pictures();
+
+  const valid = (row) => row.outcome === "answered" || (forced && row.outcome === "refused");
+  const best = (row) => (valid(row) ? Math.max(...row.probabilities) : undefined);
+  // Answers first, by class; then refusals, then failures, by what is wrong.
+  const rank = (row) => (row.outcome === "answered" ? `0${row.diagnosis}` : row.outcome === "refused" ? `1${forced ? row.diagnosis : ""}${row.why}` : `2${row.why}`);
+  const columns = [
+    { key: "number", title: "No.", name: "number", value: (row) => row.number },
+    { key: "name", title: "File", name: "file name", value: (row) => row.name, text: true },
+    { key: "answer", title: "Answer", name: "answer", value: rank, text: true },
+    { key: "probability", title: "Probability", name: "probability of the answer", value: best, share: true },
+    ...classes.map(({ code, name }, index) => ({ key: code, title: code, name: `probability of ${name}`, value: (row) => (valid(row) ? row.probabilities[index] : undefined), share: true })),
+  ];
+
+  // --- head ------------------------------------------------------------------------------------------------------
+  const heads = columns.map((column) => {
+    const arrow = element("span", { className: "lv-arrow", ariaHidden: "true" });
+    const press = button("", () => sortBy(column), { title: `Sort by ${column.name}` });
+    press.append(column.title, element("span", { className: "lv-unseen", textContent: column.title === column.key ? `, ${column.name}` : "" }), arrow);
+    return element("th", { scope: "col", className: `lv-col-${column.share ? "share" : column.key}` }, press);
+  });
+  function sortBy(column) {
+    // The most probable first: nobody looks for the least.
+    sort = sort.key === column.key ? { key: sort.key, down: !sort.down } : { key: column.key, down: Boolean(column.share) };
+    page = 0;
+    draw();
+    say(`Sorted by ${column.name}, ${sort.down ? "descending" : "ascending"}.`);
+  }
+  function compare(a, b) {
+    const { value, text } = columns.find((column) => column.key === sort.key);
+    const [left, right] = [value(a), value(b)];
+    if (left === undefined || right === undefined) return (left === undefined) - (right === undefined); // missing ones last
+    return (text ? collator.compare(left, right) : left - right) * (sort.down ? -1 : 1);
+  }
+
+  // --- body ------------------------------------------------------------------------------------------------------
+  function answerCell(row) {
+    const one = classes.find(({ code }) => code === row.diagnosis);
+    const cell = element("td", { className: `lv-batch-answer lv-${row.outcome}` });
+    if (row.outcome !== "answered") cell.append(element("span", { className: "lv-batch-outcome", textContent: valid(row) ? "Forced, not valid" : OUTCOMES[row.outcome] }));
+    if (valid(row)) {
+      const dot = element("i", { className: "lv-batch-dot", ariaHidden: "true" });
+      dot.style.background = one.colour;
+      cell.append(element("span", { className: "lv-batch-diagnosis" }, dot, element("b", { textContent: one.code }), ` ${one.name}`));
+      // Beside the diagnosis where the column of probabilities is out of sight, on a phone.
+      cell.append(element("span", { className: "lv-batch-near", ariaHidden: "true", textContent: shareWords(best(row)) }));
+    }
+    if (row.why) cell.append(element("span", { className: "lv-batch-why", textContent: row.outcome === "refused" ? `because ${row.why}` : row.why }));
+    return cell;
+  }
+  function line(row) {
+    const image = element("img", { alt: "", hidden: !row.thumbnail.byteLength });
+    urls.put(image, row.thumbnail, "image/jpeg");
+    const cut = row.name.lastIndexOf("/") + 1;
+    const parts = [element("span", { className: "lv-batch-folder", textContent: row.name.slice(0, cut) }), element("span", { className: "lv-batch-file", textContent: row.name.slice(cut) })];
+    const name = canOpen(row)
+      ? button("", () => onOpen(row), { className: "lv-batch-name", ariaLabel: `Open ${row.name}` })
+      : element("span", { className: "lv-batch-name" });
+    name.append(...parts);
+    const shares = columns.filter(({ share }) => share).map(({ key, value }) => {
+      const share = value(row);
+      const cell = element("td", { className: "lv-col-share" }, share === undefined ? nothing() : shareWords(share));
+      if (share !== undefined && key !== "probability") cell.style.setProperty("--part", share);
+      if (valid(row) && key === row.diagnosis) cell.classList.add("lv-best");
+      return cell;
+    });
+    return element(
+      "tr",
+      { className: row.outcome === "refused" && forced ? "lv-invalid" : "" },
+      element("td", { className: "lv-col-number", textContent: row.number }),
+      element("th", { scope: "row", className: "lv-col-name" }, element("div", {}, element("span", { className: "lv-batch-thumbnail" }, image), name)),
+      answerCell(row),
+      ...shares,
+    );
+  }
+
+  const body = element("tbody");
+  const table = element("table", {}, element("caption", { className: "lv-unseen", textContent: "The model's answer for each file. The buttons in the head sort." }), element("thead", {}, element("tr", {}, ...heads)), body);
+  const region = element("div", { className: "lv-batch-region", tabIndex: 0, role: "region", ariaLabel: "Table of answers, scrollable" }, table);
+  const where = element("span");
+  const turn = (step) => () => {
+    if (page + step < 0 || (page + step) * PAGE >= shown().length) return;
+    page += step;
+    draw();
+    region.scrollTop = 0;
+    say(where.textContent);
+  };
+  const back = button("Previous", turn(-1), { ariaLabel: "Previous rows" });
+  const on = button("Next", turn(1), { ariaLabel: "Next rows" });
+  const pager = element("nav", { className: "lv-row lv-batch-pager", ariaLabel: "Pages of the table" }, back, where, on);
+  const none = element("p", { className: "lv-empty", textContent: "No file fits this filter." });
+
+  function fits(row) {
+    const { kind, text } = filter;
+    if (text && !row.name.toLowerCase().includes(text)) return false;
+    return !kind || (kind in OUTCOMES ? row.outcome === kind : valid(row) && row.diagnosis === kind);
+  }
+  const shown = () => rows.filter(fits).sort(compare);
+
+  function draw() {
+    const all = shown();
+    page = Math.min(page, Math.max(0, Math.ceil(all.length / PAGE) - 1));
+    const from = page * PAGE;
+    const wanted = all.slice(from, from + PAGE);
+    const keep = new Set(wanted);
+    for (const [row, node] of built) {
+      if (keep.has(row)) continue;
+      urls.put(node.querySelector("img"), null);
+      node.remove();
+      built.delete(row);
+    }
+    // Lines that stay where they are are not touched: moving one would take the focus from it.
+    wanted.forEach((row, index) => {
+      if (!built.has(row)) built.set(row, line(row));
+      const node = built.get(row);
+      node.ariaRowIndex = from + index + 2;
+      if (body.children[index] !== node) body.insertBefore(node, body.children[index] ?? null);
+    });
+    table.ariaRowCount = all.length + 1;
+    columns.forEach(({ key }, index) => {
+      const chosen = key === sort.key;
+      if (chosen) heads[index].ariaSort = sort.down ? "descending" : "ascending";
+      else heads[index].removeAttribute("aria-sort");
+      heads[index].querySelector(".lv-arrow").textContent = chosen ? (sort.down ? "▼" : "▲") : "↕";
+      heads[index].classList.toggle("lv-sorted", chosen);
+    });
+    pager.hidden = all.length <= PAGE;
+    where.textContent = `Rows ${(from + 1).toLocaleString()} to ${(from + wanted.length).toLocaleString()} of ${all.length.toLocaleString()}`;
+    back.ariaDisabled = String(page === 0);
+    on.ariaDisabled = String(from + PAGE >= all.length);
+    region.hidden = !all.length;
+    none.hidden = Boolean(all.length) || !rows.length;
+    onChange(all.length);
+  }
+  function forget() {
+    for (const node of built.values()) urls.put(node.querySelector("img"), null);
+    built.clear();
+    body.replaceChildren();
+  }
+
+  return {
+    node: element("div", { className: "lv-batch-table" }, region, none, pager),
+    draw,
+    set(next) {
+      if (next !== rows) forget();
+      rows = next;
+    },
+    setFilter(next) {
+      filter = { ...filter, ...next };
+      page = 0;
+      draw();
+    },
+    setForced(next) {
+      forced = next;
+      forget(); // what a line says has changed
+      draw();
+    },
+    release: () => urls.release(),
+  };
+}

@@ -1,0 +1,420 @@
+// Maps of one case side by side, or the same map of two: one camera, one pointer, one scale. Drawn from raw maps; the
+// kernel is asked only for maps of a method that are not here yet, once.
+
+const COMPARED = ["mode", "target", "against", "layer", "method", "scale", "evidence", "colours", "alpha", "threshold"];
+const COMPARE_HELP =
+  "Keys: left and right change the class, up and down the layer, Shift with an arrow moves the reading point, [ and ] change alpha, + and − zoom, 0 shows the whole picture.";
+const MODES = [
+  { value: "by class", label: "Classes", title: "All four classes at one layer" },
+  { value: "by layer", label: "Layers", title: "All nine layers for one class" },
+  { value: "by method", label: "Methods", title: "All methods for one class at one layer" },
+  { value: "why one and not another", label: "Why not another", title: "What speaks for one class and not for another" },
+  { value: "two pictures", label: "Two pictures", title: "The same class, layer and method in two pictures" },
+];
+
+function renderCompare({ model, el }) {
+  const classes = model.get("classes");
+  const tables = Object.fromEntries(
+    Object.entries(model.get("tables")).map(([name, bytes]) => [name, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)]),
+  );
+  const codes = classes.map(({ code }) => code);
+  const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? code;
+  const state = Object.fromEntries(COMPARED.map((name) => [name, model.get(name)]));
+  const images = pictures();
+  const photos = [new Image(), new Image()]; // hold the pictures' addresses for all tiles
+  const bundles = [{}, {}];
+  const sets = [{}, {}]; // unpacked maps by method, of the two pictures
+  let asked = new Set(); // methods that the kernel was asked for
+  let tiles = [];
+  let ranges = [];
+  let pointed = null;
+  let changed = false;
+  let spoken = "";
+
+  // --- reading the state -----------------------------------------------------------------------------------------
+  const layers = () => Object.keys(bundles[0].grid ?? {});
+  const layerWords = (name) => (bundles[0].grid?.[name] ? `${name}, ${bundles[0].grid[name]} × ${bundles[0].grid[name]} cells` : "");
+  const explained = () => state.target || bundles[0].predicted;
+  const other = () => (state.against && state.against !== explained() ? state.against : explained() === "NV" ? "MEL" : "NV");
+  const linear = (key) => bundles[0].methods.find((one) => one.key === key)?.linear;
+  const shared = () => (state.scale ? state.scale === "shared" : sharesByItself(state.mode));
+  const signed = () => (state.evidence ? state.evidence === "for and against" : signedByItself(state.mode));
+
+  // --- controls --------------------------------------------------------------------------------------------------
+  function choose(changes) {
+    Object.assign(state, changes);
+    changed = true;
+    show();
+  }
+  const mode = segments({
+    name: "Compare",
+    value: state.mode,
+    options: MODES,
+    className: "lv-compare-mode",
+    onChange: (value) => choose({ mode: value, scale: "" }), // what suits one comparison misleads in another
+  });
+  const target = segments({ name: "Class", value: state.target, options: [], onChange: (value) => choose({ target: value }) });
+  const against = dropdown({ name: "and not", value: state.against, options: [], onChange: (value) => choose({ against: value }) });
+  const layer = slider({
+    name: "Layer",
+    min: 0,
+    max: 8,
+    step: 1,
+    value: 8,
+    className: "lv-layer",
+    words: (index) => layerWords(layers()[index]),
+    onInput: (index) => choose({ layer: layers()[index] }),
+  });
+  const method = dropdown({ name: "Method", value: state.method, options: [], onChange: (value) => choose({ method: value }) });
+  const alpha = slider({
+    name: "Alpha",
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: state.alpha,
+    words: percent,
+    onInput: (value) => {
+      state.alpha = value;
+      changed = true;
+      blend();
+    },
+  });
+  const threshold = slider({
+    name: "Threshold",
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: state.threshold,
+    words: (value) => (value ? `hides below ${percent(value)}` : "off"),
+    onInput: (value) => {
+      state.threshold = value;
+      changed = true;
+      repaint();
+    },
+  });
+  const scale = dropdown({
+    name: "Scale",
+    value: "shared",
+    options: [
+      { value: "shared", label: "one for all" },
+      { value: "each its own", label: "each its own" },
+    ],
+    onChange: (value) => choose({ scale: value }),
+  });
+  const evidence = dropdown({
+    name: "Evidence",
+    value: "for",
+    options: [
+      { value: "for", label: "for the class" },
+      { value: "for and against", label: "for and against" },
+    ],
+    onChange: (value) => choose({ evidence: value }),
+  });
+  const colours = dropdown({
+    name: "Colours",
+    value: state.colours,
+    options: ["viridis", "inferno", "jet"].map((value) => ({ value, label: value === "jet" ? "jet (misleads: not even)" : value })),
+    onChange: (value) => choose({ colours: value }),
+  });
+  const zoomed = element("output", { className: "lv-zoom-value", textContent: "100%" });
+  const whole = button("Whole picture", () => eye.reset(), { disabled: true });
+  const eye = camera(({ scale: times }) => {
+    zoomed.textContent = `${Math.round(times * 100)}%`;
+    whole.disabled = times === 1;
+  });
+  const zoom = element(
+    "div",
+    { className: "lv-zoom", role: "group", ariaLabel: "Zoom" },
+    button("−", () => eye.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
+    zoomed,
+    button("+", () => eye.zoom(1.5), { ariaLabel: "Zoom in" }),
+    whole,
+  );
+
+  // --- page ------------------------------------------------------------------------------------------------------
+  const what = element("strong");
+  const answers = element("span");
+  const heading = element("p", { className: "lv-compared" }, what, answers);
+  const grid = element("div", { className: "lv-tiles", tabIndex: 0 });
+  grid.setAttribute("role", "group");
+  grid.setAttribute("aria-label", `Maps side by side. ${COMPARE_HELP}`);
+  const ramp = element("canvas", { className: "lv-ramp", width: 256, height: 1 });
+  ramp.setAttribute("aria-hidden", "true");
+  const least = element("span");
+  const most = element("span");
+  const meaning = element("p", { className: "lv-meaning" });
+  const waiting = element("p", { className: "lv-waiting" });
+  const live = element("p", { className: "lv-unseen", role: "status" });
+  const note = element("p", { className: "lv-note", role: "status" });
+  const shown = element(
+    "div",
+    { className: "lv-view" },
+    mode.node,
+    element("div", { className: "lv-row" }, target.node, against.node, layer.node, method.node),
+    heading,
+    element("div", { className: "lv-legend-line" }, element("div", { className: "lv-legend" }, least, ramp, most), meaning),
+    waiting,
+    grid,
+    element("div", { className: "lv-row" }, alpha.node, threshold.node),
+    element("div", { className: "lv-row" }, scale.node, evidence.node, colours.node, zoom),
+    live,
+  );
+  const empty = element("p", { className: "lv-empty", textContent: "No picture to compare yet." });
+  el.classList.add("lv", "lv-compare");
+  keepKeys(el);
+  el.replaceChildren(note, shown, empty);
+
+  const pool = []; // tiles are kept and used again: each follows the camera for good
+  function tileAt(index) {
+    if (!pool[index]) {
+      const stage = makeStage(eye, { label: "Map", onPoint: (at) => ((pointed = at), readOut()) });
+      const texts = { title: element("strong"), value: element("span", { className: "lv-tile-value" }), words: element("span", { className: "lv-tile-words" }) };
+      const node = element("figure", { className: "lv-tile" }, stage.node, element("figcaption", {}, texts.title, texts.value, texts.words));
+      pool[index] = { stage, texts, node, field: null, fieldOf: null };
+      grid.append(node);
+    }
+    return pool[index];
+  }
+
+  // --- painting --------------------------------------------------------------------------------------------------
+  function show() {
+    if (!bundles[0].box) return;
+    const contrast = state.mode === "why one and not another";
+    if (contrast && !linear(state.method)) state.method = bundles[0].methods.find((one) => one.linear).key;
+    fillControls(contrast);
+    const alone = state.mode === "two pictures" && !bundles[1].box;
+    const choice = { mode: state.mode, target: explained(), against: other(), layer: state.layer, method: state.method };
+    tiles = comparisonTiles(choice, { classes, bundles, sets });
+    askForMissing();
+    tiles.forEach((tile, index) => place(tileAt(index), tile));
+    pool.forEach(({ node }, index) => (node.hidden = index >= tiles.length));
+    grid.style.setProperty("--lv-most", { "by class": 4, "by layer": 5, "by method": 4, "why one and not another": 3 }[state.mode] ?? 2);
+    grid.classList.toggle("lv-tiles-contrast", contrast);
+    what.textContent = sentenceCase(subjectWords());
+    answers.textContent = answerWords();
+    waiting.textContent = alone
+      ? "There is no second picture yet. Choose one; in a notebook: compare.add(\"lesion.jpg\")."
+      : tiles.some(({ map }) => !map) ? "Maps are being computed …" : "";
+    paintAll();
+    announce();
+  }
+  function fillControls(contrast) {
+    mode.set(state.mode);
+    target.set(state.target);
+    against.fill(codes.filter((code) => code !== explained()).map((code) => ({ value: code, label: nameOf(code) })));
+    against.set(other());
+    layer.set(Math.max(0, layers().indexOf(state.layer)));
+    method.fill(bundles[0].methods.map(({ key, name }) => ({ value: key, label: contrast && !linear(key) ? `${name} (not exact)` : name, disabled: contrast && !linear(key) })));
+    method.set(state.method);
+    scale.set(shared() ? "shared" : "each its own");
+    evidence.set(signed() ? "for and against" : "for");
+    colours.set(state.colours);
+    colours.node.hidden = signed(); // the signed colours are fixed: red for, blue against
+    alpha.set(state.alpha);
+    threshold.set(state.threshold);
+    target.node.hidden = state.mode === "by class";
+    against.node.hidden = !contrast;
+    layer.node.hidden = state.mode === "by layer";
+    method.node.hidden = state.mode === "by method";
+  }
+  function askForMissing() {
+    for (const { map, method: key } of tiles) {
+      if (map || asked.has(key)) continue;
+      asked.add(key);
+      model.send({ kind: "method", key });
+    }
+  }
+  /** Put a tile's picture and map into its stage; a field that is there already is kept. */
+  function place(slot, tile) {
+    const bundle = bundles[tile.picture];
+    const { stage } = slot;
+    if (stage.photo.src !== photos[tile.picture].src) stage.photo.src = photos[tile.picture].src;
+    stage.place(bundle);
+    stage.node.classList.toggle("lv-cropped", bundle.box[0] > 0 || bundle.box[1] > 0);
+    slot.node.classList.toggle("lv-without-map", !tile.map);
+    slot.texts.title.textContent = tile.title;
+    slot.texts.words.textContent = tile.map ? tileWords(tile, nameOf) : "";
+    const place = `${tile.methodName} evidence for ${tile.subject} at ${layerWords(tile.layer)}, laid over ${bundle.source}`;
+    stage.say(tile.map ? `${place}. ${slot.texts.words.textContent}` : `${place}: not computed yet`);
+    const key = tile.against ? [tile.method, tile.layer, tile.code, tile.against].join(" ") : tile.map;
+    if (!tile.map || slot.fieldOf === key) return;
+    const [width, height] = canvasSize(bundle.box);
+    Object.assign(stage.canvas, { width, height });
+    slot.field = upsample(tile.map, width, height);
+    slot.fieldOf = key;
+  }
+  const repaint = oncePerFrame(paintAll);
+  function paintAll() {
+    const perArea = state.mode === "by layer" && shared();
+    ranges = comparisonRanges(tiles, { shared: shared(), signed: signed(), perArea });
+    const table = tables[signed() ? "signed" : state.colours];
+    const pixels = palette(table, { signed: signed(), threshold: state.threshold, fade: true });
+    tiles.forEach(({ map }, index) => {
+      if (!map) return;
+      const { stage, field } = pool[index];
+      const context = stage.canvas.getContext("2d");
+      paint(context, field, ranges[index].range, pixels, context.createImageData(stage.canvas.width, stage.canvas.height));
+    });
+    paintLegend(table, perArea);
+    blend();
+    readOut();
+  }
+  function paintLegend(table, perArea) {
+    const context = ramp.getContext("2d");
+    const image = context.createImageData(256, 1);
+    new Uint32Array(image.data.buffer).set(palette(table, { signed: signed(), threshold: state.threshold, fade: false }));
+    context.putImageData(image, 0, 0);
+    const end = ranges.find((one) => one)?.most ?? 0;
+    const unit = perArea ? "logit per picture area" : "logit in a cell";
+    if (shared()) {
+      least.textContent = signed() ? `against −${units(end)}` : "no evidence";
+      most.textContent = `${signed() ? "for +" : ""}${units(end)} (${unit})`;
+    } else {
+      least.textContent = signed() ? "most against" : "no evidence";
+      most.textContent = signed() ? "most for, in each tile" : "most in each tile";
+    }
+    meaning.textContent = scaleWords(state.mode, shared());
+  }
+  function blend() {
+    for (const { stage } of pool) stage.canvas.style.opacity = state.alpha;
+  }
+  function subjectWords() {
+    const layer = layerWords(state.layer);
+    return {
+      "by class": `the evidence for each class at ${layer}`,
+      "by layer": `the evidence for ${nameOf(explained())} at each layer`,
+      "by method": `the evidence for ${nameOf(explained())} at ${layer}, by each method`,
+      "why one and not another": `why ${nameOf(explained())} and not ${nameOf(other())}, at ${layer}`,
+      "two pictures": `the evidence for ${nameOf(explained())} at ${layer}, in two pictures`,
+    }[state.mode];
+  }
+  function answerWords() {
+    return bundles
+      .filter(({ box }, index) => box && (index === 0 || state.mode === "two pictures"))
+      .map(({ source, predicted, refused }) => `${source}: the model ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`)
+      .join(" ");
+  }
+
+  // --- pointer ---------------------------------------------------------------------------------------------------
+  function readOut() {
+    tiles.forEach((tile, index) => {
+      pool[index].stage.point(pointed);
+      pool[index].texts.value.textContent = ranges[index] ? (pointed ? here(tile, ranges[index]) : largest(tile, ranges[index])) : "";
+    });
+  }
+  const share = (value, { most: end }) => (end > 0 && shared() ? `, ${percent(Math.abs(value) / end)} of the scale` : "");
+  function largest({ map }, one) {
+    if (!signed()) return `largest ${units(one.ends)}${share(one.ends, one)}`;
+    return `for up to ${units(Math.max(0, map.high) * one.factor)}, against up to ${units(Math.max(0, -map.low) * one.factor)}`;
+  }
+  function here(tile, one) {
+    const raw = valueInPicture(pointed, bundles[tile.picture], tile.map);
+    if (raw === null) return "here: not seen by the network";
+    const value = raw * one.factor;
+    return `here ${units(value)}${value < 0 ? ", against" : share(value, one)}`;
+  }
+  function announce() {
+    const next = `${what.textContent}. ${meaning.textContent} ${tiles.map(({ title, map }, index) => `${title}: ${map ? pool[index].texts.words.textContent : "not computed yet"}`).join(" ")}`;
+    if (spoken && next !== spoken) live.textContent = `${what.textContent}. ${meaning.textContent}`;
+    spoken = next;
+  }
+  function movePoint(du, dv) {
+    const stay = (value) => Math.min(1, Math.max(0, value));
+    pointed = pointed ? { u: stay(pointed.u + du / eye.state.scale), v: stay(pointed.v + dv / eye.state.scale) } : { u: 0.5, v: 0.5 };
+    const { scale: times, x, y } = eye.state; // the picture follows the point when it would leave the stage
+    const beyond = (at, offset) => Math.min(0, at * times + offset - 0.05) + Math.max(0, at * times + offset - 0.95);
+    eye.pan(-beyond(pointed.u, x), -beyond(pointed.v, y));
+    readOut();
+    live.textContent = tiles.map(({ title }, index) => `${title}: ${pool[index].texts.value.textContent}`).join("; ");
+  }
+
+  // --- keys, focus -----------------------------------------------------------------------------------------------
+  const step = (list, value, by) => list[Math.min(list.length - 1, Math.max(0, list.indexOf(value) + by))];
+  const keys = {
+    ArrowRight: () => choose({ target: step(codes, explained(), 1) }),
+    ArrowLeft: () => choose({ target: step(codes, explained(), -1) }),
+    ArrowUp: () => choose({ layer: step(layers(), state.layer, 1) }),
+    ArrowDown: () => choose({ layer: step(layers(), state.layer, -1) }),
+    "]": () => choose({ alpha: Math.min(1, Math.round(state.alpha * 20 + 1) / 20) }),
+    "[": () => choose({ alpha: Math.max(0, Math.round(state.alpha * 20 - 1) / 20) }),
+    "+": () => eye.zoom(1.5),
+    "=": () => eye.zoom(1.5),
+    "-": () => eye.zoom(1 / 1.5),
+    0: () => eye.reset(),
+    Escape: () => ((pointed = null), readOut()),
+  };
+  const shifted = {
+    ArrowRight: () => movePoint(0.025, 0),
+    ArrowLeft: () => movePoint(-0.025, 0),
+    ArrowUp: () => movePoint(0, -0.025),
+    ArrowDown: () => movePoint(0, 0.025),
+  };
+  grid.addEventListener("keydown", (event) => {
+    const act = (event.shiftKey && shifted[event.key]) || keys[event.key];
+    if (!act || event.ctrlKey || event.metaKey || event.altKey || !bundles[0].box) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  });
+  function handOver() {
+    if (!changed) return;
+    changed = false;
+    for (const name of COMPARED) model.set(name, state[name]);
+    model.save_changes();
+  }
+  const onLeave = (event) => {
+    if (!el.contains(event.relatedTarget)) handOver();
+  };
+  el.addEventListener("focusout", onLeave);
+
+  // --- pictures and maps arrive ----------------------------------------------------------------------------------
+  const takePicture = (index, trait, mapTrait) => () => {
+    bundles[index] = model.get(trait);
+    images.put(photos[index], bundles[index].photo, "image/jpeg");
+    asked = new Set();
+    if (index === 0) {
+      eye.reset();
+      spoken = live.textContent = "";
+      pointed = null;
+    }
+    // Radio buttons are made anew only here: while a person moves along them they must stay.
+    const answer = { value: "", label: `Answer: ${bundles[0].predicted}`, title: "What the model answers for the first picture" };
+    mode.fill(MODES.map((option) => ({ ...option, disabled: option.value === "two pictures" && !bundles[1].box })));
+    target.fill([answer, ...classes.map(({ code, name }) => ({ value: code, label: code, title: name }))]);
+    shown.hidden = !bundles[0].box;
+    takeMaps(index, trait, mapTrait)();
+    takeMessage();
+  };
+  const takeMaps = (index, caseTrait, trait) => () => {
+    if (model.get(caseTrait) !== bundles[index]) return; // they belong to a picture that arrives with them
+    sets[index] = Object.fromEntries(Object.entries(model.get(trait)).map(([key, value]) => [key, unpackMaps(value)]));
+    for (const slot of pool) slot.fieldOf = null;
+    show();
+  };
+  const takeMessage = () => {
+    note.textContent = model.get("message");
+    empty.hidden = Boolean(bundles[0].box || note.textContent);
+  };
+  const listeners = {
+    "change:case": takePicture(0, "case", "maps"),
+    "change:second": takePicture(1, "second", "second_maps"),
+    "change:maps": takeMaps(0, "case", "maps"),
+    "change:second_maps": takeMaps(1, "second", "second_maps"),
+    "change:message": takeMessage,
+  };
+  for (const name of COMPARED) {
+    listeners[`change:${name}`] = () => {
+      if (state[name] === model.get(name)) return;
+      state[name] = model.get(name);
+      show();
+    };
+  }
+  for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
+  takePicture(1, "second", "second_maps")();
+  takePicture(0, "case", "maps")();
+  return () => {
+    for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
+    el.removeEventListener("focusout", onLeave);
+    images.release();
+  };
+}

@@ -1,0 +1,23 @@
+// An exported case as a page of its own: the same view as in Jupyter, on traits that lie in the page.
+
+function openPage() {
+  const bytes = (text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+  const traits = JSON.parse(document.getElementById("lv-traits").textContent, (_key, value) =>
+    value !== null && typeof value === "object" && typeof value.base64 === "string" ? bytes(value.base64) : value,
+  );
+  const model = {
+    get: (name) => traits[name],
+    set: (name, value) => (traits[name] = value),
+    save_changes: () => {},
+    send: () => {}, // nobody is there to ask
+    on: () => {},
+    off: () => {},
+  };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const dress = () => (document.documentElement.dataset.jpThemeLight = String(!dark.matches));
+  dark.addEventListener("change", dress);
+  dress();
+  renderCase({ model, el: document.getElementById("lv-case") });
+}
+
+openPage();

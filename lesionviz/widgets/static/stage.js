@@ -1,0 +1,146 @@
+// A stage: one picture with a map laid over it, zoomed and panned together with the other stages of its camera.
+
+const FARTHEST = 16; // times enlarged
+
+/** Where all stages look: `scale`, and the offset of the picture's corner in shares of the stage. */
+function camera(onChange = () => {}) {
+  const looks = new Set();
+  const state = { scale: 1, x: 0, y: 0 };
+  function move(scale, x, y) {
+    state.scale = Math.min(FARTHEST, Math.max(1, scale));
+    const room = 1 - state.scale; // the picture always covers the stage
+    state.x = Math.min(0, Math.max(room, x));
+    state.y = Math.min(0, Math.max(room, y));
+    looks.forEach((look) => look(state));
+    onChange(state);
+  }
+  return {
+    state,
+    follow: (look) => (looks.add(look), look(state)),
+    pan: (dx, dy) => move(state.scale, state.x + dx, state.y + dy),
+    reset: () => move(1, 0, 0),
+    /** Enlarge by a factor; the point (u, v) of the stage, 0 to 1, stays where it is. */
+    zoom(factor, u = 0.5, v = 0.5) {
+      const scale = Math.min(FARTHEST, Math.max(1, state.scale * factor));
+      const grown = scale / state.scale;
+      move(scale, u - (u - state.x) * grown, v - (v - state.y) * grown);
+    },
+  };
+}
+
+/** Make a stage. `onPoint({u, v})` gets the point of the picture under the pointer, or null when it leaves. */
+function makeStage(eye, { label, onPoint = () => {} }) {
+  const photo = element("img", { className: "lv-photo", draggable: false, alt: "" });
+  const ground = element("div", { className: "lv-ground" }); // what the network saw
+  const canvas = element("canvas", { className: "lv-veil" });
+  canvas.setAttribute("aria-hidden", "true"); // the stage's own name says what it shows
+  const frame = element("div", { className: "lv-crop" });
+  const under = element("div", { className: "lv-world" }, photo);
+  const over = element("div", { className: "lv-world" }, ground, canvas);
+  const marks = element("div", { className: "lv-world lv-marks" }, frame);
+  const cross = element("div", { className: "lv-cross", hidden: true });
+  const clip = element("div", { className: "lv-clip" }, over); // cut in the stage's own frame, whatever the zoom
+  const node = element("div", { className: "lv-stage" }, under, clip, marks, cross);
+  node.setAttribute("role", "img");
+  const pointers = new Map();
+
+  eye.follow(({ scale, x, y }) => {
+    for (const world of [under, over, marks]) world.style.transform = `translate(${x * 100}%, ${y * 100}%) scale(${scale})`;
+    marks.style.setProperty("--lv-zoom", scale);
+    node.classList.toggle("lv-zoomed", scale > 1);
+  });
+  const share = (event) => {
+    const rectangle = node.getBoundingClientRect();
+    return { u: (event.clientX - rectangle.left) / rectangle.width, v: (event.clientY - rectangle.top) / rectangle.height };
+  };
+  const onPicture = ({ u, v }) => ({ u: (u - eye.state.x) / eye.state.scale, v: (v - eye.state.y) / eye.state.scale });
+
+  node.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return; // an ordinary wheel scrolls the page
+      event.preventDefault();
+      const at = share(event);
+      eye.zoom(Math.exp(-event.deltaY / 200), at.u, at.v);
+    },
+    { passive: false },
+  );
+  node.addEventListener("dblclick", (event) => {
+    const at = share(event);
+    eye.zoom(2, at.u, at.v);
+  });
+  node.addEventListener("pointerdown", (event) => {
+    pointers.set(event.pointerId, share(event));
+    if (eye.state.scale > 1 || pointers.size > 1) node.setPointerCapture(event.pointerId);
+  });
+  node.addEventListener("pointermove", (event) => {
+    const now = share(event);
+    const before = pointers.get(event.pointerId);
+    if (before) {
+      if (pointers.size === 1 && eye.state.scale > 1) eye.pan(now.u - before.u, now.v - before.v);
+      if (pointers.size === 2) {
+        const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
+        const distance = (point) => Math.hypot(point.u - other.u, point.v - other.v);
+        eye.zoom(distance(now) / Math.max(0.01, distance(before)), (now.u + other.u) / 2, (now.v + other.v) / 2);
+      }
+      pointers.set(event.pointerId, now);
+    }
+    onPoint(onPicture(now));
+  });
+  for (const type of ["pointerup", "pointercancel"]) node.addEventListener(type, (event) => pointers.delete(event.pointerId));
+  node.addEventListener("pointerleave", () => onPoint(null));
+
+  return {
+    node,
+    photo,
+    canvas,
+    over,
+    say: (text) => node.setAttribute("aria-label", text || label),
+    /** Lay ground, canvas and frame over the part of the picture that the network saw, and take its proportions. */
+    place({ box, width, height }) {
+      const [left, top, right, bottom] = box;
+      node.style.setProperty("--lv-ratio", width / height);
+      for (const part of [ground, canvas, frame]) {
+        Object.assign(part.style, {
+          left: `${(left / width) * 100}%`,
+          top: `${(top / height) * 100}%`,
+          width: `${((right - left) / width) * 100}%`,
+          height: `${((bottom - top) / height) * 100}%`,
+        });
+      }
+    },
+    /** Lay the photo over the whole stage, or, while only the network's input is here, that over its part. */
+    preview(on) {
+      for (const side of ["left", "top", "width", "height"]) photo.style[side] = on ? canvas.style[side] : "";
+    },
+    /** Show where the pointer is on another stage. */
+    point(at) {
+      cross.hidden = !at;
+      if (!at) return;
+      cross.style.left = `${(at.u * eye.state.scale + eye.state.x) * 100}%`;
+      cross.style.top = `${(at.v * eye.state.scale + eye.state.y) * 100}%`;
+    },
+  };
+}
+
+/** Width and height of the canvas for a box of the picture: fine enough for a screen, quick enough to paint at each frame. */
+function canvasSize([left, top, right, bottom]) {
+  const [width, height] = [right - left, bottom - top];
+  const longest = 448;
+  return width >= height ? [longest, Math.max(1, Math.round((longest * height) / width))] : [Math.max(1, Math.round((longest * width) / height)), longest];
+}
+
+/** A map's value at a point of the picture (0 to 1); null where the network did not look. */
+function valueInPicture(at, { box: [left, top, right, bottom], width, height }, map) {
+  const u = (at.u * width - left) / (right - left);
+  const v = (at.v * height - top) / (bottom - top);
+  return u < 0 || u > 1 || v < 0 || v > 1 ? null : valueAt(map, u, v);
+}
+
+/** How that value reads, in words. */
+function reading(at, bundle, map, subject, scale) {
+  const value = valueInPicture(at, bundle, map);
+  if (value === null) return "The network did not see this place.";
+  const share = scale.most > 0 ? ` (${percent(Math.abs(value) / scale.most)} of the scale)` : "";
+  return `Here ${units(value)}${share}, ${value < 0 ? "against" : "for"} ${subject}`;
+}

@@ -1,0 +1,74 @@
+"""``Upload``: puts a file together from the pieces in which a browser sends it (``static/upload.js``).
+
+Everything that arrives is a stranger's: names are cut, sizes are held to what was announced and to the limit, and
+pieces of a file that is no longer wanted are dropped. Whether it is a picture is decided in :mod:`lesionviz.imaging`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lesionviz.errors import LesionvizError
+from lesionviz.imaging import MAX_BYTES
+
+MAX_NAME = 200
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A whole file.
+
+    Attributes:
+        id: the number that the browser gave it.
+        name: its name, of at most ``MAX_NAME`` letters.
+        data: its bytes.
+    """
+
+    id: int
+    name: str
+    data: bytes
+
+
+class Upload:
+    """One file at a time; a new one replaces one that is still arriving."""
+
+    def __init__(self) -> None:
+        self.id, self.name = -1, ""
+        self._size, self._received = 0, bytearray()
+
+    def begin(self, content: dict[str, Any]) -> str:
+        """Take the announcement of a file, ``{id, name, size}``, and return its name.
+
+        Raises:
+            LesionvizError: it is empty or above the limit; its pieces will be dropped.
+        """
+        identity, name, size = (content.get(key) for key in ("id", "name", "size"))
+        self.id = identity if type(identity) is int else -1
+        self.name = name[:MAX_NAME] if isinstance(name, str) and name else "image"
+        self._size, self._received = 0, bytearray()
+        if type(size) is not int or not 0 < size <= MAX_BYTES:
+            raise LesionvizError(
+                f"{self.name} is empty or has more than {MAX_BYTES // 2**20} MiB. "
+                "Save it as a JPEG or at a smaller size."
+            )
+        self._size = size
+        return self.name
+
+    def add(self, content: dict[str, Any], buffers: Sequence[memoryview]) -> Arrived | None:
+        """Take a piece, ``{id}`` with one buffer; return the file when this was the last one.
+
+        Raises:
+            LesionvizError: more arrived than was announced.
+        """
+        if not self._size or len(buffers) != 1 or content.get("id") != self.id:
+            return None  # of a file that was refused or replaced
+        self._received += buffers[0]
+        if len(self._received) < self._size:
+            return None
+        whole = len(self._received) == self._size
+        data, self._received, self._size = bytes(self._received), bytearray(), 0
+        if not whole:
+            raise LesionvizError(f"{self.name} did not arrive as announced. Upload it again.")
+        return Arrived(self.id, self.name, data)

@@ -1,0 +1,662 @@
+"""The Explorer in real Chromium, in Voila and in JupyterLab, offline: what a person does, and what must not happen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from pages import PATIENCE, accessibility, offline_page
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+from servers import running_dashboard, running_lab, running_voila, write_notebook
+
+from lesionviz.classifier import load
+from lesionviz.data.strangers import strangers
+from lesionviz.data.synthetic import draw_lesion
+from lesionviz.diagnoses import CODES, DIAGNOSES, target_index
+from lesionviz.network import LAYERS
+from lesionviz.widgets.answer import NOTICE
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=PATIENCE)
+CODE = "import lesionviz\nexplorer = lesionviz.Explorer()\nexplorer"
+
+
+@dataclass
+class Place:
+    """One page with an Explorer, and what went over its wires to the kernel."""
+
+    kind: str
+    page: Page
+    sent: list[Any] = field(default_factory=list)
+
+    def open(self, address: str) -> None:
+        self.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: self.sent.append(frame)))
+        self.page.goto(address)
+        if self.kind == "lab":
+            run_cells(self.page)
+        expect(self.page.get_by_text("Choose images")).to_be_visible()
+        expect(self.page.get_by_text("Model ready")).to_be_visible()
+
+
+def run_cells(page: Page) -> None:
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")  # not waited for
+
+
+@pytest.fixture(scope="module", params=["voila", "lab"])
+def place(
+    request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "voila":
+        server = running_dashboard([Path(sys.executable).with_name("lesionviz")], folder)
+    else:
+        check = (
+            "print([explorer.target, explorer.layer, round(explorer.alpha, 2), "
+            "explorer.explanation and explorer.explanation.target])"
+        )
+        server = running_lab(write_notebook(folder / "explorer.ipynb", CODE, check))
+    with server as (address, _), offline_page(browser, address) as page:
+        place = Place(request.param, page)
+        place.open(address)
+        yield place
+
+
+@pytest.fixture
+def page(place: Place) -> Page:
+    """The page as a person finds it, whatever an earlier test did: wide, light, nothing chosen."""
+    page = place.page
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    theme(page, dark=False)
+    tab = page.get_by_role("tab", name="Explore", exact=True)
+    if tab.get_attribute("aria-selected") != "true":
+        tab.click()
+    side_by_side = case(page).get_by_label("Side by side")
+    if side_by_side.is_visible():
+        side_by_side.check()
+    return page
+
+
+def theme(page: Page, dark: bool) -> None:
+    """Take on a theme: JupyterLab's own there; elsewhere what it sets and our style sheets look at."""
+    if page.locator(".jp-NotebookPanel").count():
+        name = "JupyterLab Dark" if dark else "JupyterLab Light"
+        page.evaluate("theme => void jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=str(not dark).lower())
+        return
+    page.evaluate(
+        """dark => {
+            document.body.dataset.jpThemeLight = String(!dark);
+            const colours = dark ? ["#111111", "#ffffffde"] : ["#ffffff", "#000000de"];
+            ["--jp-layout-color1", "--jp-ui-font-color1"].forEach((name, i) =>
+                document.body.style.setProperty(name, colours[i]));
+        }""",
+        dark,
+    )
+
+
+def home(page: Page) -> Locator:
+    return page.locator(".lv-explorer")
+
+
+def case(page: Page) -> Locator:
+    """The Explorer's own case view; other tabs have one, too."""
+    return page.locator(".lv-explore .lv-case")
+
+
+def upload(page: Page, *paths: Path) -> None:
+    page.locator(".lv-picker input[type=file]").set_input_files([*paths])
+
+
+def heading(page: Page) -> Locator:
+    return page.locator(".lv-explore .lv-answer h2")
+
+
+def shown(page: Page, name: str) -> None:
+    """Wait until the answer of a file and all its maps are on view."""
+    expect(page.locator(".lv-explore .lv-answer .lv-source")).to_have_text(name)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.lv-explore .lv-view img[src]')].every(i => i.complete && i.naturalWidth)"
+    )
+
+
+def example(page: Page, photo: Path) -> None:
+    """Show a photograph, insisting where it is a drawn one, and choose class, layer and alpha afresh."""
+    upload(page, photo)
+    anyway = page.get_by_role("button", name="Show the answer anyway")
+    said = page.locator(".lv-message-box, .lv-answer-box").filter(has_text=photo.name)
+    expect(said.filter(has_not_text="…")).to_be_visible()
+    if anyway.is_visible():
+        anyway.click()
+    shown(page, photo.name)
+    explain(page, "")
+    choose_layer(page, "features.8")
+    case(page).get_by_label("Alpha", exact=True).fill("0.5")
+    case(page).get_by_label("Threshold", exact=True).fill("0")
+
+
+def explain(page: Page, code: str) -> None:
+    case(page).locator(f'input[type=radio][value="{code}"]').check()
+
+
+def choose_layer(page: Page, layer: str) -> None:
+    case(page).get_by_label("Layer", exact=True).fill(str(LAYERS.index(layer)))
+    expect(case(page).locator(".lv-without-map")).to_have_count(0)
+
+
+def stage(page: Page, name: str) -> Locator:
+    return case(page).locator(f".lv-stage.lv-{name}")
+
+
+def pixels(locator: Locator) -> np.ndarray:
+    with Image.open(io.BytesIO(locator.screenshot())) as picture:
+        return np.asarray(picture.convert("RGB"), float)
+
+
+def differ(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.abs(a - b).mean() > 1)
+
+
+def name_of(code: str) -> str:
+    return DIAGNOSES[target_index(code)].name
+
+
+def test_upload_read_the_diagnosis_then_change_class_layer_and_alpha(page: Page, photo: Path) -> None:
+    prediction = load().predict(photo)
+    expect(page.locator(".lv-notice-box").get_by_text(NOTICE)).to_be_in_viewport()
+    example(page, photo)
+    expect(heading(page)).to_contain_text(name_of(prediction.diagnosis).capitalize())
+    for code, probability in prediction.probabilities.items():
+        expect(page.get_by_role("row", name=re.compile(f"^{code} "))).to_contain_text(f"{probability:.1%}")
+    heat = page.get_by_role("img", name=f"Grad-CAM evidence for {name_of(prediction.diagnosis)} at features.8")
+    expect(heat).to_be_visible()
+    first = pixels(stage(page, "overlay"))
+    other = next(code for code in CODES if code != prediction.diagnosis)
+    explain(page, other)
+    expect(page.get_by_role("img", name=f"evidence for {name_of(other)} at features.8")).to_be_visible()
+    after_class = pixels(stage(page, "overlay"))
+    assert differ(after_class, first)
+    choose_layer(page, "features.3")
+    expect(page.get_by_role("img", name=f"evidence for {name_of(other)} at features.3")).to_be_visible()
+    after_layer = pixels(stage(page, "overlay"))
+    assert differ(after_layer, after_class)
+    case(page).get_by_label("Alpha", exact=True).fill("1")
+    assert differ(pixels(stage(page, "overlay")), after_layer)
+    expect(case(page).locator(".lv-blend output").first).to_have_text("100%")
+
+
+def test_nothing_that_is_turned_sends_a_kernel_message(page: Page, place: Place, photo: Path) -> None:
+    example(page, photo)
+    choose_layer(page, "features.0")  # the maps are all here
+    page.wait_for_timeout(1500)
+    before = len(place.sent)
+    assert before > 0  # the upload itself was seen to travel
+    first = pixels(stage(page, "heatmap"))
+    for name, values in (("Alpha", 25), ("Threshold", 25)):
+        slider = case(page).get_by_label(name, exact=True)
+        slider.focus()
+        for _ in range(values):
+            slider.press("ArrowRight")
+    expect(case(page).locator(".lv-blend output")).to_have_text(["75%", "hides below 25%"])
+    assert differ(pixels(stage(page, "heatmap")), first)
+    for code in CODES:
+        explain(page, code)
+    for layer in LAYERS:
+        choose_layer(page, layer)
+    case(page).get_by_text("More ways to look").click()
+    case(page).get_by_label("Scale").select_option(label="for and against")
+    case(page).get_by_label("Colours").select_option("inferno")
+    case(page).get_by_label("Scale").select_option(label="for this map alone")
+    case(page).get_by_label("Colours").select_option("viridis")
+    case(page).get_by_text("More ways to look").click()
+    case(page).get_by_role("button", name="Zoom in").click()
+    stage(page, "original").hover()
+    case(page).get_by_role("button", name="Whole picture").click()
+    page.wait_for_timeout(1500)
+    assert len(place.sent) == before
+
+
+def test_what_was_turned_is_handed_over_when_the_focus_leaves(page: Page, place: Place, photo: Path) -> None:
+    example(page, photo)
+    explain(page, "BKL")
+    choose_layer(page, "features.4")
+    case(page).get_by_label("Alpha", exact=True).fill("0.25")
+    before = len(place.sent)
+    if place.kind == "voila":
+        page.get_by_role("tab", name="Explore", exact=True).focus()
+        page.wait_for_timeout(500)
+        assert len(place.sent) == before + 1
+        return
+    page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("['BKL', 'features.4', 0.25, 'BKL']")).to_be_visible()
+
+
+def test_alpha_zero_shows_the_photo_alone(page: Page, photo: Path) -> None:
+    example(page, photo)
+    case(page).get_by_label("Alpha", exact=True).fill("0")
+    page.mouse.move(5, 5)
+    alone = pixels(stage(page, "overlay"))[9:-9, 9:-9]  # round corners are smoothed anew each time
+    style = page.add_style_tag(content=".lv-veil { display: none !important; }")
+    # The browser composes fewer layers now, which may round otherwise by a grey level or two.
+    assert np.abs(alone - pixels(stage(page, "overlay"))[9:-9, 9:-9]).max() <= 2
+    style.evaluate("node => node.remove()")
+
+
+def test_the_whole_view_works_by_keyboard(page: Page, photo: Path) -> None:
+    example(page, photo)
+    explain(page, "BCC")
+    figures = page.get_by_role("group", name=re.compile("^Pictures of the case"))
+    figures.focus()
+    spoken = case(page).locator("[role=status]")
+    page.keyboard.press("ArrowRight")
+    expect(spoken).to_contain_text("benign keratosis, features.8")
+    page.keyboard.press("ArrowDown")
+    expect(spoken).to_contain_text("benign keratosis, features.7")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    expect(spoken).to_contain_text("basal cell carcinoma, features.8")
+    page.keyboard.press("]")
+    expect(case(page).locator(".lv-blend output").first).to_have_text("55%")
+    page.keyboard.press("[")
+    page.keyboard.press("[")
+    expect(case(page).locator(".lv-blend output").first).to_have_text("45%")
+    page.keyboard.press("+")
+    expect(case(page).locator(".lv-zoom-value")).to_have_text("150%")
+    page.keyboard.press("0")
+    expect(case(page).locator(".lv-zoom-value")).to_have_text("100%")
+
+
+def test_zoom_and_pan_move_all_pictures_together(page: Page, photo: Path) -> None:
+    example(page, photo)
+    box = stage(page, "original").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 30, box["y"] + 30)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    expect(case(page).locator(".lv-zoom-value")).not_to_have_text("100%")
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 50, steps=4)
+    page.mouse.up()
+    moved = case(page).locator(".lv-world").evaluate_all("nodes => nodes.map(node => node.style.transform)")
+    assert len(moved) == 9
+    assert len(set(moved)) == 1
+    assert "scale(1)" not in moved[0]
+    case(page).get_by_role("button", name="Whole picture").click()
+
+
+def test_the_pointer_reads_the_evidence_that_python_computes(page: Page, photo: Path) -> None:
+    example(page, photo)
+    explain(page, "NV")
+    explanation = load().explain(photo, "NV", "features.8")
+    left, top, right, bottom = explanation.box
+    width, height = explanation.image.pixels.size
+    cells = len(explanation.raw)
+    row, column = cells - 1, 0
+    u = (left + (column + 0.5) / cells * (right - left)) / width
+    v = (top + (row + 0.5) / cells * (bottom - top)) / height
+    box = stage(page, "heatmap").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
+    said = case(page).locator(".lv-reading").inner_text()
+    found = re.match(r"Here ([−\d.e-]+)", said)
+    assert found, said
+    value = float(found[1].replace("−", "-"))
+    assert value == pytest.approx(float(explanation.raw[row, column]), rel=0.15, abs=0.01)
+    assert ("against" if value < 0 else "for melanocytic nevus") in said
+
+
+def test_swipe_shows_one_large_picture_with_a_divider(page: Page, photo: Path) -> None:
+    example(page, photo)
+    small = stage(page, "overlay").bounding_box()
+    case(page).get_by_label("Swipe").check()
+    large = stage(page, "overlay").bounding_box()
+    assert small
+    assert large
+    assert large["width"] > 1.5 * small["width"]
+    case(page).get_by_label("Alpha", exact=True).fill("1")
+    case(page).get_by_label("Divider").fill("1")
+    bare = pixels(stage(page, "overlay"))
+    case(page).get_by_label("Divider").fill("0.5")
+    half = pixels(stage(page, "overlay"))
+    middle = half.shape[1] // 2
+    assert np.array_equal(bare[9:-9, 9 : middle - 20], half[9:-9, 9 : middle - 20])
+    assert np.abs(bare[:, middle + 20 :] - half[:, middle + 20 :]).max() > 20
+    case(page).get_by_label("Side by side").check()
+
+
+def test_the_view_is_saved_as_a_png(page: Page, photo: Path, tmp_path: Path) -> None:
+    example(page, photo)
+    with page.expect_download() as waiting:
+        case(page).get_by_role("button", name="Save as PNG").click()
+    assert waiting.value.suggested_filename.endswith("features.8.png")
+    waiting.value.save_as(tmp_path / "view.png")
+    with Image.open(tmp_path / "view.png") as saved, Image.open(photo) as original:
+        assert saved.width > 3 * original.width
+        first = saved.convert("RGB").resize((saved.width, saved.height))
+        gap = round(original.width / 40)
+        part = np.asarray(first.crop((gap, gap, gap + original.width, gap + original.height)), float)
+    assert np.abs(part - np.asarray(Image.open(photo).convert("RGB"), float)).mean() < 4  # JPEG once more
+
+
+@pytest.mark.parametrize(
+    ("label", "begins"), [("Web page", b"<!doctype html>"), ("PDF", b"%PDF"), ("Picture", b"\x89PNG")]
+)
+def test_a_case_is_kept_as_a_file(page: Page, photo: Path, tmp_path: Path, label: str, begins: bytes) -> None:
+    example(page, photo)
+    with page.expect_download() as waiting:
+        page.locator(".lv-downloads").get_by_role("button", name=label).click()
+    waiting.value.save_as(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes().startswith(begins)
+
+
+def test_a_corrupt_file_clears_the_old_result_and_says_why(page: Page, photo: Path, tmp_path: Path) -> None:
+    example(page, photo)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(photo.read_bytes()[:3000])
+    upload(page, broken)
+    expect(page.locator(".lv-explore .lv-error")).to_contain_text("broken.jpg is damaged")
+    expect(heading(page)).to_have_count(0)
+    expect(stage(page, "overlay")).to_be_hidden()
+    example(page, photo)
+
+
+def test_a_file_larger_than_one_message_may_be_arrives_whole(page: Page, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (2200, 2200, 3), np.uint8)
+    path = tmp_path / "large.bmp"
+    Image.fromarray(noise).save(path)
+    assert path.stat().st_size > 13 * 2**20  # the connection would break at 10 MiB in one message
+    upload(page, path)
+    # Noise gets no diagnosis, but it came through.
+    expect(page.get_by_text("large.bmp: the model gives no answer")).to_be_visible()
+
+
+def test_a_file_above_the_limit_is_held_back_with_a_choice(
+    page: Page, place: Place, photo: Path, tmp_path: Path
+) -> None:
+    example(page, photo)
+    path = tmp_path / "scan.bmp"
+    Image.new("RGB", (5200, 4600), (190, 140, 120)).save(path)
+    assert path.stat().st_size > 64 * 2**20
+    sent = len(place.sent)
+    upload(page, path)
+    question = page.get_by_role("alertdialog", name="This file is too large to send")
+    expect(question).to_contain_text("scan.bmp has 68 MiB; at most 64 MiB are sent")
+    expect(heading(page)).to_have_count(0)  # the old result does not stand beside a new file's name
+    assert len(place.sent) < sent + 10
+    question.get_by_role("button", name="Send it reduced to 4096 pixels").click()
+    expect(page.get_by_text(re.compile("scan.jpg: the model gives no answer"))).to_be_visible()
+    broken = tmp_path / "scan.tif"
+    with broken.open("wb") as file:
+        file.truncate(65 * 2**20)
+    upload(page, broken)
+    question.get_by_role("button", name="Send it reduced").click()
+    expect(question).to_contain_text("cannot be decoded by this browser")
+    question.get_by_role("button", name="Leave it").click()
+    expect(question).to_be_hidden()
+    example(page, photo)
+
+
+def test_of_two_uploads_in_quick_succession_the_last_one_wins(page: Page, photo: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.png"
+    with Image.open(photo) as opened:
+        opened.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(second)
+    upload(page, photo)
+    upload(page, second)
+    anyway = page.get_by_role("button", name="Show the answer anyway")
+    expect(anyway.or_(heading(page))).to_be_visible()
+    page.wait_for_timeout(1500)
+    if anyway.is_visible():
+        anyway.click()
+    shown(page, "second.png")
+    page.wait_for_timeout(1000)
+    shown(page, "second.png")
+
+
+def test_several_files_make_a_filmstrip_to_go_back_in(page: Page, photo: Path, tmp_path: Path) -> None:
+    turned = tmp_path / "turned.png"
+    with Image.open(photo) as opened:
+        opened.transpose(Image.Transpose.ROTATE_180).save(turned)
+    upload(page, photo, turned)
+    strip = page.get_by_role("group", name="Your pictures")
+    last = strip.locator(".lv-film-one").nth(-1)
+    expect(strip.locator("[aria-current=true]")).to_contain_text(photo.name)
+    expect(strip.locator(".lv-film-one").nth(-2).locator(".lv-film-words")).not_to_be_empty()
+    last.locator(".lv-film-open").click()
+    expect(strip.locator("[aria-current=true]")).to_contain_text("turned.png")
+    expect(last.locator(".lv-film-words")).not_to_be_empty()
+    expect(page.locator(".lv-explore")).to_contain_text("turned.png")
+
+
+def test_files_can_be_dropped_and_pasted(page: Page, photo: Path) -> None:
+    make = """async (node, [name, bytes, kind]) => {
+        const file = new File([Uint8Array.from(bytes)], name, {type: "image/jpeg"});
+        const transfer = new DataTransfer();
+        transfer.items.add(file);
+        if (kind === "paste") {
+            document.activeElement?.blur();
+            const event = new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true});
+            document.body.dispatchEvent(event);
+        } else {
+            node.dispatchEvent(new DragEvent("dragover", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+            node.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+        }
+    }"""
+    data = list(photo.read_bytes())
+    for kind in ("drop", "paste"):
+        page.locator(".lv-picker-zone").evaluate(make, [f"{kind}.jpg", data, kind])
+        expect(page.locator(".lv-explore")).to_contain_text(f"{kind}.jpg")
+        expect(page.get_by_role("button", name="Show the answer anyway").or_(heading(page))).to_be_visible()
+
+
+def test_a_sample_is_one_click_away_and_named_synthetic(page: Page) -> None:
+    page.get_by_role("button", name="Try the synthetic melanoma").click()
+    shown(page, "synthetic melanoma")
+
+
+def test_a_picture_of_something_else_gets_no_diagnosis_until_the_person_insists(page: Page, tmp_path: Path) -> None:
+    strangers(1)["screenshots"][0].save(tmp_path / "screen.png")
+    anyway = page.get_by_role("button", name="Show the answer anyway")
+    upload(page, tmp_path / "screen.png")
+    expect(page.get_by_text("screen.png: the model gives no answer, because the picture")).to_be_visible()
+    expect(heading(page)).to_be_hidden()
+    anyway.click()
+    expect(heading(page)).to_be_visible()
+    expect(page.get_by_text("Do not rely on this answer")).to_be_visible()
+    expect(anyway).to_be_hidden()
+    expect(page.get_by_text("Forced answer, not valid")).to_be_visible()
+    page.get_by_label("Threshold for melanoma").select_option(label="find 90% of melanomas")
+    expect(page.get_by_text("the threshold that found")).to_be_hidden()  # nothing lends weight to it
+    page.get_by_label("Threshold for melanoma").select_option(label="off")
+
+
+def test_a_threshold_is_held_against_a_photograph(page: Page, photo: Path) -> None:
+    if load().predict(photo).refusal:
+        pytest.skip("needs a real photograph: drawn ones get no answer")
+    example(page, photo)
+    page.get_by_label("Threshold for melanoma").select_option(label="find 90% of melanomas")
+    expect(page.get_by_text("the threshold that found 90% of the melanomas")).to_be_visible()
+    page.get_by_label("Threshold for melanoma").select_option(label="off")
+
+
+def test_why_this_and_not_that_is_a_map_of_its_own(page: Page, photo: Path) -> None:
+    example(page, photo)
+    explain(page, "MEL")
+    alone = pixels(stage(page, "heatmap"))
+    case(page).get_by_label("and not").select_option(label="melanocytic nevus")
+    expect(stage(page, "heatmap")).to_have_attribute("aria-label", re.compile("melanoma and not melanocytic nevus"))
+    assert differ(pixels(stage(page, "heatmap")), alone)
+
+
+def open_tab(page: Page, name: str) -> Locator:
+    """Open a tab and give the part of the page that it shows."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    part = page.locator({"Compare": ".lv-compare", "Batch": ".lv-batch", "Quiz": ".lv-quiz-box"}[name])
+    expect(part).to_be_visible()
+    return part
+
+
+def test_comparisons_of_the_case_on_view_and_with_another_picture(page: Page, photo: Path, tmp_path: Path) -> None:
+    turned = tmp_path / "turned.png"
+    with Image.open(photo) as opened:
+        opened.transpose(Image.Transpose.ROTATE_180).save(turned)
+    example(page, photo)
+    part = open_tab(page, "Compare")
+    for what, tiles in (("Classes", 4), ("Layers", 9), ("Methods", 4), ("Why not another", 3)):
+        part.get_by_role("radio", name=what, exact=True).check()
+        expect(part.locator(".lv-tile:visible")).to_have_count(tiles)
+        expect(part.locator(".lv-waiting")).to_be_empty()
+    page.get_by_role("tab", name="Explore", exact=True).click()
+    upload(page, turned)
+    strip = page.get_by_role("group", name="Your pictures")
+    expect(strip.locator("[aria-current=true]")).to_contain_text("turned.png")
+    expect(strip.locator(".lv-film-one").last.locator(".lv-film-words")).not_to_be_empty()
+    if page.get_by_role("button", name="Show the answer anyway").is_visible():
+        page.get_by_role("button", name="Show the answer anyway").click()
+    strip.get_by_role("button", name=f"Compare with {photo.name}").last.click()
+    expect(part).to_be_visible()
+    if not load().predict(photo).refusal:  # drawn pictures are not put beside others
+        expect(part.locator(".lv-tile:visible")).to_have_count(2)
+
+
+def test_a_batch_is_listed_saved_as_csv_and_opened_one_by_one(page: Page, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(photo.read_bytes()[:3000])
+    part = open_tab(page, "Batch")
+    part.locator("input[type=file]").first.set_input_files([photo, tmp_path / "broken.jpg"])
+    expect(part.get_by_text("2 files", exact=True)).to_be_visible()
+    expect(part.locator("tbody tr", has_text="broken.jpg")).to_contain_text("is damaged")
+    with page.expect_download() as waiting:
+        part.get_by_role("button", name="CSV").click()
+    waiting.value.save_as(tmp_path / "batch.csv")
+    with (tmp_path / "batch.csv").open(newline="", encoding="utf-8") as file:
+        files = [row["file"] for row in csv.DictReader(file)]
+    assert sorted(files) == sorted([photo.name, "broken.jpg"])
+    part.get_by_role("button", name=photo.name).first.click()
+    expect(page.locator(".lv-explore")).to_be_visible()
+    expect(page.get_by_role("button", name="Show the answer anyway").or_(heading(page))).to_be_visible()
+    expect(page.locator(".lv-message-box, .lv-answer-box").filter(has_text=photo.name)).to_be_visible()
+    part = open_tab(page, "Batch")
+    part.get_by_role("button", name="Clear").click()
+
+
+def test_a_quiz_hides_the_answer_until_the_learner_commits(page: Page) -> None:
+    part = open_tab(page, "Quiz")
+    part.get_by_role("button", name="Start the quiz").click()
+    title = part.get_by_role("heading", level=2).first
+    expect(title).to_have_text(re.compile(r"Case 1 of \d+: what is it\?"))
+    page.keyboard.press("3")
+    expect(part.get_by_role("radio", name="Melanoma MEL")).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(title).to_have_text(re.compile("ight: "))
+    expect(part.get_by_text("Truth", exact=True)).to_be_visible()
+    page.keyboard.press("n")
+    expect(title).to_have_text(re.compile("Case 2 of"))
+    part.get_by_role("button", name="End the round here").click()
+    expect(part.get_by_role("table").first).to_be_visible()
+    part.get_by_role("button", name="Start again").click()
+    expect(part.get_by_role("button", name="Start the quiz")).to_be_visible()
+
+
+def test_a_narrow_phone_shows_everything_without_sideways_scrolling(page: Page, place: Place, photo: Path) -> None:
+    if place.kind == "lab":
+        pytest.skip("JupyterLab itself is wider than a phone")
+    example(page, photo)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for tab in ("Explore", "Compare", "Batch", "Quiz"):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(600)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        edges = page.evaluate(
+            """[...document.querySelectorAll('.lv-explorer *')]
+                .filter(e => !e.closest('.lv-film, .lv-scroll') && e.offsetParent && !e.closest('.lv-stage'))
+                .map(e => e.getBoundingClientRect().right).reduce((a, b) => Math.max(a, b), 0)"""
+        )
+        assert edges <= 390
+    page.get_by_role("tab", name="Explore", exact=True).click()
+    case(page).get_by_label("Alpha", exact=True).scroll_into_view_if_needed()
+    expect(page.locator(".lv-notice-box").get_by_text(NOTICE)).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_in_any_state(page: Page, photo: Path, tmp_path: Path, dark: bool) -> None:
+    theme(page, dark)
+    found: dict[str, str] = {}
+
+    def look(state: str) -> None:
+        page.wait_for_timeout(300)
+        if report := accessibility(page, ".lv-explorer"):
+            found[state] = report
+
+    example(page, photo)
+    case(page).get_by_text("More ways to look").click()
+    look("result")
+    case(page).get_by_text("More ways to look").click()
+    strangers(1)["screenshots"][0].save(tmp_path / "screen.png")
+    upload(page, tmp_path / "screen.png")
+    expect(page.get_by_role("button", name="Show the answer anyway")).to_be_visible()
+    look("refused")
+    (tmp_path / "text.jpg").write_text("no picture")
+    upload(page, tmp_path / "text.jpg")
+    expect(page.locator(".lv-explore .lv-error")).to_be_visible()
+    look("error")
+    for tab in ("Compare", "Batch", "Quiz"):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(800)
+        look(tab)
+    assert not found, "\n".join(f"{state}: {report}" for state, report in found.items())
+
+
+def test_while_the_model_loads_the_page_is_there_and_an_upload_waits(
+    browser: Browser, tmp_path: Path, photo: Path
+) -> None:
+    slow = (
+        "import time, lesionviz, lesionviz.classifier as c\nload = c.load\n"
+        "def slowly(path=None):\n    time.sleep(6)\n    return load(path)\nc.load = slowly\nlesionviz.Explorer()"
+    )
+    notebook = write_notebook(tmp_path / "slow.ipynb", slow)
+    with running_voila(notebook) as (address, _), offline_page(browser, address) as page:
+        page.goto(address)
+        expect(page.get_by_text("Loading the model")).to_be_visible()
+        upload(page, photo)
+        expect(page.get_by_text("The model is still being loaded")).to_be_visible()
+        expect(page.get_by_role("button", name="Show the answer anyway").or_(heading(page))).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["voila", "lab"])
+def test_when_the_kernel_is_killed_the_page_says_so_and_what_is_on_view_still_turns(
+    kind: str, browser: Browser, tmp_path: Path
+) -> None:
+    photo = tmp_path / "drawn.jpg"
+    draw_lesion("NV", 3, (400, 300)).save(photo, quality=95)
+    notebook = write_notebook(tmp_path / "explorer.ipynb", CODE)
+    running = running_voila if kind == "voila" else running_lab
+    with running(notebook) as (address, pid), offline_page(browser, address) as page:
+        Place(kind, page).open(address)
+        example(page, photo)
+        choose_layer(page, "features.5")
+        before = pixels(stage(page, "heatmap"))
+        for child in psutil.Process(pid).children(recursive=True):
+            if "ipykernel_launcher" in " ".join(child.cmdline()):
+                child.kill()
+        expect(page.locator(".lv-lost-banner")).to_contain_text("Python has stopped")
+        expect(page.locator(".lv-lost-banner")).to_contain_text(
+            "Reload the page" if kind == "voila" else "Run the cell again"
+        )
+        if kind == "lab":  # which says so, too, and over the page
+            page.get_by_role("dialog").get_by_role("button", name="Ok").click()
+        explain(page, "BCC")
+        choose_layer(page, "features.4")
+        assert differ(pixels(stage(page, "heatmap")), before)
+        assert page.locator(".lv-picker").evaluate("node => node.inert")
