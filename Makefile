@@ -22,10 +22,11 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)              ## agreement and speed against peers
+bench: $(READY) browser      ## agreement and speed against peers, and the Explorer against its limits
 	$(BIN)/pip install --quiet -e '.[bench]'
 	$(BIN)/python -m pytest tests/benchmarks
 	$(BIN)/python tests/benchmarks/explanation_speed.py $(ARGS)
+	$(BIN)/python tests/benchmarks/explorer_speed.py
 
 # The browser tests drive Debian's Chromium. Without root it is left to the person: the tests then skip and say so.
 browser:
