@@ -309,7 +309,8 @@ def test_the_pointer_reads_the_evidence_that_python_computes(page: Page, photo: 
     v = (top + (row + 0.5) / cells * (bottom - top)) / height
     box = stage(page, "heatmap").bounding_box()
     assert box
-    page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
+    stage(page, "heatmap").hover(position={"x": u * box["width"], "y": v * box["height"]})
+    expect(case(page).locator(".lv-reading")).to_have_text(re.compile("^Here"))
     said = case(page).locator(".lv-reading").inner_text()
     found = re.match(r"Here ([−\d.e-]+)", said)
     assert found, said
