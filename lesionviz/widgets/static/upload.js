@@ -1,4 +1,4 @@
-// Files on their way to the kernel, one at a time, in pieces far below the 10 MiB at which Jupyter drops the connection.
+// Files on their way to the kernel, one at a time, in pieces below the 10 MiB at which Jupyter drops the connection.
 // The other end is upload.py. {kind: "file", id, name, size}, then {kind: "piece", id} with bytes.
 
 const PIECE = 4 * 2 ** 20; // most photographs are one
