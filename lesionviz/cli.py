@@ -132,6 +132,14 @@ def _parser() -> argparse.ArgumentParser:
         help="another collection to learn from, half of which is kept out; may be given several times",
     )
     train.add_argument(
+        "--outlines",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="<image>_segmentation.png outlines of lesions, for --outline-weight; may be given several times",
+    )
+    train.add_argument(
         "--init",
         default="imagenet",
         metavar="imagenet|scratch|FILE",
@@ -332,6 +340,7 @@ def _train(options: argparse.Namespace) -> int:
         options.data,
         options.out,
         also=options.also,
+        outlines=options.outlines,
         init=options.init,
         recipe=recipe,
         split_seed=options.split_seed,

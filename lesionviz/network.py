@@ -87,6 +87,22 @@ def run_blocks(
     return outputs
 
 
+def evidence_maps(network: Network, features: torch.Tensor) -> torch.Tensor:
+    """Return where the logits come from (N, 4, cells, cells): the mean of each map, plus the bias, is the logit.
+
+    Class activation maps (Zhou et al. 2016, arXiv 1512.04150); at ``features.8`` Grad-CAM before its ReLU is the same
+    but for a constant factor.
+
+    Args:
+        network: whose last layer weighs the features.
+        features: the output of ``features.8``.
+    """
+    from torch.nn.functional import conv2d
+
+    weight: torch.Tensor = network.get_parameter("classifier.1.weight")
+    return conv2d(features, weight[:, :, None, None])
+
+
 def run_head(network: Network, features: torch.Tensor) -> torch.Tensor:
     """Return the logits (N, 4) from the output of ``features.8``."""
     pooled = network.get_submodule("avgpool")(features).flatten(1)

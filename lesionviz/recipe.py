@@ -37,6 +37,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 0.9),
     "balance_power": (0, 1),
     "smallest_crop": (0.05, 1),
+    "outline_weight": (0, 10),
     "seed": (0, 2**32 - 1),
 }
 FORMERLY: dict[str, Any] = {"ema": 0.0, "probe_share": 0.0, "last_blocks_share": 0.0, "cache": False}
@@ -81,6 +82,8 @@ class Recipe:
             accuracy and balanced accuracy.
         augmentation: ``"full"`` or ``"none"``; see :mod:`lesionviz.training.augmentation`.
         smallest_crop: smallest share of the picture's area that a random crop may keep.
+        outline_weight: how much the share of the evidence outside the lesion's outline counts beside the loss of the
+            diagnosis; 0 needs no outlines. See :mod:`lesionviz.training.outline_loss`.
         cache: decode every image once into :class:`lesionviz.data.pixel_cache.PixelCache`, training
             images at 8/7 of their side; off, files are decoded anew in every epoch.
         split_by: ``"lesion"``, or ``"random"`` by image, which leaks lesions into the test part and is here
@@ -108,6 +111,7 @@ class Recipe:
     balance_power: float = 0.5
     augmentation: Augmentation = "full"
     smallest_crop: float = 0.5
+    outline_weight: float = 0.0
     cache: bool = True
     split_by: SplitBy = "lesion"
     seed: int = 0

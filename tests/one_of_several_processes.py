@@ -36,7 +36,7 @@ def main(data: str, out: str) -> None:
     for mode in ("fixed", "batch"):  # batch norm's statistics
         run.staged.train(mode == "batch")
         run.optimizer.zero_grad()
-        run.accelerator.backward(run.balancing.loss(run._logits(run.staged, pictures), labels, 0.1))
+        run.accelerator.backward(run.balancing.loss(run.staged(run._batch(pictures))[0], labels, 0.1))
         network = run.accelerator.unwrap_model(run.staged).network
         gradients[mode] = {name: p.grad.clone() for name, p in network.named_parameters()}
     halves = {}
@@ -44,7 +44,7 @@ def main(data: str, out: str) -> None:
         run.staged.train()
         run.optimizer.zero_grad()
         for part in (slice(8), slice(8, 16)):
-            loss = run.balancing.loss(run._logits(run.staged, pictures[part]), labels[part], 0.1)
+            loss = run.balancing.loss(run.staged(run._batch(pictures[part]))[0], labels[part], 0.1)
             run.accelerator.backward(loss / 2)
         halves = {name: p.grad.clone() for name, p in network.named_parameters()}
     loss, metrics = run._validate(0.0)

@@ -60,5 +60,5 @@ def test_missing_outlines_are_refused(classifier: LesionClassifier, drawn_folder
     rows = read_isic2019(drawn_folder).present[:2]
     with pytest.raises(LesionvizError, match="no folder"):
         evidence_inside(classifier, rows, tmp_path / "nowhere")
-    with pytest.raises(LesionvizError, match="holds no"):
+    with pytest.raises(LesionvizError, match="There is no <image>_segmentation"):
         evidence_inside(classifier, rows, tmp_path)

@@ -50,21 +50,21 @@ def opened(
 ) -> tuple[TrainingResult, set[str], list[tuple[int, int]]]:
     """A training on both collections, the files that it opened, and (epoch, side) of every training batch."""
     seen, sides = set[str](), list[tuple[int, int]]()
-    fetch, logits = LabelledImages.__getitem__, loop._Run._logits
+    fetch, batch = LabelledImages.__getitem__, loop._Run._batch
 
     def watch(self: LabelledImages, index: int) -> tuple[torch.Tensor, int]:
         assert not isinstance(self._pictures[index], np.ndarray)
         seen.add(str(self._pictures[index]))
         return fetch(self, index)
 
-    def measure(self: loop._Run, network: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
-        if network.training:
+    def measure(self: loop._Run, pictures: torch.Tensor) -> torch.Tensor:
+        if self.accelerator.unwrap_model(self.staged).training:
             sides.append((self.epoch + 1, pictures.shape[-1]))
-        return logits(self, network, pictures)
+        return batch(self, pictures)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LabelledImages, "__getitem__", watch)
-        patch.setattr(loop._Run, "_logits", measure)
+        patch.setattr(loop._Run, "_batch", measure)
         out = tmp_path_factory.mktemp("run")
         result = train(drawn_folder, out, also=[clinic], init="scratch", recipe=SMALL, cpu=True)
     return result, seen, sides

@@ -77,7 +77,7 @@ def test_only_blocks_that_are_not_frozen_learn_and_count_batch_statistics(frozen
     before = {key: value.clone() for key, value in staged.network.state_dict().items()}
     staged.frozen = frozen
     optimizer = torch.optim.SGD(staged.parameters(), lr=0.1)
-    staged.train()(torch.randn(4, 3, 64, 64)).square().sum().backward()
+    staged.train()(torch.randn(4, 3, 64, 64))[0].square().sum().backward()
     optimizer.step()
     after = staged.network.state_dict()
     changed = {".".join(key.split(".")[:2]) for key in before if not torch.equal(before[key], after[key])}
@@ -89,7 +89,10 @@ def test_a_staged_network_computes_what_the_network_computes() -> None:
     batch = torch.randn(2, 3, 64, 64)
     for frozen in (0, 6, 9):
         staged.frozen = frozen
-        assert torch.equal(staged(batch), staged.network(batch))
+        logits, maps = staged(batch)
+        assert torch.equal(logits, staged.network(batch))
+        bias = staged.network.get_parameter("classifier.1.bias")
+        assert torch.allclose(maps.mean((2, 3)) + bias, logits, atol=1e-5)
 
 
 def test_the_moving_average_follows_by_hand() -> None:

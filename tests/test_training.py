@@ -27,7 +27,7 @@ from lesionviz.imaging import LesionImage, open_image
 from lesionviz.network import build_network
 from lesionviz.recipe import Recipe
 from lesionviz.training import loop
-from lesionviz.training.augmentation import LabelledImages, augmented, plain
+from lesionviz.training.augmentation import LabelledImages, Plain, augmented
 from lesionviz.training.initial_weights import initial_network
 from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, TrainingResult, train
 
@@ -75,7 +75,7 @@ def test_training_batches_differ_from_evaluation_batches_and_from_each_other(dra
     paths = read_isic2019(drawn_folder).present["path"].tolist()[:16]
     recipe = Recipe(size=64)
     training = LabelledImages(paths, [0] * 16, augmented(recipe))
-    evaluation = LabelledImages(paths, [0] * 16, plain(recipe.preprocessing))
+    evaluation = LabelledImages(paths, [0] * 16, Plain(recipe.preprocessing))
     first, second = (torch.stack([training[i][0] for i in range(16)]) for _ in range(2))
     fixed, again = (torch.stack([evaluation[i][0] for i in range(16)]) for _ in range(2))
     assert torch.equal(fixed, again)

@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from lesionviz.classifier import LesionClassifier
+from lesionviz.data.outlines import with_outline
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import Interval, mean_by_group
 from lesionviz.explanation.display import upsample
@@ -78,22 +79,6 @@ def spread_evidence(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> Flo
     """Return a map's positive evidence at a region's size."""
     height, width = region.shape
     return upsample(raw.clip(0).astype(np.float32), width, height).astype(float)
-
-
-def with_outline(rows: pd.DataFrame, masks: Path) -> pd.DataFrame:
-    """Return the rows whose image has an outline, ``<image>_segmentation.png``, its path as ``outline``.
-
-    Raises:
-        LesionvizError: there is no such folder, or no outline of these images in it.
-    """
-    if not masks.is_dir():
-        raise LesionvizError(f"There is no folder {masks}. Give the folder that holds the outlines.")
-    outlines = [str(masks / f"{image}_segmentation.png") for image in rows["image"]]
-    rows = rows.assign(outline=outlines)
-    rows = rows[[Path(outline).is_file() for outline in outlines]]
-    if rows.empty:
-        raise LesionvizError(f"{masks} holds no <image>_segmentation.png of a test image.")
-    return rows
 
 
 def read_outline(path: Path, picture: LesionImage, classifier: LesionClassifier) -> npt.NDArray[np.bool_]:

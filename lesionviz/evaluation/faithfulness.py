@@ -33,9 +33,10 @@ from tqdm.auto import tqdm
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.collection import Collection
+from lesionviz.data.outlines import with_outline
 from lesionviz.data.read import read_collection
 from lesionviz.evaluation.bootstrap import mean_by_group
-from lesionviz.evaluation.evidence import evidence_share, read_outline, spread_evidence, with_outline
+from lesionviz.evaluation.evidence import evidence_share, read_outline, spread_evidence
 from lesionviz.evaluation.parts import rows_of_part
 from lesionviz.explanation.methods import METHODS
 from lesionviz.files import replacing

@@ -57,6 +57,9 @@ def training_command(checkpoint: Checkpoint) -> str:
     words = ["--data", "ISIC_2019"]
     for record in checkpoint.split.get("also", []):
         words += ["--also", record["name"]]
+    outlines = recipe.get("outlines")
+    for name in outlines if isinstance(outlines, list) else []:
+        words += ["--outlines", str(name)]
     words += ["--out", "OUT"]
     for name, value in (("init", recipe.get("init")), ("split-seed", checkpoint.split.get("seed"))):
         words += [f"--{name}", str(value)] if value is not None else []

@@ -37,6 +37,7 @@ def train_on_processes(
     out: str | Path,
     *,
     also: Iterable[str | Path] = (),
+    outlines: Iterable[str | Path] = (),
     init: str | Path = IMAGENET,
     recipe: Recipe | None = None,
     split_seed: int = 2019,
@@ -54,7 +55,7 @@ def train_on_processes(
         processes: how many; with GPUs, one for each. With one the training runs right here.
         data: a folder or table; the processes read it anew, so a collection will not do.
         also: more of them.
-        out, init, recipe, split_seed, resume, half, cpu, workers, report, watch, stop: as there.
+        outlines, out, init, recipe, split_seed, resume, half, cpu, workers, report, watch, stop: as there.
 
     Raises:
         LesionvizError: as there, or a process ended without a word; the text then holds its last lines.
@@ -67,6 +68,7 @@ def train_on_processes(
             data,
             out,
             also=also,
+            outlines=outlines,
             init=init,
             recipe=recipe,
             split_seed=split_seed,
@@ -80,6 +82,7 @@ def train_on_processes(
         )
     arguments = ["--data", str(data), "--out", str(out), "--init", str(init), "--split-seed", str(split_seed)]
     arguments += [word for place in also for word in ("--also", str(place))]
+    arguments += [word for folder in outlines for word in ("--outlines", str(folder))]
     arguments += ["--workers", str(workers), *recipe.to_arguments()]
     arguments += [f"--{name}" for name, on in (("resume", resume), ("half", half), ("cpu", cpu)) if on]
     with tempfile.TemporaryDirectory(prefix="lesionviz-") as folder:

@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 
 from lesionviz.checkpoint import Checkpoint, read_tensors
 from lesionviz.data.collection import Collection
+from lesionviz.data.outlines import find_outlines, refuse_other_frames
 from lesionviz.data.pixel_cache import PixelCache
 from lesionviz.data.plain_layouts import ISIC_ID
 from lesionviz.data.portions import Portion, also_portions, describe_splits, rows_of
@@ -39,10 +40,11 @@ from lesionviz.files import replacing
 from lesionviz.network import Network
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.recipe import Recipe
-from lesionviz.training.augmentation import LabelledImages, plain, training_way
+from lesionviz.training.augmentation import LabelledImages, Outlines, Plain, training_way
 from lesionviz.training.averaging import moving_average
 from lesionviz.training.balance import Balancing
 from lesionviz.training.initial_weights import IMAGENET, SCRATCH, initial_network
+from lesionviz.training.outline_loss import evidence_outside
 from lesionviz.training.progress import Progress, Watcher
 from lesionviz.training.stages import StagedNetwork, frozen_blocks
 
@@ -79,6 +81,7 @@ def train(
     out: str | Path,
     *,
     also: Iterable[str | Path | Collection] = (),
+    outlines: Iterable[str | Path] = (),
     init: str | Path = IMAGENET,
     recipe: Recipe | None = None,
     split_seed: int = 2019,
@@ -100,6 +103,7 @@ def train(
         out: folder for the results; made when missing.
         also: additional collections to learn from. Half of each is kept out, to judge the model on other clinics
             (:mod:`lesionviz.data.portions`); the epoch and the calibration are still chosen on ``data`` alone.
+        outlines: folders of lesions' outlines (:mod:`lesionviz.data.outlines`), for ``recipe.outline_weight``.
         init: ``"imagenet"``, ``"scratch"`` or the path of a state dict.
         recipe: every number that decides the outcome; by default ``Recipe()``.
         split_seed: of the split.
@@ -132,7 +136,18 @@ def train(
         split = divide(collection, seed=split_seed)
     others = also_portions(also, Portion(collection, split))
     run = _Run(
-        recipe, collection, split, init, out, also=others, half=half, cpu=cpu, workers=workers, watch=watch, stop=stop
+        recipe,
+        collection,
+        split,
+        init,
+        out,
+        also=others,
+        outlines=[Path(folder) for folder in outlines],
+        half=half,
+        cpu=cpu,
+        workers=workers,
+        watch=watch,
+        stop=stop,
     )
     say = report if report and run.accelerator.is_main_process else lambda sentence: None
     for each in (collection, *(other.collection for other in others)):
@@ -173,6 +188,7 @@ class _Run:
         out: Path,
         *,
         also: Sequence[Portion] = (),
+        outlines: Sequence[Path] = (),
         half: bool,
         cpu: bool,
         workers: int,
@@ -181,6 +197,7 @@ class _Run:
     ) -> None:
         self.recipe, self.out = recipe, out
         self.init, self.half, self.watch, self.stop = init, half, watch, stop
+        self.outlines = outlines
         self.epoch, self.best_epoch, self.history = 0, 0, list[dict[str, Any]]()
         self.accelerator = _accelerator(recipe, cpu)
         set_seed(recipe.seed)  # the head starts at random, the same on every process
@@ -200,7 +217,10 @@ class _Run:
         labels = _labels(train_rows)
         self.balancing = Balancing.of(labels, recipe.balance, recipe.balance_power).to(self.accelerator.device)
         self.pictures = LabelledImages(
-            self._pictures(train_rows, recipe.cached_training), labels, training_way(recipe, epoch=0)
+            self._pictures(train_rows["path"], recipe.cached_training),
+            labels,
+            training_way(recipe, epoch=0),
+            self._outlines_of(train_rows),
         )
         training = self._training_loader(workers)
         validation = self._validation_loader(validation_rows, workers)
@@ -252,17 +272,42 @@ class _Run:
     def _validation_loader(self, rows: pd.DataFrame, workers: int) -> DataLoader[Any]:
         way = self.recipe.preprocessing
         return DataLoader(
-            LabelledImages(self._pictures(rows, way), _labels(rows), plain(way)),
+            LabelledImages(self._pictures(rows["path"], way), _labels(rows), Plain(way)),
             batch_size=2 * self.recipe.batch_size,
             num_workers=workers,
         )
 
-    def _pictures(self, rows: pd.DataFrame, preprocessing: Preprocessing) -> Any:
-        """Return the pictures of some rows: from the cache, or their paths to decode anew each time."""
+    def _pictures(self, paths: Iterable[str], preprocessing: Preprocessing) -> Any:
+        """Return the pictures of some files: from the cache, or their paths to decode anew each time."""
         if not self.recipe.cache:
-            return rows["path"].tolist()
+            return list(paths)
         with self.accelerator.main_process_first():  # one process decodes, the others find it done
-            return PixelCache(preprocessing).get(rows["path"].tolist(), self.accelerator.is_main_process)
+            return PixelCache(preprocessing).get(list(paths), self.accelerator.is_main_process)
+
+    def _outlines_of(self, rows: pd.DataFrame) -> Outlines | None:
+        """Return the outlines of the training images, where the recipe asks for them.
+
+        Raises:
+            LesionvizError: outlines and their weight are not given together, or no image has one.
+        """
+        if not self.recipe.outline_weight and not self.outlines:
+            return None
+        if not self.recipe.outline_weight or not self.outlines:
+            raise LesionvizError(
+                "Outlines and their weight belong together: give the folders (--outlines) and how much they count "
+                "(--outline-weight, 0.5 for one), or neither."
+            )
+        found = find_outlines(rows["path"].tolist(), self.outlines)
+        refuse_other_frames(rows["path"].tolist(), found)
+        have = [path for path in found if path is not None]
+        if not have:
+            raise LesionvizError(f"No training image has an outline in {' or '.join(map(str, self.outlines))}.")
+        self.trained_on += (
+            f" {len(have):,} of them with an outline of the lesion, inside which the evidence should lie."
+        )
+        places = iter(range(len(have)))
+        positions = [None if path is None else next(places) for path in found]
+        return Outlines(self._pictures(have, self.recipe.cached_training), positions)
 
     def one_epoch(self) -> str:
         """Train for one epoch, validate, save; return a sentence about it."""
@@ -312,8 +357,12 @@ class _Run:
         self.pictures.transform = training_way(self.recipe, self.epoch)
         total = torch.zeros((), device=self.accelerator.device)
         bar = self._progress(self.training, f"Epoch {self.epoch + 1}/{self.recipe.epochs}")
-        for step, (pictures, labels) in enumerate(bar, start=1):
-            loss = self.balancing.loss(self._logits(self.staged, pictures), labels, self.recipe.label_smoothing)
+        for step, (pictures, labels, *outlines) in enumerate(bar, start=1):
+            with self.accelerator.autocast():
+                logits, maps = self.staged(self._batch(pictures))
+            loss = self.balancing.loss(logits.float(), labels, self.recipe.label_smoothing)
+            if outlines:
+                loss = loss + self.recipe.outline_weight * evidence_outside(maps, labels, *outlines)
             self.optimizer.zero_grad()
             self.accelerator.backward(loss)
             self.optimizer.step()
@@ -341,8 +390,10 @@ class _Run:
         logits, truth = [], []
         bar = self._progress(loader, "Validation")
         for step, (pictures, labels) in enumerate(bar, start=1):
+            with self.accelerator.autocast():
+                outputs = network(self._batch(pictures))
             # gather_for_metrics drops the samples that several processes pad the last batch with.
-            outputs, targets = self.accelerator.gather_for_metrics((self._logits(network, pictures), labels))
+            outputs, targets = self.accelerator.gather_for_metrics((outputs, labels))
             logits.append(outputs.float())
             truth.append(targets)
             self._tell("validation", step, len(loader), train_loss)
@@ -357,11 +408,9 @@ class _Run:
         )
         return network
 
-    def _logits(self, network: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
-        batch = self.recipe.preprocessing.normalise(pictures).contiguous(memory_format=torch.channels_last)
-        with self.accelerator.autocast():
-            logits: torch.Tensor = network(batch)
-        return logits.float()
+    def _batch(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the network's input."""
+        return self.recipe.preprocessing.normalise(pictures).contiguous(memory_format=torch.channels_last)
 
     def _progress(self, loader: Any, description: str) -> Any:
         """Show a bar on the main process, where someone is looking and nobody else shows one."""
@@ -385,12 +434,19 @@ class _Run:
         return Checkpoint(
             state_dict=self._kept_network().state_dict(),
             preprocessing=self.recipe.preprocessing,
-            recipe=self.recipe.to_dict() | {"init": Path(self.init).name, "half": self.half},
+            recipe=self.recipe.to_dict() | self._options(),
             split=self.splits,
             metrics={"epoch": self.epoch, "validation": metrics.to_dict()},
             licence=self.licence,
             history=(self.origin, self.trained_on),
         )
+
+    def _options(self) -> dict[str, Any]:
+        """Return what else belongs to the command that trains this model, as a checkpoint records it."""
+        options: dict[str, Any] = {"init": Path(self.init).name, "half": self.half}
+        # Folders of outlines are often called like the images': the last two names tell which they are.
+        names = ["/".join(folder.resolve().parts[-2:]) for folder in self.outlines]
+        return options | ({"outlines": names} if names else {})
 
     def _save_unfinished(self) -> None:
         with replacing(self.out / UNFINISHED) as temporary:

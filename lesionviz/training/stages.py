@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lesionviz.network import LAYERS, Network, run_blocks, run_head
+from lesionviz.network import LAYERS, Network, evidence_maps, run_blocks, run_head
 from lesionviz.recipe import Recipe
 
 LAST_BLOCKS = 3
@@ -29,7 +29,8 @@ def frozen_blocks(recipe: Recipe, epoch: int) -> int:
 class StagedNetwork(nn.Module):
     """A network whose first ``frozen`` blocks only compute.
 
-    Takes a normalised batch (N, 3, S, S) and returns logits (N, 4).
+    Takes a normalised batch (N, 3, S, S) and returns logits (N, 4) and the evidence maps that add up to them
+    (N, 4, cells, cells).
     """
 
     def __init__(self, network: Network) -> None:
@@ -43,14 +44,12 @@ class StagedNetwork(nn.Module):
             self.network.get_submodule(layer).eval()
         return self
 
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the logits."""
-        if not self.frozen:
-            logits: torch.Tensor = self.network(batch)
-            return logits
-        last_frozen = LAYERS[self.frozen - 1]
-        with torch.no_grad():
-            batch = run_blocks(self.network, batch, until=last_frozen)[last_frozen]
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits and the evidence maps."""
+        last_frozen = LAYERS[self.frozen - 1] if self.frozen else None
+        if last_frozen:
+            with torch.no_grad():
+                batch = run_blocks(self.network, batch, until=last_frozen)[last_frozen]
         if self.frozen < len(LAYERS):
             batch = run_blocks(self.network, batch, after=last_frozen)[LAYERS[-1]]
-        return run_head(self.network, batch)
+        return run_head(self.network, batch), evidence_maps(self.network, batch)
