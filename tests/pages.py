@@ -1,4 +1,6 @@
-"""What all browser tests do with a page: open it offline, watch it for errors, and ask axe-core about it."""
+"""What all browser tests do with a page: open it offline in Voila or JupyterLab, watch it for errors, make it narrow or
+dark, and ask axe-core about it.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +42,74 @@ def offline_page(browser: Browser, address: str, **options: Any) -> Iterator[Pag
         page.goto("about:blank")  # ends Voila's kernel
     assert outside == []
     assert problems == []
+
+
+def go(page: Page, kind: str, address: str) -> None:
+    """Open a notebook's address in Voila; in JupyterLab, run its cells, too."""
+    page.goto(address)
+    if kind == "lab":
+        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.wait_for()
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")  # not waited for
+
+
+def theme(page: Page, dark: bool) -> None:
+    """Take on a theme: JupyterLab's own there; elsewhere what it sets and our style sheets look at."""
+    if page.locator(".jp-NotebookPanel").count():
+        name = "JupyterLab Dark" if dark else "JupyterLab Light"
+        page.evaluate("theme => void jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=str(not dark).lower())
+        page.locator("#jupyterlab-splash").wait_for(state="detached")  # which hides the page while the theme loads
+        return
+    page.evaluate(
+        """dark => {
+            document.body.dataset.jpThemeLight = String(!dark);
+            const colours = dark ? ["#111111", "#ffffffde"] : ["#ffffff", "#000000de"];
+            ["--jp-layout-color1", "--jp-ui-font-color1"].forEach((name, i) =>
+                document.body.style.setProperty(name, colours[i]));
+            document.body.style.backgroundColor = colours[0];
+        }""",
+        dark,
+    )
+
+
+@contextmanager
+def phone(page: Page) -> Iterator[None]:
+    """Make the page as wide as a phone; in JupyterLab, its file browser is put away, as anyone would there."""
+    size = page.viewport_size
+    browser = page.locator(".jp-FileBrowser")
+    put_away = "void window.jupyterapp.commands.execute('application:toggle-left-area')"
+    shown = bool(browser.count()) and browser.is_visible()
+    if shown:
+        page.evaluate(put_away)
+        browser.wait_for(state="hidden")
+    page.set_viewport_size({"width": 390, "height": 844})
+    yield
+    if size:
+        page.set_viewport_size(size)
+    if shown:
+        page.evaluate(put_away)
+        browser.wait_for()
+        page.wait_for_timeout(300)  # it takes the focus, a little later
+
+
+def sideways(page: Page, part: str) -> list[str]:
+    """Return what reaches out of the page or of a part of it (a CSS selector) and cannot be scrolled on its own."""
+    found: list[str] = page.evaluate(
+        """part => {
+            const root = document.querySelector(part);
+            const limit = Math.min(root.parentElement.getBoundingClientRect().right, window.innerWidth) + 0.5;
+            const scrolls = e => e !== root && (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX)
+                || scrolls(e.parentElement));
+            return [root, ...root.querySelectorAll("*")]
+                .filter(e => e.offsetParent && e.getBoundingClientRect().right > limit)
+                .filter(e => e === root || !scrolls(e.parentElement))
+                .map(e => `${e.tagName}.${e.className}: ${e.getBoundingClientRect().right} > ${limit}`)
+                .concat(document.documentElement.scrollWidth > window.innerWidth ? ["the page"] : []);
+        }""",
+        part,
+    )
+    return found
 
 
 def accessibility(page: Page, part: str) -> str:

@@ -94,6 +94,13 @@ def running_lab(notebook: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
+def running(kind: str, notebook: Path) -> Iterator[tuple[str, int]]:
+    """Serve a notebook with ``"voila"`` or ``"lab"``; give its address and process id."""
+    with (running_voila if kind == "voila" else running_lab)(notebook) as server:
+        yield server
+
+
+@contextmanager
 def _running(command: list[str], folder: Path, port: int, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     log = folder / "server.log"
     with log.open("w") as file:

@@ -401,7 +401,7 @@ def test_csv_keeps_commas_quotes_and_letters_of_names(page: Page, batch: Batch) 
     content, (data,) = page.heard[-1]
     assert content["name"].startswith("lesionviz-batch-")
     assert content["name"].endswith(".csv")
-    (row,) = csv.DictReader(io.StringIO(data.decode()))
+    (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
     assert row["file"] == name
 
 

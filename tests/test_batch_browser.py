@@ -1,4 +1,4 @@
-"""The batch in the real Voila and Chromium, offline: a mixed folder from drop to CSV, on a desk and on a phone."""
+"""The batch in the real Voila and JupyterLab, offline: a mixed folder from drop to CSV, on a desk and on a phone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import PATIENCE, offline_page
+from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, theme
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from servers import running_voila, write_notebook
+from servers import running, write_notebook
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
@@ -56,16 +56,18 @@ def model(small_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
     return path
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+@pytest.fixture(scope="module", params=["voila", "lab"])
+def page(
+    request: pytest.FixtureRequest, browser: Browser, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
     """One page for all tests, which clear what the one before has left."""
     code = f"MODEL = {str(model)!r}\n{CELL}"
     notebook = write_notebook(tmp_path_factory.mktemp("served") / "page.ipynb", code)
     with (
-        running_voila(notebook) as (address, _),
+        running(request.param, notebook) as (address, _),
         offline_page(browser, address, viewport={"width": 1280, "height": 1000}) as page,
     ):
-        page.goto(address)
+        go(page, request.param, address)
         expect(page.get_by_text("No files yet.")).to_be_visible()
         yield page
 
@@ -117,7 +119,7 @@ def test_a_mixed_folder_from_choice_to_table_filter_open_and_csv(
     page = fresh
     choose_folder(page, mixed)
     expect(page.get_by_text("6 files", exact=True)).to_be_visible()
-    expect(page.get_by_role("progressbar")).to_be_hidden()
+    expect(page.get_by_role("progressbar", name="Files looked at")).to_be_hidden()
     assert names(page) == [
         f"clinic/{n}" for n in ("a <b>.jpg", "cut.jpg", "dark.png", "left/b.png", "notes.txt", "scan.tif")
     ]
@@ -165,7 +167,7 @@ def test_a_mixed_folder_from_choice_to_table_filter_open_and_csv(
         page.get_by_role("button", name="Save as CSV").click()
     path = tmp_path / "table.csv"
     saving.value.save_as(path)
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         lines = {line["file"]: line for line in csv.DictReader(file)}
     assert lines["clinic/dark.png"]["diagnosis"] == ""
     assert lines["clinic/dark.png"]["refused_because"] == "the picture is too dark"
@@ -213,7 +215,7 @@ def test_dropped_files_show_progress_and_cancelling_keeps_what_is_done(fresh: Pa
     ).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("were not looked at and are not in the table.")).to_be_visible()
-    expect(page.get_by_role("progressbar")).to_be_hidden()
+    expect(page.get_by_role("progressbar", name="Files looked at")).to_be_hidden()
     head(page, "No.")
     done = len(names(page))
     assert 3 <= done < 120
@@ -223,12 +225,24 @@ def test_dropped_files_show_progress_and_cancelling_keeps_what_is_done(fresh: Pa
 
 def test_a_narrow_phone_scrolls_the_table_and_not_the_page(fresh: Page, mixed: Path) -> None:
     page = fresh
-    page.set_viewport_size({"width": 390, "height": 844})
     choose_folder(page, mixed)
     expect(page.get_by_text("6 files", exact=True)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    region = page.get_by_role("region", name="Table of answers")
-    region.focus()
-    region.press("ArrowRight")
-    page.wait_for_function("document.querySelector('.lv-batch-region').scrollLeft > 0")
-    page.set_viewport_size({"width": 1280, "height": 1000})
+    with phone(page):
+        assert sideways(page, ".lv-batch") == []
+        region = page.get_by_role("region", name="Table of answers")
+        region.focus()
+        region.press("ArrowRight")
+        page.wait_for_function("document.querySelector('.lv-batch-region').scrollLeft > 0")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_with_and_without_rows(fresh: Page, mixed: Path, dark: bool) -> None:
+    page = fresh
+    theme(page, dark)
+    assert accessibility(page, ".lv-batch") == ""
+    choose_folder(page, mixed)
+    expect(page.get_by_text("6 files", exact=True)).to_be_visible()
+    page.get_by_label("Show the forced answers").check()
+    assert accessibility(page, ".lv-batch") == ""
+    page.get_by_label("Show the forced answers").uncheck()
+    theme(page, False)

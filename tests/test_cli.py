@@ -3,17 +3,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import lesionviz
 from lesionviz.cli import main
 from lesionviz.training.loop import BEST
 
 
 def test_train_then_evaluate_writes_model_and_figures(
-    drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lesionviz, "evaluate", partial(lesionviz.evaluate, draws=20))
     run, figures = tmp_path / "run", tmp_path / "figures"
     small = ["--size", "64", "--epochs", "1", "--batch-size", "16", "--cpu", "--half"]
     assert main(["train", "--data", str(drawn_folder), "--out", str(run), "--init", "scratch", *small]) == 0

@@ -1,13 +1,13 @@
-"""``Compare`` in the real Voila and Chromium, offline: every comparison, one pointer, one scale, keys, phones, axe."""
+"""``Compare`` in the real Voila and JupyterLab, offline: every comparison, one pointer, one scale, keys, phones, axe."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from pages import PATIENCE, accessibility, offline_page
-from playwright.sync_api import Browser, Page, expect
-from servers import running_voila, write_notebook
+from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, theme
+from playwright.sync_api import Browser, Dialog, Page, expect
+from servers import running, write_notebook
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
@@ -26,24 +26,31 @@ compare
 """
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    notebook = write_notebook(tmp_path_factory.mktemp("compare") / "compare.ipynb", CODE)
-    with running_voila(notebook) as (address, _):
-        yield address
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, address: str) -> Iterator[Page]:
+@pytest.fixture(scope="module", params=["voila", "lab"])
+def page(
+    request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
     """One page for all tests of this file: they leave the comparison at the classes."""
+    notebook = write_notebook(tmp_path_factory.mktemp("compare") / "compare.ipynb", CODE)
     dialogs: list[str] = []
-    with offline_page(browser, address, viewport={"width": 1280, "height": 1000}) as page:
+
+    def hear(dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":  # JupyterLab has not saved the notebook yet
+            dialog.accept()
+            return
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    with (
+        running(request.param, notebook) as (address, _),
+        offline_page(browser, address, viewport={"width": 1280, "height": 1000}) as page,
+    ):
         page.add_init_script(
             "window.messages = 0; const send = WebSocket.prototype.send;"
             "WebSocket.prototype.send = function (data) { window.messages += 1; return send.call(this, data); };"
         )
-        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-        page.goto(address)
+        page.on("dialog", hear)
+        go(page, request.param, address)
         expect(page.locator(".lv-tile:visible")).to_have_count(4)
         yield page
     assert dialogs == []
@@ -168,23 +175,16 @@ def test_a_contrast_shows_both_its_sides_until_the_person_chooses(page: Page) ->
 
 
 def test_a_phone_shows_every_comparison_without_sideways_scrolling(page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    for what in ("Layers", "Why not another", "Two pictures", "Classes"):
-        compare(page, what)
-        edges = page.eval_on_selector_all(
-            ".lv-compare *", "all => Math.max(...all.map((one) => one.getBoundingClientRect().right))"
-        )
-        assert edges <= 390
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    with phone(page):
+        for what in ("Layers", "Why not another", "Two pictures", "Classes"):
+            compare(page, what)
+            assert sideways(page, ".lv-compare") == []
 
 
-@pytest.mark.parametrize("light", ["true", "false"])
-def test_axe_finds_nothing_in_any_comparison(page: Page, light: str) -> None:
-    page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", light)
-    if light == "false":  # Voila serves its dark theme on another address; these are the two colours that it sets
-        page.add_style_tag(
-            content="body { --jp-layout-color1: #111; --jp-ui-font-color1: #fff; background: #111 !important; }"
-        )
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_in_any_comparison(page: Page, dark: bool) -> None:
+    theme(page, dark)
     for what in ("Classes", "Layers", "Methods", "Why not another", "Two pictures"):
         compare(page, what)
         assert accessibility(page, ".lv-compare") == ""
+    theme(page, dark=False)

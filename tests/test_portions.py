@@ -58,7 +58,7 @@ def opened(
         return fetch(self, index)
 
     def measure(self: loop._Run, pictures: torch.Tensor) -> torch.Tensor:
-        if self.accelerator.unwrap_model(self.staged).training:
+        if not torch.is_inference_mode_enabled():  # which validation runs in
             sides.append((self.epoch + 1, pictures.shape[-1]))
         return batch(self, pictures)
 

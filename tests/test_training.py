@@ -62,7 +62,7 @@ def test_the_checkpoint_records_how_it_came_about(trained: TrainingResult) -> No
 def test_the_stored_figure_is_what_the_stored_model_reaches_on_validation(
     trained: TrainingResult, drawn_folder: Path
 ) -> None:
-    judged = evaluate(drawn_folder, trained.checkpoint, part="validation")
+    judged = evaluate(drawn_folder, trained.checkpoint, part="validation", draws=5)
     stored = Checkpoint.load(trained.checkpoint).metrics["validation"]
     assert judged.metrics.to_dict() == stored
     assert stored["balanced_accuracy"] == balanced_accuracy_score(
@@ -234,7 +234,7 @@ def test_the_originals_procedure_runs_and_is_judged_on_its_own_random_split(
     recipe = replace(Recipe.original(epochs=1), size=64, batch_size=16)
     result = train(drawn_folder, tmp_path, init="scratch", recipe=recipe, cpu=True)
     assert result.history["learning_rate"].tolist() == [1e-4]
-    judged = evaluate(drawn_folder, result.checkpoint)
+    judged = evaluate(drawn_folder, result.checkpoint, draws=5)
     assert judged.predictions["image"].tolist() == (
         result.split.rows(read_isic2019(drawn_folder), "test")["image"].tolist()
     )

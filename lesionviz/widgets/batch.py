@@ -424,7 +424,8 @@ class Batch(anywidget.AnyWidget):
 
     def _send_csv(self, forced: bool) -> None:
         name = f"lesionviz-batch-{datetime.now():%Y-%m-%d-%H%M}{'-with-forced-answers' if forced else ''}.csv"
-        self.send({"kind": "csv", "name": name}, [self.to_csv(forced).encode()])
+        # With the mark at its beginning, spreadsheets read the letters of all alphabets.
+        self.send({"kind": "csv", "name": name}, [self.to_csv(forced).encode("utf-8-sig")])
 
 
 def _tasks(path: Path) -> list[_Task]:

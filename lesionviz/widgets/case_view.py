@@ -2,7 +2,7 @@
 
 The raw maps travel once; class, layer, scale, threshold, alpha, zoom and pointer are the browser's own business and
 send nothing. What a person chose is handed over when the focus leaves the view, so that the traits below tell it to the
-next cell of a notebook. Every trait may be set by whoever has the page's kernel id, and is checked like any input.
+next cell of a notebook.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
-from lesionviz.diagnoses import CODES, target_index
 from lesionviz.errors import LesionvizError
-from lesionviz.explanation.display import SEQUENTIAL
 from lesionviz.explanation.methods import METHODS
 from lesionviz.explanation.result import SCALES
 from lesionviz.imaging import ImageSource, open_image
-from lesionviz.network import LAYERS, check_layer
-from lesionviz.widgets.case import Bundle, all_maps, case_bundle, classes, colour_tables, last_layer_maps
+from lesionviz.widgets.case import Bundle, all_maps, case_bundle, last_layer_maps
 from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.map_widget import MapWidget
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier, Prediction
@@ -33,49 +30,30 @@ CHOICES = ("target", "against", "layer", "method", "scale", "colours", "blend", 
 """The traits that a person sets in the browser."""
 
 
-class CaseView(anywidget.AnyWidget):
+class CaseView(MapWidget):
     """The pictures of one case, with controls.
 
     Args:
         classifier: what to ask; with it and an image the view stands alone.
         image: a path, bytes, PIL image or uint8 array (H, W, 3).
 
+    Besides what :class:`MapWidget` has:
+
     Attributes:
-        target: code of the class whose evidence is shown; empty follows the model's answer.
-        against: code of a class held against it, or empty.
-        layer: the block whose map is shown.
-        method: how maps are made.
         scale: what the brightest colour stands for; see :meth:`lesionviz.explanation.Explanation.heatmap`.
-        colours: the colour map of positive evidence.
         blend: whether the overlay's heatmap is stronger where more evidence is.
-        alpha: share of the heatmap in the overlay, 0 to 1.
-        threshold: evidence below this share of the scale is not drawn, 0 to 1.
     """
 
-    _esm = script("dom", "maps", "stage", "case_view", "case_view_widget")
+    _esm = script("dom", "maps", "stage", "controls", "case_view", "case_view_widget")
     _css = style("base", "stage", "case_view")
 
-    _size = 224  # of the input, once there is a case; only for the words of an error
-    case = traitlets.Dict(help="see widgets/case.py; empty when there is no case").tag(sync=True)
-    maps = traitlets.Dict(help="packed maps by method").tag(sync=True)
-    classes: traitlets.List[dict[str, str]] = traitlets.List(help="code, name and colour of each class").tag(
-        sync=True
-    )
-    tables = traitlets.Dict(help="256 RGB colours of each colour map").tag(sync=True)
-    target = traitlets.Unicode("").tag(sync=True)
-    against = traitlets.Unicode("").tag(sync=True)
-    layer = traitlets.Unicode(LAYERS[-1]).tag(sync=True)
-    method = traitlets.Enum(tuple(METHODS), next(iter(METHODS))).tag(sync=True)
     scale = traitlets.Enum(SCALES, SCALES[0]).tag(sync=True)
-    colours = traitlets.Enum(SEQUENTIAL, SEQUENTIAL[0]).tag(sync=True)
     blend = traitlets.Enum(BLENDS, BLENDS[0]).tag(sync=True)
-    alpha = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
-    threshold = traitlets.Float(0.0, min=0, max=1).tag(sync=True)
 
     def __init__(
         self, classifier: LesionClassifier | None = None, image: ImageSource | None = None, **traits: Any
     ) -> None:
-        super().__init__(classes=classes(), tables=dict(colour_tables()), **traits)
+        super().__init__(**traits)
         self.picture: LesionImage | None = None
         self.classifier = classifier
         self.on_method: Callable[[str], None] = self.compute
@@ -89,14 +67,6 @@ class CaseView(anywidget.AnyWidget):
             picture = open_image(image)
             self.show(picture, classifier.examine(picture), classifier)
             self.add_maps(all_maps(picture, classifier, self.method))
-
-    @traitlets.validate("target", "against")
-    def _valid_class(self, proposal: Any) -> str:
-        return CODES[target_index(proposal.value)] if proposal.value else ""
-
-    @traitlets.validate("layer")
-    def _valid_layer(self, proposal: Any) -> str:
-        return check_layer(proposal.value, self._size)
 
     def clear(self) -> None:
         """Take the case away."""
@@ -116,7 +86,7 @@ class CaseView(anywidget.AnyWidget):
     def put(self, picture: LesionImage, classifier: LesionClassifier, case: Bundle, maps: dict[str, Bundle]) -> None:
         """Show a case that was packed elsewhere, in one message."""
         self.picture, self.classifier = picture, classifier
-        self._size = case["size"]
+        self.input_size = case["size"]
         with self.hold_sync():
             self.case, self.maps = case, maps
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-import anywidget
 import traitlets
 
-from lesionviz.diagnoses import CODES, target_index
 from lesionviz.errors import LesionvizError
-from lesionviz.explanation.display import SEQUENTIAL
 from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import ImageSource, open_image
-from lesionviz.network import LAYERS, check_layer
+from lesionviz.network import LAYERS
 from lesionviz.widgets.background import Background, Job, sentence
-from lesionviz.widgets.case import Bundle, all_maps, case_bundle, classes, colour_tables
+from lesionviz.widgets.case import Bundle, all_maps, case_bundle
 from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.map_widget import MapWidget
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier
@@ -49,7 +47,7 @@ class _Place:
         self.picture, self.packed, self.jobs, self.asked = picture, packed, [], set()
 
 
-class Compare(anywidget.AnyWidget):
+class Compare(MapWidget):
     """Maps side by side on one scale.
 
     Args:
@@ -74,41 +72,22 @@ class Compare(anywidget.AnyWidget):
         maps, second_maps: their packed maps by method.
     """
 
-    _esm = script("dom", "maps", "stage", "compare_tiles", "compare", "compare_widget")
+    _esm = script("dom", "maps", "stage", "controls", "compare_tiles", "compare", "compare_widget")
     _css = style("base", "stage", "case_view", "compare")
 
-    case = traitlets.Dict().tag(sync=True)
-    maps = traitlets.Dict().tag(sync=True)
     second = traitlets.Dict().tag(sync=True)
     second_maps = traitlets.Dict().tag(sync=True)
-    classes: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
-    tables = traitlets.Dict().tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
     mode = traitlets.Enum(MODES, MODES[0]).tag(sync=True)
-    target = traitlets.Unicode("").tag(sync=True)
-    against = traitlets.Unicode("").tag(sync=True)
-    layer = traitlets.Unicode(LAYERS[-1]).tag(sync=True)
-    method = traitlets.Enum(tuple(METHODS), next(iter(METHODS))).tag(sync=True)
     scale = traitlets.Enum(SHARED_SCALES, SHARED_SCALES[0]).tag(sync=True)
     evidence = traitlets.Enum(EVIDENCE, EVIDENCE[0]).tag(sync=True)
-    colours = traitlets.Enum(SEQUENTIAL, SEQUENTIAL[0]).tag(sync=True)
     alpha = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
-    threshold = traitlets.Float(0.0, min=0, max=1).tag(sync=True)
 
     def __init__(self, classifier: LesionClassifier | Background | None = None, **traits: Any) -> None:
-        super().__init__(classes=classes(), tables=dict(colour_tables()), **traits)
+        super().__init__(**traits)
         self._background = classifier if isinstance(classifier, Background) else Background(classifier)
         self._first, self._second = _Place("case", "maps"), _Place("second", "second_maps")
-        self._input_size = 224  # until a picture says otherwise; only for the words of an error
         self.on_msg(self._on_message)
-
-    @traitlets.validate("target", "against")
-    def _valid_class(self, proposal: Any) -> str:
-        return CODES[target_index(proposal.value)] if proposal.value else ""
-
-    @traitlets.validate("layer")
-    def _valid_layer(self, proposal: Any) -> str:
-        return check_layer(proposal.value, self._input_size)
 
     def show(self, image: ImageSource) -> None:
         """Ask the classifier about a picture and compare its maps; a second picture goes.
@@ -181,7 +160,7 @@ class Compare(anywidget.AnyWidget):
 
     def _put(self, place: _Place, picture: LesionImage, case: Bundle, maps: dict[str, Bundle]) -> None:
         place.reset(picture, dict(maps))
-        self._input_size = case["size"]
+        self.input_size = case["size"]
         with self.hold_sync():
             self.message = ""
             self.set_trait(place.maps, dict(place.packed))

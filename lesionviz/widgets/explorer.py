@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from lesionviz.similarity import SimilarCase
 
 SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
-HINT = "Choose a dermoscopic image, or try one of the samples."
+HINT = "The model's answer, and where it found its evidence, will appear here."
 SIMILAR = 5
 SMALL = (260, 200)
 
@@ -123,6 +123,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._picker = ImagePicker(
             synthetic_samples(),
             on_start=self._upload_started,
+            on_hold=self._upload_held,
             on_file=self._upload_arrived,
             on_sample=self._sample_chosen,
             on_problem=self._refuse,
@@ -245,6 +246,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._clear()  # also when there was no image, but an error
         self._message.value = message_html(f"Receiving {name} …", "working")
 
+    def _upload_held(self, name: str) -> None:
+        self._upload_started(name)
+        self._message.value = message_html(f"{name} was not sent yet.", "hint")
+
     def _upload_arrived(self, arrived: Arrived, second: bool) -> None:
         """Examine an uploaded file in the background; a newer one makes this result unwanted."""
         if second:
@@ -257,9 +262,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         def work(classifier: LesionClassifier) -> _Examined:
             return _examine(classifier, open_image(arrived.data, arrived.name), self.method)
 
-        self._job = self._background.submit(
-            work, self._take, lambda error: self._refuse(sentence(error, arrived.name))
-        )
+        def failed(error: Exception) -> None:
+            self._refuse(sentence(error, arrived.name))
+            self._picker.label(arrived.id, "cannot be used", usable=False)
+
+        self._job = self._background.submit(work, self._take, failed)
 
     def _put_beside(self, arrived: Arrived) -> None:
         """Examine a file and compare it with the picture on view."""

@@ -58,7 +58,7 @@ def case_page(view: CaseView, prediction: Prediction, checkpoint: Checkpoint, wh
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in lines.items())
     # Inside a script element only "<" could end it early.
     content = json.dumps(traits, default=_base64).replace("<", "\\u003c")
-    code = script("dom", "maps", "stage", "case_view", "page")
+    code = script("dom", "maps", "stage", "controls", "case_view", "page")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(code)}">'

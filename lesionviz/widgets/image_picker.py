@@ -28,7 +28,8 @@ class ImagePicker(anywidget.AnyWidget):
 
     Args:
         samples: pictures to offer beside the upload.
-        on_start: called with a file's name when its upload starts, or when the browser holds it back.
+        on_start: called with a file's name when its upload starts.
+        on_hold: called with a file's name when the browser holds it back and asks the person.
         on_file: called when a file has arrived, with whether it is meant as the second picture of a comparison.
         on_sample: called with the picture when a sample is clicked.
         on_problem: called with a sentence when an upload cannot be taken.
@@ -45,20 +46,21 @@ class ImagePicker(anywidget.AnyWidget):
         self,
         samples: Sequence[LesionImage],
         on_start: Callable[[str], None],
+        on_hold: Callable[[str], None],
         on_file: Callable[[Arrived, bool], None],
         on_sample: Callable[[LesionImage], None],
         on_problem: Callable[[str], None],
     ) -> None:
         super().__init__(samples=[{"name": s.name, "thumbnail": jpeg(s.pixels, THUMBNAIL)} for s in samples])
         self._pictures = tuple(samples)
-        self._on_start, self._on_file = on_start, on_file
+        self._on_start, self._on_hold, self._on_file = on_start, on_hold, on_file
         self._on_sample, self._on_problem = on_sample, on_problem
         self._upload, self._second = Upload(), False
         self.on_msg(self._on_message)
 
-    def label(self, identity: int, words: str) -> None:
-        """Write a few words, such as the answer, under a picture of the filmstrip."""
-        self.send({"kind": "label", "id": identity, "words": words})
+    def label(self, identity: int, words: str, usable: bool = True) -> None:
+        """Write a few words, such as the answer, under a picture of the filmstrip; one may be of no use."""
+        self.send({"kind": "label", "id": identity, "words": words, "usable": usable})
 
     def _on_message(self, _widget: object, content: Any, buffers: list[memoryview]) -> None:
         """Sort what the browser sends: ``file``, ``piece``, ``held`` or ``sample``."""
@@ -77,7 +79,7 @@ class ImagePicker(anywidget.AnyWidget):
                         self._on_file(arrived, self._second)
                 case "held":
                     self._upload.begin(content | {"size": 1})  # whatever was arriving is no longer wanted
-                    self._on_start(self._upload.name)
+                    self._on_hold(self._upload.name)
                 case "sample":
                     number = content.get("number")
                     if type(number) is int and 0 <= number < len(self._pictures):

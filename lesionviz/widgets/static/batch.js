@@ -52,7 +52,7 @@ function renderBatch({ model, el }) {
   const chooseImages = button("Choose images", () => images.click(), { className: "lv-primary" });
   const zone = element(
     "div",
-    { className: "lv-batch-zone" },
+    { className: "lv-zone lv-batch-zone" },
     element("div", { className: "lv-row" }, chooseImages, button("Choose a folder", () => folder.click()), images, folder),
     element("p", { className: "lv-batch-hint", textContent: `or drop files or a folder here · JPEG, PNG, WebP, TIFF, BMP of up to ${megabytes(facts.max_bytes)} each, at most ${count(facts.max_files)}` }),
   );

@@ -6,10 +6,7 @@ const SHARED = ["target", "against", "layer", "method", "scale", "colours", "ble
 const HELP = "Keys: left and right change the class, up and down the layer, [ and ] alpha, + and − zoom, 0 shows the whole picture.";
 
 function renderCase({ model, el }) {
-  const classes = model.get("classes");
-  const tables = Object.fromEntries(
-    Object.entries(model.get("tables")).map(([name, bytes]) => [name, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)]),
-  );
+  const { classes, codes, nameOf, tables } = vocabulary(model);
   const state = Object.fromEntries(SHARED.map((name) => [name, model.get(name)]));
   const images = pictures();
   let bundle = {}; // the case
@@ -18,21 +15,14 @@ function renderCase({ model, el }) {
   let fieldOf = "";
   let asked = new Set(); // methods that the kernel was asked for
   let spoken = "";
-  const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? code;
-  const codes = classes.map((one) => one.code);
 
   // --- what is on view -------------------------------------------------------------------------------------------
-  const eye = camera(({ scale }) => {
-    zoomed.textContent = `${Math.round(scale * 100)}%`;
-    whole.disabled = scale === 1;
-  });
+  const { eye, node: zoom } = zoomTools();
   const onPoint = (at) => {
     pointed = at;
     readOut();
   };
   let pointed = null;
-  const zoomed = element("output", { className: "lv-zoom-value", textContent: "100%" });
-  const whole = button("Whole picture", () => eye.reset(), { disabled: true });
   const original = makeStage(eye, { label: "Picture", onPoint });
   const heatmap = makeStage(eye, { label: "Heatmap", onPoint });
   const overlay = makeStage(eye, { label: "Overlay", onPoint });
@@ -61,51 +51,20 @@ function renderCase({ model, el }) {
   figures.setAttribute("aria-label", `Pictures of the case. ${HELP}`);
 
   // --- controls --------------------------------------------------------------------------------------------------
-  function choose(changes) {
+  const handing = handOver({ el, model, state, names: SHARED });
+  function turn(changes, draw) {
     Object.assign(state, changes);
-    changed = true;
-    show();
+    handing.touch();
+    draw();
   }
-  let changed = false;
+  const choose = (changes) => turn(changes, show);
+  const repaint = oncePerFrame(() => {
+    const found = current();
+    if (found) paintAll(found);
+  });
+  const { layers, layerWords, layer, method, alpha, threshold, colours } = mapControls({ state, grid: () => bundle.grid, choose, turn, blend, repaint });
   const target = segments({ name: "Explain", value: state.target, options: targetOptions(), onChange: (value) => choose({ target: value, against: value === state.against ? "" : state.against }) });
   const against = dropdown({ name: "and not", value: state.against, options: [], onChange: (value) => choose({ against: value }) });
-  const layer = slider({
-    name: "Layer",
-    min: 0,
-    max: 8,
-    step: 1,
-    value: 8,
-    className: "lv-layer",
-    words: (index) => layerWords(layers()[index]),
-    onInput: (index) => choose({ layer: layers()[index] }),
-  });
-  const method = dropdown({ name: "Method", value: state.method, options: [], onChange: (value) => choose({ method: value }) });
-  const alpha = slider({
-    name: "Alpha",
-    min: 0,
-    max: 1,
-    step: 0.01,
-    value: state.alpha,
-    words: percent,
-    onInput: (value) => {
-      state.alpha = value;
-      changed = true;
-      blend();
-    },
-  });
-  const threshold = slider({
-    name: "Threshold",
-    min: 0,
-    max: 1,
-    step: 0.01,
-    value: state.threshold,
-    words: (value) => (value ? `hides below ${percent(value)}` : "off"),
-    onInput: (value) => {
-      state.threshold = value;
-      changed = true;
-      repaint();
-    },
-  });
   const scale = dropdown({
     name: "Scale",
     value: state.scale,
@@ -115,12 +74,6 @@ function renderCase({ model, el }) {
       { value: "signed", label: "for and against" },
     ],
     onChange: (value) => choose({ scale: value }),
-  });
-  const colours = dropdown({
-    name: "Colours",
-    value: state.colours,
-    options: ["viridis", "inferno", "jet"].map((value) => ({ value, label: value === "jet" ? "jet (misleads: not even)" : value })),
-    onChange: (value) => choose({ colours: value }),
   });
   const blendChoice = dropdown({
     name: "Blend",
@@ -155,22 +108,10 @@ function renderCase({ model, el }) {
     },
   });
   swipe.node.hidden = true;
-  const zoom = element(
-    "div",
-    { className: "lv-zoom", role: "group", ariaLabel: "Zoom" },
-    button("−", () => eye.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
-    zoomed,
-    button("+", () => eye.zoom(1.5), { ariaLabel: "Zoom in" }),
-    whole,
-  );
   const save = button("Save as PNG", savePicture, { className: "lv-save" });
 
   // --- legend, words ---------------------------------------------------------------------------------------------
-  const ramp = element("canvas", { className: "lv-ramp", width: 256, height: 1 });
-  ramp.setAttribute("aria-hidden", "true");
-  const least = element("span");
-  const most = element("span");
-  const legend = element("div", { className: "lv-legend" }, least, ramp, most);
+  const legend = legendBar();
   const finding = element("p", { className: "lv-finding" });
   const pointer = element("p", { className: "lv-reading" });
   const live = element("p", { className: "lv-unseen", role: "status" });
@@ -183,7 +124,7 @@ function renderCase({ model, el }) {
     element("div", { className: "lv-row" }, target.node, against.node, layer.node),
     figures,
     swipe.node,
-    element("div", { className: "lv-under" }, seen, element("div", { className: "lv-words" }, legend, pointer), element("div", { className: "lv-blend" }, alpha.node, threshold.node)),
+    element("div", { className: "lv-under" }, seen, element("div", { className: "lv-words" }, legend.node, pointer), element("div", { className: "lv-blend" }, alpha.node, threshold.node)),
     finding,
     waiting,
     element("div", { className: "lv-row lv-tools" }, layout.node, zoom, save),
@@ -206,19 +147,12 @@ function renderCase({ model, el }) {
   function againstOptions() {
     const linear = bundle.methods?.find((one) => one.key === state.method)?.linear;
     return [
-      { value: "", label: "nothing: its own evidence" },
+      { value: "", label: "no other class" },
       ...codes.filter((code) => code !== explained()).map((code) => ({ value: code, label: nameOf(code), disabled: !linear })),
     ];
   }
   function explained() {
     return state.target || bundle.predicted;
-  }
-  function layers() {
-    return Object.keys(bundle.grid ?? {});
-  }
-  function layerWords(name) {
-    const cells = bundle.grid?.[name];
-    return cells ? `${name}, ${cells} × ${cells} cells` : "";
   }
   function subject() {
     return state.against ? `${nameOf(explained())} and not ${nameOf(state.against)}` : nameOf(explained());
@@ -272,10 +206,6 @@ function renderCase({ model, el }) {
     }
     readOut();
   }
-  const repaint = oncePerFrame(() => {
-    const found = current();
-    if (found) paintAll(found);
-  });
   function paintAll({ map, peak }) {
     const range = scaleOf(map, state.scale, peak);
     const table = tables[range.signed ? "signed" : state.colours];
@@ -292,14 +222,11 @@ function renderCase({ model, el }) {
     overlay.canvas.style.visibility = state.alpha > 0 ? "" : "hidden"; // then the picture is painted as if there were none
   }
   function paintLegend(range, table) {
-    const context = ramp.getContext("2d");
-    const image = context.createImageData(256, 1);
-    new Uint32Array(image.data.buffer).set(palette(table, { signed: range.signed, threshold: state.threshold, fade: false }));
-    context.putImageData(image, 0, 0);
+    legend.paint(table, { signed: range.signed, threshold: state.threshold });
     const whose = { "per map": "most in this map", "shared across classes": "most of the four classes", signed: "for" }[state.scale];
-    least.textContent = range.signed ? `against −${units(range.most)}` : "no evidence";
-    most.textContent = `${range.signed ? "for +" : ""}${units(range.most)}${range.signed ? "" : `, ${whose}`}`;
-    most.title = "In units of the logit";
+    legend.least.textContent = range.signed ? `against −${units(range.most)}` : "no evidence";
+    legend.most.textContent = `${range.signed ? "for +" : ""}${units(range.most)}${range.signed ? "" : `, ${whose}`}`;
+    legend.most.title = "In units of the logit";
   }
   function describe(map) {
     const words = state.against ? contrastWords(map) : map.words;
@@ -380,21 +307,7 @@ function renderCase({ model, el }) {
   }
 
   // --- keys, focus, saving ---------------------------------------------------------------------------------------
-  function step(list, value, by) {
-    return list[Math.min(list.length - 1, Math.max(0, list.indexOf(value) + by))];
-  }
-  const keys = {
-    ArrowRight: () => choose({ target: step(codes, explained(), 1) }),
-    ArrowLeft: () => choose({ target: step(codes, explained(), -1) }),
-    ArrowUp: () => choose({ layer: step(layers(), state.layer, 1) }),
-    ArrowDown: () => choose({ layer: step(layers(), state.layer, -1) }),
-    "]": () => choose({ alpha: Math.min(1, Math.round(state.alpha * 20 + 1) / 20) }),
-    "[": () => choose({ alpha: Math.max(0, Math.round(state.alpha * 20 - 1) / 20) }),
-    "+": () => eye.zoom(1.5),
-    "=": () => eye.zoom(1.5),
-    "-": () => eye.zoom(1 / 1.5),
-    0: () => eye.reset(),
-  };
+  const keys = mapKeys({ state, codes, explained, layers, choose, eye });
   figures.addEventListener("keydown", (event) => {
     if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey || !bundle.box) return;
     event.preventDefault();
@@ -407,22 +320,6 @@ function renderCase({ model, el }) {
     swipe.set((event.clientX - rectangle.left) / rectangle.width);
     divide();
   });
-  function handOver() {
-    if (!changed) return;
-    changed = false;
-    for (const name of SHARED) model.set(name, state[name]);
-    model.save_changes();
-  }
-  // A click on bare ground takes the focus to nowhere: nobody has left yet.
-  const onLeave = (event) => {
-    if (event.relatedTarget && !el.contains(event.relatedTarget)) handOver();
-  };
-  const onPress = (event) => {
-    if (!el.contains(event.target)) handOver();
-  };
-  el.addEventListener("focusout", onLeave);
-  document.addEventListener("pointerdown", onPress, true);
-  document.addEventListener("visibilitychange", handOver);
   function savePicture() {
     const found = current();
     if (!found) return;
@@ -433,7 +330,7 @@ function renderCase({ model, el }) {
     const letters = Math.max(12, Math.round(w / 34));
     const lines = [
       `${bundle.source}. The model answers ${nameOf(bundle.predicted)}${bundle.refused ? " (not valid)" : ""}.`,
-      `${captions[1].textContent}; ${least.textContent} to ${most.textContent} (logit).`,
+      `${captions[1].textContent}; ${legend.least.textContent} to ${legend.most.textContent} (logit).`,
       found.map.words,
       "lesionviz, for research and teaching. Not a diagnosis.",
     ].filter(Boolean);
@@ -488,9 +385,7 @@ function renderCase({ model, el }) {
   takeMaps();
   return () => {
     for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
-    el.removeEventListener("focusout", onLeave);
-    document.removeEventListener("pointerdown", onPress, true);
-    document.removeEventListener("visibilitychange", handOver);
+    handing.release();
     images.release();
   };
 }

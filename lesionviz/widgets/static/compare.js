@@ -13,12 +13,7 @@ const MODES = [
 ];
 
 function renderCompare({ model, el }) {
-  const classes = model.get("classes");
-  const tables = Object.fromEntries(
-    Object.entries(model.get("tables")).map(([name, bytes]) => [name, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)]),
-  );
-  const codes = classes.map(({ code }) => code);
-  const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? code;
+  const { classes, codes, nameOf, tables } = vocabulary(model);
   const state = Object.fromEntries(COMPARED.map((name) => [name, model.get(name)]));
   const images = pictures();
   const photos = [new Image(), new Image()]; // hold the pictures' addresses for all tiles
@@ -28,12 +23,9 @@ function renderCompare({ model, el }) {
   let tiles = [];
   let ranges = [];
   let pointed = null;
-  let changed = false;
   let spoken = "";
 
   // --- reading the state -----------------------------------------------------------------------------------------
-  const layers = () => Object.keys(bundles[0].grid ?? {});
-  const layerWords = (name) => (bundles[0].grid?.[name] ? `${name}, ${bundles[0].grid[name]} × ${bundles[0].grid[name]} cells` : "");
   const explained = () => state.target || bundles[0].predicted;
   const other = () => (state.against && state.against !== explained() ? state.against : explained() === "NV" ? "MEL" : "NV");
   const linear = (key) => bundles[0].methods.find((one) => one.key === key)?.linear;
@@ -41,11 +33,16 @@ function renderCompare({ model, el }) {
   const signed = () => (state.evidence ? state.evidence === "for and against" : signedByItself(state.mode));
 
   // --- controls --------------------------------------------------------------------------------------------------
-  function choose(changes) {
+  const { eye, node: zoom } = zoomTools();
+  const handing = handOver({ el, model, state, names: COMPARED });
+  function turn(changes, draw) {
     Object.assign(state, changes);
-    changed = true;
-    show();
+    handing.touch();
+    draw();
   }
+  const choose = (changes) => turn(changes, show);
+  const repaint = oncePerFrame(paintAll);
+  const { layers, layerWords, layer, method, alpha, threshold, colours } = mapControls({ state, grid: () => bundles[0].grid, choose, turn, blend, repaint });
   const mode = segments({
     name: "Compare",
     value: state.mode,
@@ -55,43 +52,6 @@ function renderCompare({ model, el }) {
   });
   const target = segments({ name: "Class", value: state.target, options: [], onChange: (value) => choose({ target: value }) });
   const against = dropdown({ name: "and not", value: state.against, options: [], onChange: (value) => choose({ against: value }) });
-  const layer = slider({
-    name: "Layer",
-    min: 0,
-    max: 8,
-    step: 1,
-    value: 8,
-    className: "lv-layer",
-    words: (index) => layerWords(layers()[index]),
-    onInput: (index) => choose({ layer: layers()[index] }),
-  });
-  const method = dropdown({ name: "Method", value: state.method, options: [], onChange: (value) => choose({ method: value }) });
-  const alpha = slider({
-    name: "Alpha",
-    min: 0,
-    max: 1,
-    step: 0.01,
-    value: state.alpha,
-    words: percent,
-    onInput: (value) => {
-      state.alpha = value;
-      changed = true;
-      blend();
-    },
-  });
-  const threshold = slider({
-    name: "Threshold",
-    min: 0,
-    max: 1,
-    step: 0.01,
-    value: state.threshold,
-    words: (value) => (value ? `hides below ${percent(value)}` : "off"),
-    onInput: (value) => {
-      state.threshold = value;
-      changed = true;
-      repaint();
-    },
-  });
   const scale = dropdown({
     name: "Scale",
     value: "shared",
@@ -110,26 +70,6 @@ function renderCompare({ model, el }) {
     ],
     onChange: (value) => choose({ evidence: value }),
   });
-  const colours = dropdown({
-    name: "Colours",
-    value: state.colours,
-    options: ["viridis", "inferno", "jet"].map((value) => ({ value, label: value === "jet" ? "jet (misleads: not even)" : value })),
-    onChange: (value) => choose({ colours: value }),
-  });
-  const zoomed = element("output", { className: "lv-zoom-value", textContent: "100%" });
-  const whole = button("Whole picture", () => eye.reset(), { disabled: true });
-  const eye = camera(({ scale: times }) => {
-    zoomed.textContent = `${Math.round(times * 100)}%`;
-    whole.disabled = times === 1;
-  });
-  const zoom = element(
-    "div",
-    { className: "lv-zoom", role: "group", ariaLabel: "Zoom" },
-    button("−", () => eye.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
-    zoomed,
-    button("+", () => eye.zoom(1.5), { ariaLabel: "Zoom in" }),
-    whole,
-  );
 
   // --- page ------------------------------------------------------------------------------------------------------
   const what = element("strong");
@@ -138,10 +78,7 @@ function renderCompare({ model, el }) {
   const grid = element("div", { className: "lv-tiles", tabIndex: 0 });
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", `Maps side by side. ${COMPARE_HELP}`);
-  const ramp = element("canvas", { className: "lv-ramp", width: 256, height: 1 });
-  ramp.setAttribute("aria-hidden", "true");
-  const least = element("span");
-  const most = element("span");
+  const legend = legendBar();
   const meaning = element("p", { className: "lv-meaning" });
   const waiting = element("p", { className: "lv-waiting" });
   const live = element("p", { className: "lv-unseen", role: "status" });
@@ -152,7 +89,7 @@ function renderCompare({ model, el }) {
     mode.node,
     element("div", { className: "lv-row" }, target.node, against.node, layer.node, method.node),
     heading,
-    element("div", { className: "lv-legend-line" }, element("div", { className: "lv-legend" }, least, ramp, most), meaning),
+    element("div", { className: "lv-legend-line" }, legend.node, meaning),
     waiting,
     grid,
     element("div", { className: "lv-row" }, alpha.node, threshold.node),
@@ -188,12 +125,12 @@ function renderCompare({ model, el }) {
     askForMissing();
     tiles.forEach((tile, index) => place(tileAt(index), tile));
     pool.forEach(({ node }, index) => (node.hidden = index >= tiles.length));
-    grid.style.setProperty("--lv-most", { "by class": 4, "by layer": 5, "by method": 4, "why one and not another": 3 }[state.mode] ?? 2);
+    grid.style.setProperty("--lv-most", { "by class": 4, "by layer": 3, "by method": 4, "why one and not another": 3 }[state.mode] ?? 2);
     grid.classList.toggle("lv-tiles-contrast", contrast);
     what.textContent = sentenceCase(subjectWords());
     answers.textContent = answerWords();
     waiting.textContent = alone
-      ? "There is no second picture yet. Choose one; in a notebook: compare.add(\"lesion.jpg\")."
+      ? "There is no second picture yet. In the Explorer, choose several pictures and press Compare under one; in a notebook: compare.add(\"lesion.jpg\")."
       : tiles.some(({ map }) => !map) ? "Maps are being computed …" : "";
     paintAll();
     announce();
@@ -243,7 +180,6 @@ function renderCompare({ model, el }) {
     slot.field = upsample(tile.map, width, height);
     slot.fieldOf = key;
   }
-  const repaint = oncePerFrame(paintAll);
   function paintAll() {
     const perArea = state.mode === "by layer" && shared();
     ranges = comparisonRanges(tiles, { shared: shared(), signed: signed(), perArea });
@@ -260,18 +196,15 @@ function renderCompare({ model, el }) {
     readOut();
   }
   function paintLegend(table, perArea) {
-    const context = ramp.getContext("2d");
-    const image = context.createImageData(256, 1);
-    new Uint32Array(image.data.buffer).set(palette(table, { signed: signed(), threshold: state.threshold, fade: false }));
-    context.putImageData(image, 0, 0);
+    legend.paint(table, { signed: signed(), threshold: state.threshold });
     const end = ranges.find((one) => one)?.most ?? 0;
     const unit = perArea ? "logit per picture area" : "logit in a cell";
     if (shared()) {
-      least.textContent = signed() ? `against −${units(end)}` : "no evidence";
-      most.textContent = `${signed() ? "for +" : ""}${units(end)} (${unit})`;
+      legend.least.textContent = signed() ? `against −${units(end)}` : "no evidence";
+      legend.most.textContent = `${signed() ? "for +" : ""}${units(end)} (${unit})`;
     } else {
-      least.textContent = signed() ? "most against" : "no evidence";
-      most.textContent = signed() ? "most for, in each tile" : "most in each tile";
+      legend.least.textContent = signed() ? "most against" : "no evidence";
+      legend.most.textContent = signed() ? "most for, in each tile" : "most in each tile";
     }
     meaning.textContent = scaleWords(state.mode, shared());
   }
@@ -329,18 +262,8 @@ function renderCompare({ model, el }) {
   }
 
   // --- keys, focus -----------------------------------------------------------------------------------------------
-  const step = (list, value, by) => list[Math.min(list.length - 1, Math.max(0, list.indexOf(value) + by))];
   const keys = {
-    ArrowRight: () => choose({ target: step(codes, explained(), 1) }),
-    ArrowLeft: () => choose({ target: step(codes, explained(), -1) }),
-    ArrowUp: () => choose({ layer: step(layers(), state.layer, 1) }),
-    ArrowDown: () => choose({ layer: step(layers(), state.layer, -1) }),
-    "]": () => choose({ alpha: Math.min(1, Math.round(state.alpha * 20 + 1) / 20) }),
-    "[": () => choose({ alpha: Math.max(0, Math.round(state.alpha * 20 - 1) / 20) }),
-    "+": () => eye.zoom(1.5),
-    "=": () => eye.zoom(1.5),
-    "-": () => eye.zoom(1 / 1.5),
-    0: () => eye.reset(),
+    ...mapKeys({ state, codes, explained, layers, choose, eye }),
     Escape: () => ((pointed = null), readOut()),
   };
   const shifted = {
@@ -356,16 +279,6 @@ function renderCompare({ model, el }) {
     event.stopPropagation();
     act();
   });
-  function handOver() {
-    if (!changed) return;
-    changed = false;
-    for (const name of COMPARED) model.set(name, state[name]);
-    model.save_changes();
-  }
-  const onLeave = (event) => {
-    if (!el.contains(event.relatedTarget)) handOver();
-  };
-  el.addEventListener("focusout", onLeave);
 
   // --- pictures and maps arrive ----------------------------------------------------------------------------------
   const takePicture = (index, trait, mapTrait) => () => {
@@ -379,7 +292,7 @@ function renderCompare({ model, el }) {
     }
     // Radio buttons are made anew only here: while a person moves along them they must stay.
     const answer = { value: "", label: `Answer: ${bundles[0].predicted}`, title: "What the model answers for the first picture" };
-    mode.fill(MODES.map((option) => ({ ...option, disabled: option.value === "two pictures" && !bundles[1].box })));
+    mode.fill(MODES);
     target.fill([answer, ...classes.map(({ code, name }) => ({ value: code, label: code, title: name }))]);
     shown.hidden = !bundles[0].box;
     takeMaps(index, trait, mapTrait)();
@@ -414,7 +327,7 @@ function renderCompare({ model, el }) {
   takePicture(0, "case", "maps")();
   return () => {
     for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
-    el.removeEventListener("focusout", onLeave);
+    handing.release();
     images.release();
   };
 }

@@ -3,10 +3,11 @@
 // {kind: "label", id, words}.
 
 function render({ model, el }) {
-  const films = []; // {id, file, url, node, words}
+  const films = []; // {id, file, url, broken, node, open, compare, say}
   let latest = 0; // a newer file makes an older upload stop
   let numbers = 0;
   let current = -1;
+  let sampled = false;
   const limit = () => model.get("max_bytes");
 
   // --- sending ---------------------------------------------------------------------------------------------------
@@ -14,6 +15,7 @@ function render({ model, el }) {
     current = film.id;
     mark();
     const mine = ++latest;
+    strip.scrollTo({ left: film.node.offsetLeft - strip.offsetLeft - 40 });
     question.hidden = true;
     if (film.file.size > limit()) {
       hold(film);
@@ -31,11 +33,11 @@ function render({ model, el }) {
   function hold(film) {
     model.send({ kind: "held", id: film.id, name: film.file.name });
     const words = element("p", {
-      textContent: `${film.file.name} has ${megabytes(film.file.size)}; at most ${megabytes(limit())} are sent. The model looks at a far smaller picture anyway.`,
+      textContent: `${film.file.name} is ${megabytes(film.file.size)}; the limit is ${megabytes(limit())}. A smaller copy is enough: the model reduces every picture.`,
     });
     question.setAttribute("aria-label", "This file is too large to send");
     const reduce = button(
-      `Send it reduced to ${model.get("longest")} pixels`,
+      "Send a smaller copy",
       async () => {
         reduce.disabled = true;
         reduce.textContent = "Reducing it …";
@@ -48,11 +50,11 @@ function render({ model, el }) {
           reduce.remove();
         }
       },
-      { className: "lv-primary" },
+      { className: "lv-primary", title: `Reduced to ${model.get("longest")} pixels along its longer side` },
     );
     question.replaceChildren(
       words,
-      element("div", { className: "lv-row" }, reduce, button("Choose another", () => input.click()), button("Leave it", () => remove(film))),
+      element("div", { className: "lv-row" }, reduce, button("Choose another", () => input.click()), button("Do not send", () => remove(film))),
     );
     question.hidden = false;
     reduce.focus();
@@ -68,9 +70,10 @@ function render({ model, el }) {
     if (added.length) show(added[0]);
   }
   function add(file) {
-    const film = { id: ++numbers, file, url: URL.createObjectURL(file), words: "" };
+    const film = { id: ++numbers, file, url: URL.createObjectURL(file), broken: false };
     const image = element("img", { src: film.url, alt: "" });
-    image.addEventListener("error", () => image.classList.add("lv-film-blank")); // TIFF: browsers do not draw it
+    // TIFF: browsers do not draw it
+    image.addEventListener("error", () => image.replaceWith(element("span", { className: "lv-film-blank", textContent: "no preview" })));
     const words = element("span", { className: "lv-film-words" });
     const open = button("", () => show(film), { className: "lv-film-open" });
     open.replaceChildren(image, element("span", { className: "lv-film-name", textContent: file.name, title: file.name }), words);
@@ -93,15 +96,21 @@ function render({ model, el }) {
   }
   function mark() {
     strip.hidden = films.length < 2;
+    el.classList.toggle("lv-small", sampled || films.length > 0); // room for what is on view
     for (const film of films) {
       const here = film.id === current;
       if (here) film.open.setAttribute("aria-current", "true");
       else film.open.removeAttribute("aria-current");
-      film.compare.hidden = here || current < 0;
+      film.compare.hidden = current < 0 || film.broken;
+      film.compare.style.visibility = here ? "hidden" : "";
     }
   }
   const onLabel = (content) => {
-    if (content?.kind === "label") films.find((film) => film.id === content.id)?.say(content.words);
+    const film = content?.kind === "label" && films.find(({ id }) => id === content.id);
+    if (!film) return;
+    film.say(content.words);
+    film.broken = content.usable === false;
+    mark();
   };
 
   // --- the drop zone ---------------------------------------------------------------------------------------------
@@ -113,7 +122,7 @@ function render({ model, el }) {
   const note = element("p", { className: "lv-picker-note", role: "status" });
   const zone = element(
     "label",
-    { className: "lv-picker-zone" },
+    { className: "lv-zone lv-picker-zone" },
     input,
     element("span", { className: "lv-picker-button", textContent: "Choose images" }),
     element("span", { className: "lv-picker-hint", textContent: "or drop or paste them here · JPEG, PNG, WebP, TIFF, BMP" }),
@@ -137,6 +146,7 @@ function render({ model, el }) {
     const node = button("", () => {
       latest++;
       current = -1;
+      sampled = true;
       question.hidden = true;
       mark();
       model.send({ kind: "sample", number });

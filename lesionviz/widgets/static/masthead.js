@@ -1,6 +1,9 @@
 // Title, tabs, the state of the model, and the warning when Python has gone. A lost kernel is restarted empty behind a
 // page that looks alive; so its status is watched here, and what cannot work any more is switched off.
 
+const PARTS = { explore: ".lv-explore", compare: ".lv-compare", batch: ".lv-batch", quiz: ".lv-quiz-box" };
+const NEED_PYTHON = ".lv-picker, .lv-tabs, .lv-needs-kernel, .lv-batch-zone, .lv-batch-keep, .lv-quiz-form, .lv-quiz-info .lv-row, .lv-quiz-end .lv-row";
+
 function render({ model, el }) {
   const words = element("p", { className: "lv-model", role: "status" });
   const tabs = Object.entries(model.get("tabs")).map(([key, name]) => {
@@ -22,13 +25,16 @@ function render({ model, el }) {
     next.focus();
     choose(next.dataset.tab);
   });
-  function draw() {
-    words.textContent = model.get("model_words");
+  function mark(key) {
     for (const node of tabs) {
-      const chosen = node.dataset.tab === model.get("tab");
+      const chosen = node.dataset.tab === key;
       node.setAttribute("aria-selected", String(chosen));
       node.tabIndex = chosen ? 0 : -1;
     }
+  }
+  function draw() {
+    words.textContent = model.get("model_words");
+    mark(model.get("tab"));
   }
 
   // --- is Python still there? ----------------------------------------------------------------------------------
@@ -39,9 +45,11 @@ function render({ model, el }) {
     const home = el.closest(".lv-explorer");
     if (!home || home.classList.contains("lv-lost")) return;
     home.classList.add("lv-lost");
-    for (const node of home.querySelectorAll(".lv-picker, .lv-tabs, .lv-needs-kernel")) node.inert = true;
+    for (const node of home.querySelectorAll(NEED_PYTHON)) node.inert = true;
+    const onView = Object.entries(PARTS).find(([, part]) => home.querySelector(part)?.offsetParent);
+    if (onView) mark(onView[0]); // a tab that was chosen too late did not open
     warning.replaceChildren(
-      element("p", { textContent: `${what} New pictures cannot be examined. What is on view stays and can still be turned. ${advice}` }),
+      element("p", { textContent: `${what} Nothing new can be computed; what is on view stays, and you can go on looking at it. ${advice}` }),
       inNotebook ? null : button("Reload the page", () => location.reload(), { className: "lv-primary" }),
     );
     warning.hidden = false;

@@ -34,23 +34,16 @@ function render({ model, el }) {
     model.send(message);
   }
 
+  /** Send what turns the page, and show on the button that it was heard. */
+  function leave(pressed, words, message) {
+    Object.assign(pressed, { disabled: true, textContent: words });
+    send(message);
+  }
+
   // --- the photograph, the same node from the question to the reveal ------------------------------------------------
-  const zoomed = element("output", { textContent: "100%" });
-  const whole = button("Whole picture", () => eye.reset(), { disabled: true });
-  const eye = camera(({ scale }) => {
-    zoomed.textContent = percent(scale);
-    whole.disabled = scale === 1;
-  });
+  const { eye, node: zoom } = zoomTools();
   const stage = makeStage(eye, { label: "Photograph" });
   stage.node.classList.add("lv-original");
-  const zoom = element(
-    "div",
-    { className: "lv-quiz-zoom", role: "group", ariaLabel: "Zoom" },
-    button("−", () => eye.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
-    zoomed,
-    button("+", () => eye.zoom(1.5), { ariaLabel: "Zoom in" }),
-    whole,
-  );
   const figure = element("div", { className: "lv-quiz-figure" }, stage.node, zoom);
   function takePhoto() {
     const bytes = model.get("photo");
@@ -83,6 +76,11 @@ function render({ model, el }) {
     const heading = element("h2", { tabIndex: -1, textContent: first ? "What is this lesion?" : "Next learner" });
     const name = element("input", { type: "text", id: newId(), maxLength: 60, value: draft.learner, placeholder: page.suggested, autocomplete: "off" });
     name.addEventListener("input", () => (draft.learner = name.value));
+    name.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // JupyterLab keeps Enter from sending forms inside a cell
+      form.requestSubmit();
+    });
     let cases = Math.min(draft.cases ?? page.cases, set.most);
     const number = slider({
       name: "Cases",
@@ -119,7 +117,7 @@ function render({ model, el }) {
     const node = element(
       "div",
       { className: "lv-quiz-start" },
-      element("div", { className: "lv-quiz-header" }, heading, element("p", { textContent: "Look at the photograph and commit to one of four diagnoses. Only then do you see what it is, what the model answers, and where the model found its evidence. At the end you are held against the model on the same cases." })),
+      element("div", { className: "lv-quiz-header" }, heading, element("p", { textContent: "Look at the photograph and commit to one of four diagnoses. Only then do you see what it is, what the model answers, and where the model found its evidence. At the end you are compared with the model on the same cases." })),
       page.error ? element("p", { className: "lv-message lv-error", role: "alert", textContent: page.error }) : null,
       element(
         "div",
@@ -127,7 +125,7 @@ function render({ model, el }) {
         element("section", { className: "lv-quiz-card", ariaLabel: "This round" }, element("h3", { textContent: set.drawn ? "Drawn samples" : set.name }), counts, drawn, problems, form),
         first
           ? element("section", { className: "lv-quiz-card", ariaLabel: "Your own pictures" }, element("h3", { textContent: "Use your own pictures" }), picker.node,
-              element("p", { className: "lv-quiz-soft", textContent: "Up to 200 pictures, one question for each lesion. They go to this notebook's kernel and nowhere else." }),
+              element("p", { className: "lv-quiz-soft", textContent: "Up to 200 pictures, one question for each lesion. They go to the program behind this page and nowhere else." }),
               set.drawn ? null : button("Back to the drawn samples", () => send({ kind: "drawn" })))
           : null,
       ),
@@ -148,7 +146,7 @@ function render({ model, el }) {
     let sure = "";
     const sureness = segments({ name: "How sure?", options: page.sure.map((value) => ({ value, label: value })), onChange: (value) => (sure = value) });
     const commit = button("Commit", () => {}, { type: "submit", className: "lv-primary lv-quiz-big", disabled: true });
-    const stop = button("End the round here", () => send({ kind: "finish" }), { className: "lv-quiz-quiet" });
+    const stop = button("End the round here", () => leave(stop, "Ending …", { kind: "finish" }), { className: "lv-quiz-quiet" });
     const head = element("p", { className: "lv-quiz-soft" });
     const form = element(
       "form",
@@ -192,10 +190,11 @@ function render({ model, el }) {
   function revealPage(page) {
     const again = page.phase === "look";
     const hit = page.truth === page.answer;
-    const heading = element("h2", { tabIndex: -1, className: hit ? "lv-hit" : "lv-miss", textContent: `${hit ? "✓ Right" : "✗ Not right"}: ${diagnosis(page.truth).name}` });
+    const heading = element("h2", { tabIndex: -1, className: hit ? "lv-hit" : "lv-miss", textContent: `${hit ? "✓ Right" : "✗ Not right"}: it is ${diagnosis(page.truth).name}` });
     const head = element("p", { className: "lv-quiz-soft" });
     const info = element("div", { className: "lv-quiz-info" });
-    const go = () => send(again ? { kind: "back" } : { kind: "next", case: page.case });
+    let forward = null;
+    const go = () => leave(forward, "One moment …", again ? { kind: "back" } : { kind: "next", case: page.case });
     let spoken = false;
     const row = (who, code, ...more) => [element("dt", { textContent: who }), element("dd", {}, ...(code ? [element("b", { textContent: capital(diagnosis(code).name) }), ` ${code} `] : []), ...more)];
     const mark = (right) => element("span", { className: right ? "lv-mark lv-hit" : "lv-mark lv-miss", textContent: right ? RIGHT : WRONG });
@@ -210,7 +209,7 @@ function render({ model, el }) {
       const kept = info.contains(document.activeElement);
       const found = next.model;
       head.textContent = `Case ${next.case} of ${next.of} · ${headline(next)}`;
-      const forward = button(again ? "Back to the result" : next.last ? "To the result" : "Next case", go, { className: "lv-primary lv-quiz-big" });
+      forward = button(again ? "Back to the result" : next.last ? "To the result" : "Next case", go, { className: "lv-primary lv-quiz-big" });
       const refused = found && !diagnosis(found.code) && !found.failed && !found.html;
       const more = element("div", { className: "lv-quiz-bars" });
       if (found?.html) more.innerHTML = found.html; // made by answer.py, which escapes whatever comes from outside
@@ -275,7 +274,7 @@ function render({ model, el }) {
   }
   const zoomKeys = { "+": () => eye.zoom(1.5), "=": () => eye.zoom(1.5), "-": () => eye.zoom(1 / 1.5), 0: () => eye.reset() };
   const onKey = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !current?.keys) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !current?.keys || el.closest(".lv-lost")) return;
     const act = current.keys[event.key] ?? zoomKeys[event.key];
     // Enter on a control is that control's own: a radio button hands it to the form.
     if (!act || (event.key === "Enter" && event.target.closest("button, input, summary"))) return;

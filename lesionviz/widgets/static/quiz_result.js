@@ -75,7 +75,7 @@ function resultPage(page, { classes, images, send }) {
   const node = element(
     "div",
     { className: "lv-quiz-end" },
-    element("div", { className: "lv-quiz-header" }, heading, element("p", { className: "lv-quiz-soft", textContent: "Held against the model on the same cases." })),
+    element("div", { className: "lv-quiz-header" }, heading, element("p", { className: "lv-quiz-soft", textContent: "Compared with the model on the same cases." })),
     page.error ? element("p", { className: "lv-message lv-error", role: "alert", textContent: page.error }) : null,
     element("div", { className: "lv-quiz-scores" }, scoreCard(page.learner, score), scoreCard("The model", model)),
     element(

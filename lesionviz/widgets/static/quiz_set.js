@@ -57,7 +57,7 @@ function folderPicker(model) {
   const choose = button("Make a set from a folder", () => input.click());
   const zone = element(
     "div",
-    { className: "lv-quiz-zone" },
+    { className: "lv-zone lv-quiz-zone" },
     choose,
     element("p", { textContent: "or drop a folder here. Its subfolders are named after the classes: BCC, BKL, MEL, NV, or the full names." }),
     progress,

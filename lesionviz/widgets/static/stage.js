@@ -28,6 +28,25 @@ function camera(onChange = () => {}) {
   };
 }
 
+/** A camera, and buttons that say how near it is. */
+function zoomTools() {
+  const value = element("output", { className: "lv-zoom-value", textContent: "100%" });
+  const whole = button("Whole picture", () => eye.reset(), { disabled: true });
+  const eye = camera(({ scale }) => {
+    value.textContent = percent(scale);
+    whole.disabled = scale === 1;
+  });
+  const node = element(
+    "div",
+    { className: "lv-zoom", role: "group", ariaLabel: "Zoom" },
+    button("−", () => eye.zoom(1 / 1.5), { ariaLabel: "Zoom out" }),
+    value,
+    button("+", () => eye.zoom(1.5), { ariaLabel: "Zoom in" }),
+    whole,
+  );
+  return { eye, node };
+}
+
 /** Make a stage. `onPoint({u, v})` gets the point of the picture under the pointer, or null when it leaves. */
 function makeStage(eye, { label, onPoint = () => {} }) {
   const photo = element("img", { className: "lv-photo", draggable: false, alt: "" });

@@ -1,0 +1,117 @@
+// What every view of maps has: the words of its classes, layer and alpha and their like, legend, keys, and the
+// handing over of what a person has turned. Knows maps and stages, not what a view does with them.
+
+/** What a widget's traits say of classes and colours: `nameOf(code)`, and 256 RGB colours by the colour map's name. */
+function vocabulary(model) {
+  const classes = model.get("classes");
+  const tables = Object.entries(model.get("tables")).map(([name, bytes]) => [name, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)]);
+  return {
+    classes,
+    codes: classes.map(({ code }) => code),
+    nameOf: (code) => classes.find((one) => one.code === code)?.name ?? code,
+    tables: Object.fromEntries(tables),
+  };
+}
+
+/** The controls of a view's `state`: `choose(changes)` takes up what changes the view, `turn(changes, draw)` what is only
+ *  drawn anew. `grid()` tells the cells along a side of each layer, by its name. */
+function mapControls({ state, grid, choose, turn, blend, repaint }) {
+  const layers = () => Object.keys(grid() ?? {});
+  const layerWords = (name) => (grid()?.[name] ? `${name}, ${grid()[name]} × ${grid()[name]} cells` : "");
+  const share = { min: 0, max: 1, step: 0.01 };
+  return {
+    layers,
+    layerWords,
+    layer: slider({
+      name: "Layer",
+      min: 0,
+      max: 8,
+      step: 1,
+      value: 8,
+      className: "lv-layer",
+      words: (index) => layerWords(layers()[index]),
+      onInput: (index) => choose({ layer: layers()[index] }),
+    }),
+    method: dropdown({ name: "Method", value: state.method, options: [], onChange: (method) => choose({ method }) }),
+    alpha: slider({ ...share, name: "Alpha", value: state.alpha, words: percent, onInput: (alpha) => turn({ alpha }, blend) }),
+    threshold: slider({
+      ...share,
+      name: "Threshold",
+      value: state.threshold,
+      words: (value) => (value ? `hides below ${percent(value)}` : "off"),
+      onInput: (threshold) => turn({ threshold }, repaint),
+    }),
+    colours: dropdown({
+      name: "Colours",
+      value: state.colours,
+      options: ["viridis", "inferno", "jet"].map((value) => ({ value, label: value === "jet" ? "jet (misleads: not even)" : value })),
+      onChange: (colours) => choose({ colours }),
+    }),
+  };
+}
+
+/** A bar of all colours of the scale, with words for its ends. */
+function legendBar() {
+  const ramp = element("canvas", { className: "lv-ramp", width: 256, height: 1 });
+  ramp.setAttribute("aria-hidden", "true");
+  const [least, most] = [element("span"), element("span")];
+  const context = ramp.getContext("2d");
+  return {
+    node: element("div", { className: "lv-legend" }, least, ramp, most),
+    least,
+    most,
+    paint(table, { signed, threshold }) {
+      const image = context.createImageData(256, 1);
+      new Uint32Array(image.data.buffer).set(palette(table, { signed, threshold, fade: false }));
+      context.putImageData(image, 0, 0);
+    },
+  };
+}
+
+/** What keys do on a view's pictures: arrows change class and layer, brackets alpha, the others zoom. */
+function mapKeys({ state, codes, explained, layers, choose, eye }) {
+  const step = (list, value, by) => list[Math.min(list.length - 1, Math.max(0, list.indexOf(value) + by))];
+  const alpha = (by) => choose({ alpha: Math.min(1, Math.max(0, Math.round(state.alpha * 20 + by) / 20)) });
+  return {
+    ArrowRight: () => choose({ target: step(codes, explained(), 1) }),
+    ArrowLeft: () => choose({ target: step(codes, explained(), -1) }),
+    ArrowUp: () => choose({ layer: step(layers(), state.layer, 1) }),
+    ArrowDown: () => choose({ layer: step(layers(), state.layer, -1) }),
+    "]": () => alpha(1),
+    "[": () => alpha(-1),
+    "+": () => eye.zoom(1.5),
+    "=": () => eye.zoom(1.5),
+    "-": () => eye.zoom(1 / 1.5),
+    0: () => eye.reset(),
+  };
+}
+
+/** Tell the kernel what a person has turned, in one message, when the focus leaves the view. `touch()` says that there is
+ *  something to tell; `release()` ends it. */
+function handOver({ el, model, state, names }) {
+  let touched = false;
+  function tell() {
+    if (!touched) return;
+    touched = false;
+    for (const name of names) model.set(name, state[name]);
+    model.save_changes();
+  }
+  // A click on bare ground takes the focus to nowhere: nobody has left yet.
+  const onLeave = (event) => {
+    if (event.relatedTarget && !el.contains(event.relatedTarget)) tell();
+  };
+  const onPress = (event) => {
+    if (!el.contains(event.target)) tell();
+  };
+  el.addEventListener("focusout", onLeave);
+  document.addEventListener("pointerdown", onPress, true);
+  document.addEventListener("visibilitychange", tell);
+  return {
+    touch: () => (touched = true),
+    release() {
+      el.removeEventListener("focusout", onLeave);
+      document.removeEventListener("pointerdown", onPress, true);
+      document.removeEventListener("visibilitychange", tell);
+    },
+  };
+}
