@@ -1,1 +1,2 @@
+// Makes the files before it (front_end.py) a widget; without this one they serve a page or another widget.
 export default { render: renderBatch };

@@ -51,13 +51,7 @@ function renderCase({ model, el }) {
   figures.setAttribute("aria-label", `Pictures of the case. ${HELP}`);
 
   // --- controls --------------------------------------------------------------------------------------------------
-  const handing = handOver({ el, model, state, names: SHARED });
-  function turn(changes, draw) {
-    Object.assign(state, changes);
-    handing.touch();
-    draw();
-  }
-  const choose = (changes) => turn(changes, show);
+  const { turn, choose, release } = handOver({ el, model, state, names: SHARED, show });
   const repaint = oncePerFrame(() => {
     const found = current();
     if (found) paintAll(found);
@@ -385,7 +379,7 @@ function renderCase({ model, el }) {
   takeMaps();
   return () => {
     for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
-    handing.release();
+    release();
     images.release();
   };
 }

@@ -34,13 +34,7 @@ function renderCompare({ model, el }) {
 
   // --- controls --------------------------------------------------------------------------------------------------
   const { eye, node: zoom } = zoomTools();
-  const handing = handOver({ el, model, state, names: COMPARED });
-  function turn(changes, draw) {
-    Object.assign(state, changes);
-    handing.touch();
-    draw();
-  }
-  const choose = (changes) => turn(changes, show);
+  const { turn, choose, release } = handOver({ el, model, state, names: COMPARED, show });
   const repaint = oncePerFrame(paintAll);
   const { layers, layerWords, layer, method, alpha, threshold, colours } = mapControls({ state, grid: () => bundles[0].grid, choose, turn, blend, repaint });
   const mode = segments({
@@ -327,7 +321,7 @@ function renderCompare({ model, el }) {
   takePicture(0, "case", "maps")();
   return () => {
     for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
-    handing.release();
+    release();
     images.release();
   };
 }

@@ -86,9 +86,9 @@ function mapKeys({ state, codes, explained, layers, choose, eye }) {
   };
 }
 
-/** Tell the kernel what a person has turned, in one message, when the focus leaves the view. `touch()` says that there is
- *  something to tell; `release()` ends it. */
-function handOver({ el, model, state, names }) {
+/** Take up what a person turns, and tell the kernel in one message when the focus leaves the view: `choose(changes)` shows the
+ *  view anew, `turn(changes, draw)` draws a part of it, `release()` ends it. */
+function handOver({ el, model, state, names, show }) {
   let touched = false;
   function tell() {
     if (!touched) return;
@@ -106,8 +106,14 @@ function handOver({ el, model, state, names }) {
   el.addEventListener("focusout", onLeave);
   document.addEventListener("pointerdown", onPress, true);
   document.addEventListener("visibilitychange", tell);
+  function turn(changes, draw) {
+    Object.assign(state, changes);
+    touched = true;
+    draw();
+  }
   return {
-    touch: () => (touched = true),
+    turn,
+    choose: (changes) => turn(changes, show),
     release() {
       el.removeEventListener("focusout", onLeave);
       document.removeEventListener("pointerdown", onPress, true);
