@@ -13,8 +13,9 @@ dashboard: $(READY)          ## open the Explorer in a browser, no code in sight
 lab: $(READY)                ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks $(ARGS)
 
+# Half of the tests' time is waiting for browsers and kernels: a process for each core, which computes on one thread.
 test: $(READY) lint browser  ## everything that must pass before a change lands
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks dashboards
 
 lint: $(READY)

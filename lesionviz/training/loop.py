@@ -302,7 +302,9 @@ class _Run:
         have = [path for path in found if path is not None]
         if not have:
             raise LesionvizError(f"No training image has an outline in {' or '.join(map(str, self.outlines))}.")
-        self.trained_on += f" {len(have):,} training images came with an outline of the lesion, inside which the evidence should lie."
+        self.trained_on += (
+            f" {len(have):,} training images came with the lesion's outline, inside which evidence should lie."
+        )
         places = iter(range(len(have)))
         positions = [None if path is None else next(places) for path in found]
         return Outlines(self._pictures(have, self.recipe.cached_training), positions)

@@ -104,7 +104,7 @@ def ours(rows: pd.DataFrame, folder: Path, frozen: int) -> Callable[[], None]:
         run.staged.frozen = frozen
         run.staged.train()
         for pictures, labels in islice(run.training, STEPS):
-            loss = run.balancing.loss(run._logits(run.staged, pictures), labels, run.recipe.label_smoothing)
+            loss = run.balancing.loss(run.staged(run._batch(pictures))[0], labels, run.recipe.label_smoothing)
             run.optimizer.zero_grad()
             run.accelerator.backward(loss)
             run.optimizer.step()
