@@ -107,6 +107,15 @@ def test_target_and_layer_change_the_map(explorer: Explorer, classifier: LesionC
     assert explorer.explanation.target == explorer.prediction.diagnosis
 
 
+def test_taking_the_picture_away_leaves_the_page_as_it_was_found(explorer: Explorer, drawn: Path) -> None:
+    found = page(explorer)
+    upload(explorer, "lesion.jpg", drawn.read_bytes())
+    assert explorer.prediction is not None
+    send(explorer, {"kind": "removed"})
+    assert explorer.image is explorer.prediction is explorer.explanation is None
+    assert page(explorer) == found
+
+
 def test_names_and_codes_of_targets_mean_the_same(explorer: Explorer) -> None:
     explorer.target = "melanoma"
     assert explorer.target == "MEL"
@@ -363,22 +372,21 @@ def part(explorer: Explorer, kind: type) -> Any:
 
 
 def test_the_first_maps_come_with_the_answer_and_all_others_after_it(
-    classifier: LesionClassifier, drawn: Path, monkeypatch: pytest.MonkeyPatch
+    classifier: LesionClassifier, drawn: Path
 ) -> None:
-    async def open_it() -> tuple[list[str], list[str]]:
+    async def open_it() -> list[list[str]]:
         explorer = Explorer(classifier)
+        seen: list[list[str]] = []
+        view(explorer).observe(
+            lambda change: seen.append([layer["name"] for layer in change.new["gradcam"]["layers"]]), "maps"
+        )
         upload(explorer, "arm.jpg", drawn.read_bytes())
         assert explorer.prediction is None  # the page answers while the network runs
-        while explorer.prediction is None:
+        while len(seen) < 2:
             await asyncio.sleep(0.01)
-        first = [layer["name"] for layer in view(explorer).maps["gradcam"]["layers"]]
-        while len(view(explorer).maps["gradcam"]["layers"]) == 1:
-            await asyncio.sleep(0.01)
-        return first, [layer["name"] for layer in view(explorer).maps["gradcam"]["layers"]]
+        return seen
 
-    first, later = asyncio.run(open_it())
-    assert first == ["features.8"]
-    assert later == list(LAYERS)
+    assert asyncio.run(open_it()) == [["features.8"], list(LAYERS)]
 
 
 def test_a_result_that_comes_too_late_is_dropped(classifier: LesionClassifier, drawn: Path) -> None:

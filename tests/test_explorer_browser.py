@@ -415,6 +415,25 @@ def test_several_files_make_a_filmstrip_to_go_back_in(page: Page, photo: Path, t
     expect(page.locator(".lv-explore")).to_contain_text("turned.png")
 
 
+def test_a_picture_is_taken_out_and_its_neighbour_takes_its_place(page: Page, photo: Path, tmp_path: Path) -> None:
+    turned = tmp_path / "neighbour.png"
+    with Image.open(photo) as opened:
+        opened.transpose(Image.Transpose.ROTATE_180).save(turned)
+    upload(page, photo, turned)
+    strip = page.get_by_role("group", name="Your pictures")
+    expect(strip.locator("[aria-current=true]")).to_contain_text(photo.name)
+    films = strip.locator(".lv-film-one")
+    before = films.count()
+    films.nth(-2).get_by_role("button", name=f"Take {photo.name} out").click()
+    expect(films).to_have_count(before - 1)
+    said = page.locator(".lv-message-box, .lv-answer-box").filter(has_text="neighbour.png")
+    expect(said.filter(has_not_text="…")).to_be_visible()
+    while films.count() > 1:  # out of view, nothing on view changes
+        films.first.get_by_role("button", name=re.compile("out$")).click()
+    expect(strip).to_be_hidden()
+    expect(said).to_be_visible()
+
+
 def test_files_can_be_dropped_and_pasted(page: Page, photo: Path) -> None:
     make = """async (node, [name, bytes, kind]) => {
         const file = new File([Uint8Array.from(bytes)], name, {type: "image/jpeg"});

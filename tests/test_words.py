@@ -66,10 +66,10 @@ def test_an_even_map_is_called_spread() -> None:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ([4, -1], "The evidence against it is 25% of that."),
-        ([4, -4], "There is about as much evidence against it."),
-        ([2, -5], "The evidence against it is 2.5 times as much."),
-        ([1, -12], "The evidence against it is 12 times as much."),
+        ([4, -1], "The evidence against the class adds up to 25% of the evidence for it."),
+        ([4, -4], "The evidence against the class adds up to about as much as the evidence for it."),
+        ([2, -5], "The evidence against the class adds up to 2.5 times the evidence for it."),
+        ([1, -12], "The evidence against the class adds up to 12 times the evidence for it."),
         ([100, -4], ""),  # up to a twentieth is not worth a sentence
         ([-1, -1], ""),
     ],

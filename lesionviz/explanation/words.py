@@ -44,10 +44,10 @@ def balance(raw: Map) -> str:
         return ""
     ratio = against / favour
     if ratio >= 1.15:
-        return f"The evidence against it is {ratio:.{1 if ratio < 10 else 0}f} times as much."
-    if ratio > 0.85:
-        return "There is about as much evidence against it."
-    return f"The evidence against it is {ratio:.0%} of that."
+        amount = f"{ratio:.{1 if ratio < 10 else 0}f} times"
+    else:
+        amount = "about as much as" if ratio > 0.85 else f"{ratio:.0%} of"
+    return f"The evidence against the class adds up to {amount} the evidence for it."
 
 
 def smallest_half(raw: Map) -> float:

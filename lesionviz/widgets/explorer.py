@@ -126,6 +126,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             on_hold=self._upload_held,
             on_file=self._upload_arrived,
             on_sample=self._sample_chosen,
+            on_removed=self._picture_removed,
             on_problem=self._refuse,
         )
         notice = ipywidgets.HTML(notice_html())
@@ -240,10 +241,13 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     # --- pictures arrive -------------------------------------------------------------------------------------------
 
-    def _upload_started(self, name: str) -> None:
+    def _picture_removed(self) -> None:
         self._job.cancel()
         self._set_image(None)
         self._clear()  # also when there was no image, but an error
+
+    def _upload_started(self, name: str) -> None:
+        self._picture_removed()
         self._message.value = message_html(f"Receiving {name} …", "working")
 
     def _upload_held(self, name: str) -> None:

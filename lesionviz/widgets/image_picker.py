@@ -32,6 +32,7 @@ class ImagePicker(anywidget.AnyWidget):
         on_hold: called with a file's name when the browser holds it back and asks the person.
         on_file: called when a file has arrived, with whether it is meant as the second picture of a comparison.
         on_sample: called with the picture when a sample is clicked.
+        on_removed: called when the person has taken the picture on view away, and no other takes its place.
         on_problem: called with a sentence when an upload cannot be taken.
     """
 
@@ -49,12 +50,13 @@ class ImagePicker(anywidget.AnyWidget):
         on_hold: Callable[[str], None],
         on_file: Callable[[Arrived, bool], None],
         on_sample: Callable[[LesionImage], None],
+        on_removed: Callable[[], None],
         on_problem: Callable[[str], None],
     ) -> None:
         super().__init__(samples=[{"name": s.name, "thumbnail": jpeg(s.pixels, THUMBNAIL)} for s in samples])
         self._pictures = tuple(samples)
         self._on_start, self._on_hold, self._on_file = on_start, on_hold, on_file
-        self._on_sample, self._on_problem = on_sample, on_problem
+        self._on_sample, self._on_removed, self._on_problem = on_sample, on_removed, on_problem
         self._upload, self._second = Upload(), False
         self.on_msg(self._on_message)
 
@@ -63,7 +65,7 @@ class ImagePicker(anywidget.AnyWidget):
         self.send({"kind": "label", "id": identity, "words": words, "usable": usable})
 
     def _on_message(self, _widget: object, content: Any, buffers: list[memoryview]) -> None:
-        """Sort what the browser sends: ``file``, ``piece``, ``held`` or ``sample``."""
+        """Sort what the browser sends: ``file``, ``piece``, ``held``, ``sample`` or ``removed``."""
         if not isinstance(content, dict):
             return
         try:
@@ -84,5 +86,7 @@ class ImagePicker(anywidget.AnyWidget):
                     number = content.get("number")
                     if type(number) is int and 0 <= number < len(self._pictures):
                         self._on_sample(self._pictures[number])
+                case "removed":
+                    self._on_removed()
         except LesionvizError as error:
             self._on_problem(str(error))

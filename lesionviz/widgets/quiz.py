@@ -421,10 +421,10 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         """Return a learner's name that no other one has."""
         plain = " ".join("".join(c if c.isprintable() else " " for c in wish).split())[:MAX_LEARNER]
         taken = {answer["learner"] for answer in self.answers}
-        name = plain or f"learner {len(taken) + 1}"
+        name = plain or f"Learner {len(taken) + 1}"
         number = 2
         while name in taken:
-            name = f"{plain or 'learner'} ({number})"
+            name = f"{plain or 'Learner'} ({number})"
             number += 1
         return name
 

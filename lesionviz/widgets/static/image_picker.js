@@ -1,6 +1,6 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
-// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number}; hears
-// {kind: "label", id, words}.
+// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number}, {kind: "removed"} when the
+// picture on view is gone and none takes its place; hears {kind: "label", id, words, usable}.
 
 function render({ model, el }) {
   const films = []; // {id, file, url, broken, node, open, compare, say}
@@ -79,20 +79,31 @@ function render({ model, el }) {
     open.replaceChildren(image, element("span", { className: "lv-film-name", textContent: file.name, title: file.name }), words);
     const compare = button("Compare", () => second(film), { className: "lv-film-compare", title: `Put ${file.name} beside the picture on view` });
     compare.setAttribute("aria-label", `Compare with ${file.name}`);
-    film.node = element("div", { className: "lv-film-one" }, open, compare);
+    const away = button("×", () => remove(film), { className: "lv-film-remove", title: `Take ${file.name} out`, ariaLabel: `Take ${file.name} out` });
+    film.node = element("div", { className: "lv-film-one" }, open, element("div", { className: "lv-film-row" }, compare, away));
     Object.assign(film, { open, compare, say: (text) => (words.textContent = text) });
     films.push(film);
     strip.append(film.node);
     mark();
     return film;
   }
+  /** Take a picture out; the one beside it takes its place on view. */
   function remove(film) {
-    films.splice(films.indexOf(film), 1);
+    const place = films.indexOf(film);
+    films.splice(place, 1);
     URL.revokeObjectURL(film.url);
     film.node.remove();
-    question.hidden = true;
-    current = -1;
+    const next = films[Math.min(place, films.length - 1)];
+    if (film.id === current) {
+      latest++; // if it is still being sent, the rest of it stays here
+      question.hidden = true;
+      current = -1;
+      if (next) show(next);
+      else model.send({ kind: "removed" });
+    }
     mark();
+    if (next && !strip.hidden) next.open.focus();
+    else input.focus();
   }
   function mark() {
     strip.hidden = films.length < 2;
