@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.errors import LesionvizError
@@ -54,6 +56,17 @@ def test_the_report_gives_the_share_and_the_area_to_compare_with(
     assert "covers 50.0% of" in card
     assert "--masks lesion_masks/drawn" in card
     assert evaluation.to_dict()["evidence_inside_lesion"]["images"] == evaluation.evidence.images
+    assert "The training asked for this" not in card
+
+
+def test_a_model_that_was_trained_with_outlines_says_so_beside_the_share(
+    small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path: Path
+) -> None:
+    taught = LesionClassifier(replace(small_checkpoint, recipe={"outline_weight": 0.5}))
+    images = read_isic2019(drawn_folder).present["image"].tolist()
+    masks = outlines(tmp_path / "masks", images, (slice(48), slice(None)))
+    evaluate(drawn_folder, taught, tmp_path / "out", part="all", masks=masks, draws=5)
+    assert "The training asked for this, on outlines of other lesions" in (tmp_path / "out/MODEL_CARD.md").read_text()
 
 
 def test_missing_outlines_are_refused(classifier: LesionClassifier, drawn_folder: Path, tmp_path: Path) -> None:

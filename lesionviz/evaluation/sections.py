@@ -45,7 +45,11 @@ def sections(evaluation: Evaluation) -> list[Section]:
         Section("When it stays silent", _refusals(evaluation)),
         Section("By source, sex, age and body site", _groups(evaluation)),
         Section("Other clinics and cameras", _others(evaluation)),
-        *([Section("Where its evidence lies", _evidence(evaluation.evidence))] if evaluation.evidence else []),
+        *(
+            [Section("Where its evidence lies", _evidence(evaluation.evidence, evaluation.classifier.checkpoint))]
+            if evaluation.evidence
+            else []
+        ),
         Section("Limits", _limits()),
         Section("CLEAR Derm", _clear_derm(evaluation)),
     ]
@@ -323,14 +327,17 @@ def _others(evaluation: Evaluation) -> list[Part]:
     ]
 
 
-def _evidence(evidence: EvidenceInside) -> list[Part]:
-    return [
-        Paragraph(
-            f"Of the positive evidence for its answer (Grad-CAM at features.8), {evidence.share} lies inside the lesion's "
-            f"outline, the mean over {evidence.images:,} of these images. The outline covers {evidence.area:.1%} of what "
-            "the network sees; that is what a map without any preference would reach."
-        )
-    ]
+def _evidence(evidence: EvidenceInside, checkpoint: Checkpoint) -> list[Part]:
+    found = (
+        f"Of the positive evidence for its answer (Grad-CAM at features.8), {evidence.share} lies inside the lesion's "
+        f"outline, the mean over {evidence.images:,} of these images. The outline covers {evidence.area:.1%} of what "
+        "the network sees; that is what a map without any preference would reach."
+    )
+    taught = (
+        "The training asked for this, on outlines of other lesions: the figure says how well that was learned, and is no "
+        "independent sign that the answers are right."
+    )
+    return [Paragraph(found), *([Paragraph(taught)] if Recipe.from_dict(checkpoint.recipe).outline_weight else [])]
 
 
 def _limits() -> list[Part]:

@@ -132,9 +132,8 @@ function renderCase({ model, el }) {
 
   // --- reading the state -----------------------------------------------------------------------------------------
   function targetOptions() {
-    const answer = bundle.predicted ? `Answer: ${bundle.predicted}` : "Answer";
     return [
-      { value: "", label: answer, title: "Explain what the model answers" },
+      { value: "", label: "The answer", title: bundle.predicted ? `The model answers ${bundle.predicted}` : "What the model answers" },
       ...classes.map(({ code, name }) => ({ value: code, label: code, title: name })),
     ];
   }

@@ -285,7 +285,7 @@ function renderCompare({ model, el }) {
       pointed = null;
     }
     // Radio buttons are made anew only here: while a person moves along them they must stay.
-    const answer = { value: "", label: `Answer: ${bundles[0].predicted}`, title: "What the model answers for the first picture" };
+    const answer = { value: "", label: "The answer", title: `The model answers ${bundles[0].predicted} for the first picture` };
     mode.fill(MODES);
     target.fill([answer, ...classes.map(({ code, name }) => ({ value: code, label: code, title: name }))]);
     shown.hidden = !bundles[0].box;

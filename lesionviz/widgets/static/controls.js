@@ -37,6 +37,7 @@ function mapControls({ state, grid, choose, turn, blend, repaint }) {
     threshold: slider({
       ...share,
       name: "Threshold",
+      className: "lv-hiding",
       value: state.threshold,
       words: (value) => (value ? `hides below ${percent(value)}` : "off"),
       onInput: (threshold) => turn({ threshold }, repaint),

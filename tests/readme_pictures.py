@@ -1,0 +1,94 @@
+"""Takes the README's pictures anew: the real dashboard in real Chromium, drawn lesions only.
+
+    python tests/readme_pictures.py
+
+To be run, and the pictures looked at, whenever the screens or the bundled model have changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+from conftest import FLAGS, ROOT
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+from servers import running_dashboard
+
+from lesionviz.network import LAYERS
+
+WIDTH = 1180
+FINE = str(LAYERS.index("features.3"))
+
+
+def explore(page: Page) -> None:
+    """A drawn melanoma, its answer and the evidence at a fine layer, the pointer on the heatmap."""
+    page.get_by_role("button", name="Try the synthetic melanoma").click()
+    page.locator(".lv-explore .lv-answer h2").wait_for()
+    page.wait_for_timeout(2500)  # the other maps arrive
+    page.locator(".lv-explore .lv-case").get_by_label("Layer", exact=True).fill(FINE)
+    heatmap = page.locator(".lv-explore .lv-view").nth(1).bounding_box()
+    assert heatmap
+    page.mouse.move(heatmap["x"] + heatmap["width"] * 0.6, heatmap["y"] + heatmap["height"] * 0.45)
+
+
+def compare(page: Page) -> None:
+    """The same lesion's evidence for each class, on one scale."""
+    explore(page)
+    page.mouse.move(0, 0)
+    page.get_by_role("tab", name="Compare").click()
+    part = page.locator(".lv-compare")
+    part.get_by_label("Layer", exact=True).fill(FINE)
+    part.get_by_label("Alpha", exact=True).fill("0.8")
+
+
+def quiz(page: Page) -> None:
+    """A drawn nevus that somebody took for a melanoma, revealed."""
+    page.get_by_role("tab", name="Quiz").click()
+    page.get_by_role("button", name="Start the quiz").click()
+    page.get_by_role("radio", name="Melanoma MEL").check()
+    page.get_by_role("button", name="Commit").click()
+    page.get_by_text("Next case").wait_for()
+    page.wait_for_timeout(2500)
+    page.evaluate("document.activeElement.blur()")
+
+
+PICTURES: dict[str, tuple[Callable[[Page], None], str, int]] = {
+    "screenshot": (explore, "light", 1140),
+    "compare": (compare, "light", 760),
+    "quiz": (quiz, "dark", 1310),
+}
+
+
+def main() -> None:
+    """Write the pictures into ``dashboards/``, in at most 256 colours."""
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    command = Path(sys.executable).with_name("lesionviz")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_dashboard([command], Path(folder)) as (address, _),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        for name, (prepare, theme, height) in PICTURES.items():
+            page = browser.new_page(viewport={"width": WIDTH, "height": height})
+            page.set_default_timeout(120_000)
+            page.goto(f"{address}?theme={theme}")
+            page.get_by_text("Model ready").wait_for()
+            prepare(page)
+            page.wait_for_timeout(800)
+            page.evaluate("window.scrollTo(0, 0)")
+            taken = Image.open(BytesIO(page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": height})))
+            small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
+            small.save(ROOT / "dashboards" / f"{name}.png", optimize=True)
+            page.goto("about:blank")  # ends its kernel
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
