@@ -357,7 +357,7 @@ def test_an_empty_table_has_the_same_columns(batch: Batch) -> None:
     assert batch.to_csv() == ",".join(COLUMNS) + "\n"
 
 
-def test_refused_pictures_have_no_diagnosis_in_the_table_unless_it_is_forced(
+def test_refused_pictures_have_no_diagnosis_in_the_table_and_forced_ones_stand_apart(
     strict: LesionClassifier, dark: Path
 ) -> None:
     batch = Batch(strict)
@@ -369,8 +369,9 @@ def test_refused_pictures_have_no_diagnosis_in_the_table_unless_it_is_forced(
     assert row[list(CODES)].isna().all()
     (forced,) = csv.DictReader(io.StringIO(batch.to_csv(forced=True)))
     prediction = strict.predict(dark)
-    assert forced["diagnosis"] == prediction.diagnosis
-    assert forced["MEL"] == f"{prediction.probabilities['MEL']:.6f}"
+    assert forced["diagnosis"] == forced["MEL"] == ""  # where valid answers stand, nobody counts it
+    assert forced["forced_diagnosis"] == prediction.diagnosis
+    assert forced["forced_MEL"] == f"{prediction.probabilities['MEL']:.6f}"
     assert forced["refused_because"] == "the picture is too dark"
 
 

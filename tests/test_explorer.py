@@ -111,7 +111,9 @@ def test_taking_the_picture_away_leaves_the_page_as_it_was_found(explorer: Explo
     found = page(explorer)
     upload(explorer, "lesion.jpg", drawn.read_bytes())
     assert explorer.prediction is not None
-    send(explorer, {"kind": "removed"})
+    send(explorer, {"kind": "removed", "id": 7, "last": False})  # another one of the filmstrip
+    assert explorer.prediction is not None
+    send(explorer, {"kind": "removed", "id": 1, "last": True})
     assert explorer.image is explorer.prediction is explorer.explanation is None
     assert page(explorer) == found
 
@@ -314,6 +316,8 @@ def test_a_refused_picture_gets_no_diagnosis_until_the_person_insists(strict: Le
     explorer.image = DARK
     assert explorer.prediction.refusal == "the picture is too dark"
     assert "the model gives no answer, because the picture is too dark." in page(explorer)
+    assert "Try a sharp dermoscopic photograph" in page(explorer)
+    assert 'src="data:image/jpeg;base64,' in explorer._message.value  # so that one sees what was refused
     assert explorer.prediction.diagnosis not in explorer._answer.value
     assert explorer.explanation is None
     assert explorer._insist.layout.display == ""
@@ -350,8 +354,11 @@ def test_a_threshold_is_held_against_the_probability_of_melanoma(strict: LesionC
     explorer.sensitivity = 0.9
     melanoma = explorer.prediction.probabilities["MEL"]
     side = "at or above" if melanoma >= 0.25 else "below"
-    assert f"Melanoma {melanoma:.1%} is {side} 25.0%, the threshold that found 90%" in explorer._answer.value
-    assert "called 2.5 images of benign lesions" in explorer._answer.value
+    verdict = "Called" if melanoma >= 0.25 else "Not called"
+    said = f"{verdict} suspicious at this threshold: melanoma {melanoma:.1%} is {side} 25.0%."
+    assert said in explorer._answer.value
+    assert "found 90% of the melanomas, and called 2.5 benign lesions suspicious" in explorer._answer.value
+    assert 'class="lv-tick" style="left:25.0%"' in explorer._answer.value
     with pytest.raises(LesionvizError, match="sensitivity must be one of"):
         explorer.sensitivity = 0.33
     explorer.sensitivity = None
@@ -497,6 +504,34 @@ def test_a_refused_second_picture_is_not_shown(strict: LesionClassifier) -> None
     assert "night.png: the model gives no answer, because the picture is too dark" in compare.message
 
 
+def test_a_second_picture_that_is_taken_away_leaves_the_comparison(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
+    data = drawn.read_bytes()
+    send(explorer, {"kind": "file", "id": 5, "name": "other.jpg", "size": len(data), "second": True})
+    send(explorer, {"kind": "piece", "id": 5}, data)
+    compare = part(explorer, Compare)
+    assert compare.second["source"] == "other.jpg"
+    send(explorer, {"kind": "removed", "id": 5, "last": False})
+    assert compare.second == {}
+    assert compare.case["source"] == drawn.name
+
+
+def test_compare_says_that_a_refused_picture_has_nothing_to_compare(strict: LesionClassifier, drawn: Path) -> None:
+    explorer = Explorer(strict)
+    explorer.image = DARK
+    explorer._masthead.tab = "compare"
+    compare = part(explorer, Compare)
+    assert "got no answer, so it has no maps to compare" in compare.message
+    data = drawn.read_bytes()
+    send(explorer, {"kind": "file", "id": 5, "name": "other.jpg", "size": len(data), "second": True})
+    send(explorer, {"kind": "piece", "id": 5}, data)
+    assert "got no answer, so it has no maps to compare" in compare.message
+    assert compare.second == {}
+    explorer.insist = True
+    assert compare.message == ""
+    assert compare.case["source"]
+
+
 def test_a_picture_of_the_batch_opens_by_itself(explorer: Explorer, drawn: Path) -> None:
     part(explorer, Masthead).tab = "batch"
     explorer._open_from_batch("from the batch.jpg", drawn.read_bytes())
@@ -517,7 +552,7 @@ def test_a_case_is_made_into_a_file_with_its_provenance(
     message(downloads, {"kind": "make", "key": "../etc"})
     message(downloads, {"kind": "make", "key": key})
     ((content, buffers),) = made
-    assert content["name"] == f"arm--b-left-jpg.{'html' if key == 'page' else key}"
+    assert content["name"] == f"arm--b-left.{'html' if key == 'page' else key}"
     assert buffers[0].startswith(begins)
 
 

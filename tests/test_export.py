@@ -18,7 +18,7 @@ from lesionviz.classifier import LesionClassifier, Prediction
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage
-from lesionviz.widgets.answer import NOTICE
+from lesionviz.widgets.answer import NOTICE, threshold_sentence
 from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.export import case_page, case_sheet, provenance
 from lesionviz.widgets.sheet import printable, wrap
@@ -78,12 +78,22 @@ def test_the_sheet_says_the_answer_the_map_the_threshold_where_from_and_the_noti
     for sentence in (
         f"probability {prediction.confidence:.1%}",
         finding,
-        "the threshold that found 90% of the melanomas",
+        "found 90% of the melanomas",
         "$\\frac{1}{0}$ arm.jpg",
         *(provenance(prediction.source, small_checkpoint, WHEN)[name] for name in ("Model", "Split", "Made")),
         NOTICE,
     ):
         assert sentence in written
+
+
+def test_the_page_holds_the_threshold_beside_the_answer(
+    drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint
+) -> None:
+    assert "lv-tick" not in (without := case_page(*drawn, small_checkpoint, WHEN)).split("<main")[1]
+    assert "suspicious at this threshold" not in without
+    page = case_page(*drawn, small_checkpoint, WHEN, POINT)
+    assert threshold_sentence(drawn[1].probabilities["MEL"], POINT) in page
+    assert 'class="lv-tick" style="left:20.0%"' in page
 
 
 def test_a_refused_case_says_so_and_no_threshold_lends_it_weight(
@@ -94,7 +104,7 @@ def test_a_refused_case_says_so_and_no_threshold_lends_it_weight(
     written = texts(view, refused, small_checkpoint, monkeypatch)
     assert "arm.jpg: the model gives no answer, because the picture is too blurred." in written
     assert "Forced answer, not valid" in written
-    assert "the threshold that found" not in written
+    assert "suspicious" not in written
     assert "The model answers" not in written
 
 

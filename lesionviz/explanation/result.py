@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -38,11 +38,11 @@ class Explanation:
             None where they were not computed.
     """
 
-    raw: npt.NDArray[np.float32]
+    raw: npt.NDArray[np.float32] = field(repr=False)
     target: str
     layer: str
     method: str
-    image: LesionImage
+    image: LesionImage = field(repr=False)
     box: tuple[int, int, int, int]
     against: str | None = None
     logit: float = 0.0

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from lesionviz.diagnoses import DIAGNOSES, target_index
+from lesionviz.refusal import UNLIKE
 
 if TYPE_CHECKING:
     from lesionviz.classifier import Prediction
@@ -37,20 +38,30 @@ def message_html(text: str, kind: str) -> str:
 
 
 def refusal_sentence(prediction: Prediction) -> str:
-    """Say that the model gives no answer, and why."""
+    """Say that the model gives no answer, why, and what follows from that."""
+    advice = "Try a sharp dermoscopic photograph of one lesion."
+    if prediction.refusal == UNLIKE:
+        advice = "It may be another kind of picture, or show a diagnosis that the model does not know."
+    return f"{prediction.source}: the model gives no answer, because {prediction.refusal}. {advice}"
+
+
+def refused_html(prediction: Prediction, picture: bytes) -> str:
+    """Return a picture (JPEG) that gets no answer, and why."""
+    encoded = base64.b64encode(picture).decode("ascii")
     return (
-        f"{prediction.source}: the model gives no answer, because {prediction.refusal}. "
-        "Try a sharp dermoscopic photograph of one lesion."
+        f'<div class="lv-no-answer"><img alt="{escape(prediction.source)}" src="data:image/jpeg;base64,{encoded}">'
+        f"{message_html(refusal_sentence(prediction), 'refused')}</div>"
     )
 
 
 def threshold_sentence(probability: float, point: Mapping[str, float]) -> str:
     """Say on which side of a threshold a probability of melanoma lies, and what the threshold costs."""
-    side = "at or above" if probability >= point["threshold"] else "below"
+    suspicious = probability >= point["threshold"]
+    verdict, side = ("Called suspicious", "at or above") if suspicious else ("Not called suspicious", "below")
     return (
-        f"Melanoma {probability:.1%} is {side} {point['threshold']:.1%}, the threshold that found "
-        f"{point['sensitivity']:.0%} of the melanomas among validation images, and called "
-        f"{point['benign_per_melanoma']:.1f} images of benign lesions suspicious for each."
+        f"{verdict} at this threshold: melanoma {probability:.1%} is {side} {point['threshold']:.1%}. Among validation "
+        f"images it found {point['sensitivity']:.0%} of the melanomas, and called {point['benign_per_melanoma']:.1f} "
+        "benign lesions suspicious for each that it found."
     )
 
 
@@ -62,28 +73,33 @@ def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None
         point: an operating point to hold the probability of melanoma against.
     """
     best = DIAGNOSES[target_index(prediction.diagnosis)]
+    if prediction.refusal:
+        point = None  # nothing that would lend weight to it
     rows = ""
     for d in DIAGNOSES:
         share = f"{prediction.probabilities[d.code]:.1%}"
         name = f"{d.name}, malignant" if d.malignant else d.name
+        tick = ""
+        if point is not None and d.code == "MEL":
+            tick = f'<b class="lv-tick" style="left:{point["threshold"]:.1%}"></b>'
         rows += (
             f"<tr{' class=lv-best' if d is best else ''}>"
             f'<th scope="row">{d.code}<span> {escape(name)}</span></th>'
-            f'<td class="lv-bar"><span><i style="width:{share};background:{d.colour}"></i></span></td>'
+            f'<td class="lv-bar"><span><i style="width:{share};background:{d.colour}"></i>{tick}</span></td>'
             f"<td>{share}</td></tr>"
         )
     invalid = " lv-invalid" if prediction.refusal else ""
     share = f"probability {prediction.confidence:.1%}"
     label = "The model answers"
     lines = f'<p class="lv-forced">{FORCED}</p>'
-    if prediction.refusal:  # nothing that would lend weight to it: no explanation of the word, no threshold
+    if prediction.refusal:
         label = "Forced answer, not valid"
         lines = f'<p class="lv-warning">Do not rely on this answer: {escape(prediction.refusal)}.</p>' + lines
     else:
         lines += f'<p class="lv-glossary">{escape(best.sentence)}</p>'
     if prediction.notes:
         lines += f'<p class="lv-notes">The picture is {escape(", ".join(prediction.notes))}.</p>'
-    if point is not None and not prediction.refusal:
+    if point is not None:
         lines += f'<p class="lv-threshold">{escape(threshold_sentence(prediction.probabilities["MEL"], point))}</p>'
     return (
         f'<section class="lv-answer{invalid}" role="status" aria-label="Answer for {escape(prediction.source)}">'

@@ -176,7 +176,7 @@ class Batch(anywidget.AnyWidget):
         """Return the table as CSV that a spreadsheet can open safely.
 
         Args:
-            forced: with the answers to refused pictures, which are not valid.
+            forced: with the answers to refused pictures, which are not valid, in columns of their own.
         """
         return csv(self.rows, forced)
 

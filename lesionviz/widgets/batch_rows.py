@@ -22,10 +22,11 @@ Origin: TypeAlias = "int | Path"
 """Where a file can be had again: its path, or the number that a browser gave it."""
 THUMBNAIL = (96, 96)
 NOTICE_SHORT = "For research and teaching; not a diagnosis."
-COLUMNS = (
-    *("file", "diagnosis", "probability", *CODES),
-    *("refused_because", "error", "model_sha256", "notice"),
-)
+ANSWER = ("diagnosis", "probability", *CODES)
+FORCED = tuple(f"forced_{name}" for name in ANSWER)
+"""Where the answers to refused pictures stand, when they are asked for: nobody counts them by accident."""
+ABOUT = ("refused_because", "error", "model_sha256", "notice")
+COLUMNS = ("file", *ANSWER, *ABOUT)
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def table(rows: Sequence[BatchRow], forced: bool = False) -> pd.DataFrame:
 
     Args:
         rows: of a batch.
-        forced: fill in diagnosis and probabilities of refused pictures too. They are not valid, and
-            ``refused_because`` says why; without this they are missing, so that nobody counts them by accident.
+        forced: add the columns ``FORCED`` with diagnosis and probabilities of refused pictures. They are not valid, and
+            ``refused_because`` says why.
 
     Returns:
         One line for each row, in order. ``diagnosis`` and ``model_sha256`` are missing where there is none,
@@ -95,10 +96,13 @@ def table(rows: Sequence[BatchRow], forced: bool = False) -> pd.DataFrame:
             "model_sha256": row.model or None,
             "notice": NOTICE_SHORT,
         }
-        if answer is not None and (forced or not answer.refusal):
-            line |= {"diagnosis": answer.diagnosis, "probability": answer.confidence, **answer.probabilities}
+        if answer is not None:
+            values = (answer.diagnosis, answer.confidence, *(answer.probabilities[code] for code in CODES))
+            line |= zip(FORCED if answer.refusal else ANSWER, values, strict=True)
         lines.append(line)
-    return pd.DataFrame(lines, columns=list(COLUMNS)).astype(dict.fromkeys(("probability", *CODES), float))
+    columns = ["file", *ANSWER, *(FORCED if forced else ()), *ABOUT]
+    numbers = [name for name in columns if name.endswith(("probability", *CODES))]
+    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(numbers, float))
 
 
 def csv(rows: Sequence[BatchRow], forced: bool = False) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets
@@ -28,7 +29,14 @@ from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer
-from lesionviz.widgets.answer import answer_html, message_html, notice_html, refusal_sentence, similar_html
+from lesionviz.widgets.answer import (
+    answer_html,
+    message_html,
+    notice_html,
+    refusal_sentence,
+    refused_html,
+    similar_html,
+)
 from lesionviz.widgets.background import Background, Job, sentence
 from lesionviz.widgets.batch import Batch
 from lesionviz.widgets.case import Bundle, all_maps, case_bundle, last_layer_maps, photo_of
@@ -51,6 +59,8 @@ SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
 HINT = "The model's answer, and where it found its evidence, will appear here."
 SIMILAR = 5
 SMALL = (260, 200)
+REFUSED = (520, 390)
+"""Pixels of a picture that gets no answer, twice what it takes of the page."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._tabs: dict[str, ipywidgets.DOMWidget] = {}
         self._examined: _Examined | None = None
         self._job = Job()
-        self._film = -1
+        self._film = self._second_film = -1
         self._input_size = 224  # until the model is there; only for the words of an error
         self._masthead = Masthead()
         self._view = CaseView()
@@ -130,8 +140,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             on_problem=self._refuse,
         )
         notice = ipywidgets.HTML(notice_html())
-        keep = ipywidgets.HBox([self._threshold, self._downloads])
-        self._result = ipywidgets.VBox([self._answer, self._view, keep, self._similar])
+        self._result = ipywidgets.VBox([self._answer, self._threshold, self._view, self._downloads, self._similar])
         self._explore = ipywidgets.VBox(
             [
                 self._picker,
@@ -148,7 +157,6 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             (self._insist, "lv-insist"),
             (self._insist, "lv-needs-kernel"),
             (self._threshold, "lv-needs-kernel"),
-            (keep, "lv-keep"),
             (self._result, "lv-result"),
             (self._answer, "lv-answer-box"),
             (self._message, "lv-message-box"),
@@ -218,9 +226,19 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         if key == "quiz":
             return Quiz(classifier=self._background)
         self._comparison = Compare(self._background)
-        if self._examined is not None and not self._refused:
+        if self._refused:
+            self._say_nothing_to_compare()
+        elif self._examined is not None:
             self._comparison.put(self._examined.picture, dict(self._examined.case), dict(self._view.maps))
         return self._comparison
+
+    def _say_nothing_to_compare(self) -> None:
+        """Say in Compare why the picture on view is not there."""
+        if self._comparison is not None and self._examined is not None:
+            self._comparison.message = (
+                f"{self._examined.picture.name} got no answer, so it has no maps to compare. Under Explore, “Show the "
+                "answer anyway” brings it here."
+            )
 
     def _open_from_batch(self, name: str, data: bytes) -> None:
         """Show a picture of the batch by itself."""
@@ -241,13 +259,20 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     # --- pictures arrive -------------------------------------------------------------------------------------------
 
-    def _picture_removed(self) -> None:
+    def _picture_removed(self, identity: int, last: bool) -> None:
+        """Forget a picture that the person has taken away; where no other takes its place, show none."""
+        if identity == self._second_film and self._comparison is not None:
+            self._comparison.clear_second()
+        if last:
+            self._start_anew()
+
+    def _start_anew(self) -> None:
         self._job.cancel()
         self._set_image(None)
         self._clear()  # also when there was no image, but an error
 
     def _upload_started(self, name: str) -> None:
-        self._picture_removed()
+        self._start_anew()
         self._message.value = message_html(f"Receiving {name} …", "working")
 
     def _upload_held(self, name: str) -> None:
@@ -277,13 +302,18 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._masthead.tab = "compare"
         compare = self._comparison
         assert compare is not None  # made with its tab
+        if self._refused:
+            self._say_nothing_to_compare()
+            return
+        self._second_film = arrived.id
 
         def take(examined: _Examined) -> None:
+            compare.mode = "two pictures"
             if examined.prediction.refusal:
                 compare.message = refusal_sentence(examined.prediction)
+                self._picker.label(arrived.id, "no answer")
             else:
                 compare.put_second(examined.picture, examined.case, {self.method: examined.maps})
-                compare.mode = "two pictures"
 
         def failed(error: Exception) -> None:
             compare.message = sentence(error, arrived.name)
@@ -367,7 +397,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         with self._guard(prediction.source):
             self._show_parts()
             if self._refused:
-                self._message.value = message_html(refusal_sentence(prediction), "refused")
+                small = jpeg(self._examined.picture.pixels, REFUSED)
+                self._message.value = refused_html(prediction, small)
+                self._say_nothing_to_compare()
                 self._picker.label(self._film, "no answer")
                 return
             self._answer.value = answer_html(prediction, self._point)
@@ -462,12 +494,13 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         if self._examined is None or self._refused:
             return
         prediction = self._examined.prediction
-        stem = "".join(letter if letter.isalnum() else "-" for letter in prediction.source).strip("-") or "case"
+        name = PurePath(prediction.source).stem
+        stem = "".join(letter if letter.isalnum() else "-" for letter in name).strip("-") or "case"
 
         def work(classifier: LesionClassifier) -> tuple[str, bytes, str]:
             now, checkpoint = datetime.now(), classifier.checkpoint
             if key == "page":
-                page = case_page(self._view, prediction, checkpoint, now)
+                page = case_page(self._view, prediction, checkpoint, now, self._point)
                 return f"{stem}.html", page.encode(), "text/html"
             kind: Literal["pdf", "png"] = "pdf" if key == "pdf" else "png"
             sheet = case_sheet(self._view, prediction, checkpoint, now, kind, self._point)

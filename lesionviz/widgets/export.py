@@ -40,7 +40,13 @@ def provenance(source: str, checkpoint: Checkpoint, when: datetime) -> dict[str,
     }
 
 
-def case_page(view: CaseView, prediction: Prediction, checkpoint: Checkpoint, when: datetime) -> str:
+def case_page(
+    view: CaseView,
+    prediction: Prediction,
+    checkpoint: Checkpoint,
+    when: datetime,
+    point: Mapping[str, float] | None = None,
+) -> str:
     """Return the case on view as one HTML page that needs nothing else.
 
     Methods whose maps have not been computed are left out of the page.
@@ -50,6 +56,7 @@ def case_page(view: CaseView, prediction: Prediction, checkpoint: Checkpoint, wh
         prediction: the answer for it.
         checkpoint: of the model that gave it.
         when: date and time to print.
+        point: an operating point to hold the probability of melanoma against.
     """
     traits: dict[str, Any] = {name: getattr(view, name) for name in TRAITS}
     methods = [method for method in view.case["methods"] if method["key"] in view.maps]
@@ -65,7 +72,7 @@ def case_page(view: CaseView, prediction: Prediction, checkpoint: Checkpoint, wh
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(prediction.source)} · lesionviz</title>"
         f"<style>{style('base', 'stage', 'case_view', 'answer', 'page')}</style></head><body>"
-        f'<main class="lv lv-page">{title_html()}{notice_html()}{answer_html(prediction)}'
+        f'<main class="lv lv-page">{title_html()}{notice_html()}{answer_html(prediction, point)}'
         f'<div id="lv-case"></div><dl class="lv-provenance">{facts}</dl></main>'
         f'<script type="application/json" id="lv-traits">{content}</script>'
         f"<script>{code}</script></body></html>\n"

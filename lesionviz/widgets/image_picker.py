@@ -32,7 +32,8 @@ class ImagePicker(anywidget.AnyWidget):
         on_hold: called with a file's name when the browser holds it back and asks the person.
         on_file: called when a file has arrived, with whether it is meant as the second picture of a comparison.
         on_sample: called with the picture when a sample is clicked.
-        on_removed: called when the person has taken the picture on view away, and no other takes its place.
+        on_removed: called when the person has taken a picture away, with its number and whether it was on view and no
+            other takes its place.
         on_problem: called with a sentence when an upload cannot be taken.
     """
 
@@ -50,7 +51,7 @@ class ImagePicker(anywidget.AnyWidget):
         on_hold: Callable[[str], None],
         on_file: Callable[[Arrived, bool], None],
         on_sample: Callable[[LesionImage], None],
-        on_removed: Callable[[], None],
+        on_removed: Callable[[int, bool], None],
         on_problem: Callable[[str], None],
     ) -> None:
         super().__init__(samples=[{"name": s.name, "thumbnail": jpeg(s.pixels, THUMBNAIL)} for s in samples])
@@ -87,6 +88,7 @@ class ImagePicker(anywidget.AnyWidget):
                     if type(number) is int and 0 <= number < len(self._pictures):
                         self._on_sample(self._pictures[number])
                 case "removed":
-                    self._on_removed()
+                    identity = content.get("id")
+                    self._on_removed(identity if type(identity) is int else -1, content.get("last") is True)
         except LesionvizError as error:
             self._on_problem(str(error))

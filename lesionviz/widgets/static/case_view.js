@@ -109,7 +109,6 @@ function renderCase({ model, el }) {
   const finding = element("p", { className: "lv-finding" });
   const pointer = element("p", { className: "lv-reading" });
   const live = element("p", { className: "lv-unseen", role: "status" });
-  const waiting = element("p", { className: "lv-waiting" });
   const more = element("details", { className: "lv-more" }, element("summary", { textContent: "More ways to look" }),
     element("div", { className: "lv-row" }, scale.node, blendChoice.node, colours.node, method.node));
   const view = element(
@@ -120,7 +119,6 @@ function renderCase({ model, el }) {
     swipe.node,
     element("div", { className: "lv-under" }, seen, element("div", { className: "lv-words" }, legend.node, pointer), element("div", { className: "lv-blend" }, alpha.node, threshold.node)),
     finding,
-    waiting,
     element("div", { className: "lv-row lv-tools" }, layout.node, zoom, save),
     more,
     live,
@@ -184,10 +182,9 @@ function renderCase({ model, el }) {
         asked.add(state.method);
         model.send({ kind: "method", key: state.method });
       }
-      waiting.textContent = `The maps of ${state.layer} are being computed …`;
-      finding.textContent = "";
+      captions[1].textContent = `The maps of ${state.layer} are being computed …`;
+      captions[2].textContent = finding.textContent = "";
     } else {
-      waiting.textContent = "";
       const key = [state.method, state.layer, explained(), state.against].join(" ");
       if (fieldOf !== key) {
         const [width, height] = canvasSize(bundle.box);

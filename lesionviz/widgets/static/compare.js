@@ -90,7 +90,7 @@ function renderCompare({ model, el }) {
     element("div", { className: "lv-row" }, scale.node, evidence.node, colours.node, zoom),
     live,
   );
-  const empty = element("p", { className: "lv-empty", textContent: "No picture to compare yet." });
+  const empty = element("p", { className: "lv-empty", textContent: "No picture to compare yet. Open one under Explore; in a notebook, with compare.show(\"lesion.jpg\")." });
   el.classList.add("lv", "lv-compare");
   keepKeys(el);
   el.replaceChildren(note, shown, empty);
@@ -124,7 +124,7 @@ function renderCompare({ model, el }) {
     what.textContent = sentenceCase(subjectWords());
     answers.textContent = answerWords();
     waiting.textContent = alone
-      ? "There is no second picture yet. In the Explorer, choose several pictures and press Compare under one; in a notebook: compare.add(\"lesion.jpg\")."
+      ? "There is no second picture yet. Under Explore, choose several pictures and press Compare below one; in a notebook: compare.add(\"lesion.jpg\")."
       : tiles.some(({ map }) => !map) ? "Maps are being computed …" : "";
     paintAll();
     announce();

@@ -1,6 +1,6 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
-// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number}, {kind: "removed"} when the
-// picture on view is gone and none takes its place; hears {kind: "label", id, words, usable}.
+// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number}, {kind: "removed", id, last} (last:
+// it was on view and none takes its place); hears {kind: "label", id, words, usable}.
 
 function render({ model, el }) {
   const films = []; // {id, file, url, broken, node, open, compare, say}
@@ -63,6 +63,7 @@ function render({ model, el }) {
   // --- the filmstrip -------------------------------------------------------------------------------------------
   const strip = element("div", { className: "lv-film", role: "group", ariaLabel: "Your pictures", hidden: true });
   function take(files) {
+    for (const film of films.filter(({ broken }) => broken)) drop(film); // it has been said what is wrong with them
     const chosen = files.filter(isPicture);
     const others = files.length - chosen.length;
     note.textContent = others && chosen.length ? `${others} ${others === 1 ? "file is no picture and was" : "files are no pictures and were"} left out.` : "";
@@ -87,27 +88,32 @@ function render({ model, el }) {
     mark();
     return film;
   }
-  /** Take a picture out; the one beside it takes its place on view. */
-  function remove(film) {
+  function drop(film) {
     const place = films.indexOf(film);
     films.splice(place, 1);
     URL.revokeObjectURL(film.url);
     film.node.remove();
+    return place;
+  }
+  /** Take a picture out; the one beside it takes its place on view. */
+  function remove(film) {
+    const place = drop(film);
     const next = films[Math.min(place, films.length - 1)];
-    if (film.id === current) {
+    const onView = film.id === current;
+    if (onView) {
       latest++; // if it is still being sent, the rest of it stays here
       question.hidden = true;
       current = -1;
       if (next) show(next);
-      else model.send({ kind: "removed" });
     }
+    model.send({ kind: "removed", id: film.id, last: onView && !next });
     mark();
     if (next && !strip.hidden) next.open.focus();
     else input.focus();
   }
   function mark() {
     strip.hidden = films.length < 2;
-    el.classList.toggle("lv-small", sampled || films.length > 0); // room for what is on view
+    el.classList.toggle("lv-small", sampled || films.some(({ broken }) => !broken)); // room for what is on view
     for (const film of films) {
       const here = film.id === current;
       if (here) film.open.setAttribute("aria-current", "true");

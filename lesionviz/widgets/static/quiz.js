@@ -58,7 +58,7 @@ function render({ model, el }) {
   function headline(page) {
     const { right, of, model } = page.score;
     const parts = [page.learner];
-    if (of) parts.push(`${right} of ${of} right`, `model ${model.right} of ${model.of}${model.none ? `, ${model.none} without an answer` : ""}`);
+    if (of) parts.push(`${right} of ${of} right`, `model ${model.right} of ${model.of - model.none}${model.none ? `, ${model.none} not answered` : ""}`);
     if (page.leftOut) parts.push(`${page.leftOut} of the set's pictures could not be opened`);
     return parts.join(" · ");
   }
@@ -214,7 +214,7 @@ function render({ model, el }) {
       const more = element("div", { className: "lv-quiz-bars" });
       if (found?.html) more.innerHTML = found.html; // made by answer.py, which escapes whatever comes from outside
       info.replaceChildren(
-        element("dl", { className: "lv-quiz-verdict" }, ...row("Truth", next.truth), ...row("You", next.answer, mark(hit), next.sureness ? ` ${next.sureness}` : ""), ...modelRow(next)),
+        element("dl", { className: "lv-quiz-verdict" }, ...row("Truth", next.truth), ...row("You", next.answer, mark(hit), next.sureness ? `, and you were ${next.sureness}` : ""), ...modelRow(next)),
         element("p", { className: "lv-quiz-sentence", textContent: next.sentence }),
         element("div", { className: "lv-row" }, forward, ...(refused ? [button("Show its forced answer and the map", () => send({ kind: "insist", case: next.case }))] : [])),
         more,

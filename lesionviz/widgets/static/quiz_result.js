@@ -42,7 +42,7 @@ function scoreCard(name, { right, of, none = 0, waiting = 0 }) {
     "div",
     { className: "lv-quiz-card" },
     element("p", { className: "lv-quiz-who", textContent: name }),
-    element("p", { className: "lv-quiz-number" }, element("b", { textContent: right }), ` of ${of}`),
+    element("p", { className: "lv-quiz-number" }, ...(of > none || !of ? [element("b", { textContent: right }), ` of ${of - none}`] : ["no answer"])),
     bar,
     element("p", { className: "lv-quiz-soft", textContent: parts.join(" · ") }),
   );
@@ -53,7 +53,7 @@ function resultPage(page, { classes, images, send }) {
   const { score, learners } = page;
   const heading = element("h2", { tabIndex: -1, textContent: `${page.learner}: ${score.right} of ${score.of} right` });
   const model = score.model;
-  const words = `${heading.textContent}. The model on the same cases: ${model.right} of ${model.of} right${model.none ? `, ${model.none} without an answer` : ""}.`;
+  const words = `${heading.textContent}. The model on the same cases: ${model.right} of ${model.of - model.none} right${model.none ? `, ${model.none} without an answer` : ""}.`;
   const missed = page.cases.filter((one) => one.truth !== one.answer);
   const right = page.cases.filter((one) => one.truth === one.answer);
   const caseButton = (one) => {
