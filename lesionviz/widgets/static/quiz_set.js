@@ -59,7 +59,7 @@ function folderPicker(model) {
     "div",
     { className: "lv-zone lv-quiz-zone" },
     choose,
-    element("p", { textContent: "or drop a folder here. Its subfolders are named after the classes: BCC, BKL, MEL, NV, or the full names." }),
+    element("p", { textContent: "or drop a folder here. Its subfolders are named after the classes: BCC, BKL, MEL, NV, or the full names. On pictures that the model was trained on, such as many of ISIC's, it does better than on yours." }),
     progress,
     input,
   );
