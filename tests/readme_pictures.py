@@ -52,7 +52,7 @@ def quiz(page: Page) -> None:
     page.get_by_role("button", name="Start the quiz").click()
     page.get_by_role("radio", name="Melanoma MEL").check()
     page.get_by_role("button", name="Commit").click()
-    page.get_by_text("Next case").wait_for()
+    page.locator(".lv-quiz-big", has_text="Next case").wait_for()
     page.wait_for_timeout(2500)
     page.evaluate("document.activeElement.blur()")
 
