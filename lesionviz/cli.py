@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrated.set_defaults(run=_calibrate)
     calibrated.add_argument("--data", type=Path, required=True, metavar="DIR", help="what it was trained on")
     calibrated.add_argument("--out", type=Path, required=True, metavar="FILE", help="the calibrated best_model.pth")
+    calibrated.add_argument("--size", type=int, help="another side of the input in pixels (default: the model's)")
     calibrated.add_argument("--half", action="store_true", help="store weights in half precision (8 MB)")
     _model(calibrated)
 
@@ -263,7 +264,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from lesionviz.evaluation.parts import recorded_split
 
     checkpoint, collection = Checkpoint.load(options.model), read_collection(options.data)
-    calibrated = calibrate(checkpoint, collection, recorded_split(checkpoint, collection))
+    calibrated = calibrate(checkpoint, collection, recorded_split(checkpoint, collection), size=options.size)
     calibrated.save(options.out, half=options.half)
     _say(
         f"Temperature {calibrated.temperature:.3f}; {calibrated.refusal['accepted']:.1%} of the validation images "

@@ -21,6 +21,7 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.calibration import ACCEPTED, calibrate, fit_temperature, operating_points
+from lesionviz.evaluation.sections import _details
 from lesionviz.refusal import QUALITY, Refusal, energies, quality
 
 
@@ -68,6 +69,23 @@ def test_operating_points_by_hand() -> None:
     assert points[0.75]["benign_per_melanoma"] == pytest.approx(2 / 3)  # the carcinoma is not benign
     assert points[0.99]["threshold"] == 0.1
     assert operating_points(truth[4:], probabilities[4:]) == ()
+
+
+def test_another_side_is_calibrated_for_itself_and_the_card_says_how(
+    small_checkpoint: Checkpoint, drawn: Collection
+) -> None:
+    split = split_by_lesion(drawn)
+    trained = replace(small_checkpoint, recipe={"size": 96}, metrics={"epoch": 3, "validation": {}})
+    other = calibrate(trained, drawn, split, size=64)
+    assert other.preprocessing == replace(trained.preprocessing, size=64)
+    assert other.temperature != calibrate(trained, drawn, split).temperature
+    answers = LesionClassifier(other).predict_many(split.rows(drawn, "validation")["path"])
+    truth = split.rows(drawn, "validation")["diagnosis"]
+    right = np.mean([answer.diagnosis == code for answer, code in zip(answers, truth, strict=True)])
+    assert other.metrics["epoch"] == 3
+    assert other.metrics["validation"]["accuracy"] == pytest.approx(right)
+    assert "--size 64 --out best_model.pth" in str(_details(other))
+    assert "lesionviz calibrate" not in str(_details(trained))
 
 
 def test_calibration_never_sees_test_images_or_their_labels(

@@ -24,6 +24,7 @@ from lesionviz.classifier import LesionClassifier, Outputs
 from lesionviz.data.collection import Collection
 from lesionviz.data.split import Split
 from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.evaluation.metrics import score
 from lesionviz.imaging import open_image
 from lesionviz.refusal import QUALITY, Refusal, energies, quality
 
@@ -45,6 +46,7 @@ def calibrate(
     split: Split,
     progress: bool = True,
     device: str | torch.device = "cpu",
+    size: int | None = None,
 ) -> Checkpoint:
     """Return the checkpoint with temperature, operating points and refusal statistics fitted.
 
@@ -54,18 +56,27 @@ def calibrate(
         split: the one it was trained with.
         progress: show bars where someone is looking.
         device: where to run the network.
+        size: another side of the input in pixels. Where training pictures were smaller than the recipe's input, theirs
+            may suit the network better (Touvron et al. 2019, arXiv 1906.06423); ``tests/benchmarks/input_side.py``
+            shows figures of several on the validation images.
 
     Raises:
-        LesionvizError: images of a part are missing or cannot be used.
+        LesionvizError: images of a part are missing or cannot be used, or the size is out of range.
     """
+    if size is not None:
+        checkpoint = replace(checkpoint, preprocessing=replace(checkpoint.preprocessing, size=size))
     classifier = LesionClassifier(replace(checkpoint, temperature=1.0, refusal={}, operating_points=()), device)
     training = outputs_of(classifier, split.rows(collection, "train"), "Features of training images", progress)
     rows = split.rows(collection, "validation")
     validation = outputs_of(classifier, rows, "Calibrating on validation images", progress)
     truth = rows["diagnosis"].map(CODES.index).to_numpy(np.int64)
     temperature = fit_temperature(validation.logits, truth)
+    metrics = dict(checkpoint.metrics)
+    if size is not None:
+        metrics["validation"] = score(truth, validation.logits.argmax(1)).to_dict()
     return replace(
         checkpoint,
+        metrics=metrics,
         temperature=temperature,
         operating_points=operating_points(truth, softmax(validation.logits / temperature, axis=1)),
         refusal=fit_refusal(classifier, training, validation, rows["path"].tolist()).to_dict(),

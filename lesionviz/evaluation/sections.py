@@ -139,6 +139,18 @@ def _details(checkpoint: Checkpoint) -> list[Part]:
         parts.append(Paragraph(f"Licence of the weights: {checkpoint.licence}"))
     if checkpoint.recipe:
         parts += [Paragraph("Trained by:"), Command(training_command(checkpoint))]
+        size = checkpoint.preprocessing.size
+        if size != Recipe.from_dict(checkpoint.recipe).size:
+            half = " --half" if checkpoint.recipe.get("half") else ""
+            parts += [
+                Paragraph(
+                    f"Then its input was set to {size} × {size} pixels, a side chosen on the validation images, by:"
+                ),
+                Command(
+                    f"lesionviz calibrate --data ISIC_2019 --model OUT/best_model.pth --size {size} "
+                    f"--out best_model.pth{half}"
+                ),
+            ]
     return parts
 
 

@@ -303,7 +303,8 @@ class _Run:
         if not have:
             raise LesionvizError(f"No training image has an outline in {' or '.join(map(str, self.outlines))}.")
         self.trained_on += (
-            f" {len(have):,} training images came with the lesion's outline, inside which evidence should lie."
+            f" {len(have):,} training images came with an outline of the lesion, inside which "
+            "the evidence should lie."
         )
         places = iter(range(len(have)))
         positions = [None if path is None else next(places) for path in found]
