@@ -31,9 +31,7 @@ def explore(page: Page) -> None:
     page.locator(".lv-explore .lv-answer h2").wait_for()
     page.wait_for_timeout(2500)  # the other maps arrive
     page.locator(".lv-explore .lv-case").get_by_label("Layer", exact=True).fill(FINE)
-    heatmap = page.locator(".lv-explore .lv-view").nth(1).bounding_box()
-    assert heatmap
-    page.mouse.move(heatmap["x"] + heatmap["width"] * 0.6, heatmap["y"] + heatmap["height"] * 0.45)
+    page.locator(".lv-explore .lv-stage.lv-heatmap").hover(position={"x": 200, "y": 120})
 
 
 def compare(page: Page) -> None:
@@ -52,14 +50,14 @@ def quiz(page: Page) -> None:
     page.get_by_role("button", name="Start the quiz").click()
     page.get_by_role("radio", name="Melanoma MEL").check()
     page.get_by_role("button", name="Commit").click()
-    page.locator(".lv-quiz-big", has_text="Next case").wait_for()
+    page.get_by_role("button", name="Show its forced answer and the map").click()
     page.wait_for_timeout(2500)
     page.evaluate("document.activeElement.blur()")
 
 
 PICTURES: dict[str, tuple[Callable[[Page], None], str, int]] = {
-    "screenshot": (explore, "light", 1140),
-    "compare": (compare, "light", 760),
+    "screenshot": (explore, "light", 1205),
+    "compare": (compare, "light", 785),
     "quiz": (quiz, "dark", 1310),
 }
 
@@ -76,7 +74,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         for name, (prepare, theme, height) in PICTURES.items():
             page = browser.new_page(viewport={"width": WIDTH, "height": height})
-            page.set_default_timeout(120_000)
+            page.set_default_timeout(30_000)
             page.goto(f"{address}?theme={theme}")
             page.get_by_text("Model ready").wait_for()
             prepare(page)

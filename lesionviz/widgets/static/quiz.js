@@ -58,7 +58,9 @@ function render({ model, el }) {
   function headline(page) {
     const { right, of, model } = page.score;
     const parts = [page.learner];
-    if (of) parts.push(`${right} of ${of} right`, `model ${model.right} of ${model.of - model.none}${model.none ? `, ${model.none} not answered` : ""}`);
+    const answered = model.of - model.none;
+    const silent = answered ? `, ${model.none} not answered` : "model without an answer";
+    if (of) parts.push(`${right} of ${of} right`, `${answered || !model.of ? `model ${model.right} of ${answered}` : ""}${model.none ? silent : ""}`);
     if (page.leftOut) parts.push(`${page.leftOut} of the set's pictures could not be opened`);
     return parts.join(" · ");
   }
