@@ -347,7 +347,7 @@ def _evidence(evidence: EvidenceInside, checkpoint: Checkpoint) -> list[Part]:
     )
     taught = (
         "The training asked for this, on outlines of other lesions: the figure says how well that was learned, and is no "
-        "independent sign that the answers are right."
+        "independent sign that the answers are right, or do not hang on what lies outside."
     )
     return [Paragraph(found), *([Paragraph(taught)] if Recipe.from_dict(checkpoint.recipe).outline_weight else [])]
 
