@@ -84,6 +84,9 @@ def phone(page: Page) -> Iterator[None]:
         page.evaluate(put_away)
         browser.wait_for(state="hidden")
     page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("innerWidth === 390")
+    # Jupyter's panels take on a new size a little later: two frames after the window has.
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     yield
     if size:
         page.set_viewport_size(size)

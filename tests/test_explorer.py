@@ -64,8 +64,10 @@ def send(explorer: Explorer, content: Any, *pieces: bytes) -> None:
     picker(explorer)._handle_custom_msg(content, [memoryview(piece) for piece in pieces])
 
 
-def upload(explorer: Explorer, name: str, data: bytes, piece: int = 1000, number: int = 1) -> None:
-    send(explorer, {"kind": "file", "id": number, "name": name, "size": len(data)})
+def upload(
+    explorer: Explorer, name: str, data: bytes, piece: int = 1000, number: int = 1, second: bool = False
+) -> None:
+    send(explorer, {"kind": "file", "id": number, "name": name, "size": len(data), "second": second})
     for start in range(0, len(data), piece):
         send(explorer, {"kind": "piece", "id": number}, data[start : start + piece])
 
@@ -480,9 +482,7 @@ def test_tabs_are_made_when_they_are_first_opened(explorer: Explorer, drawn: Pat
 
 def test_a_second_picture_goes_beside_the_first(explorer: Explorer, drawn: Path) -> None:
     explorer.image = drawn
-    data = drawn.read_bytes()
-    send(explorer, {"kind": "file", "id": 5, "name": "other.jpg", "size": len(data), "second": True})
-    send(explorer, {"kind": "piece", "id": 5}, data)
+    upload(explorer, "other.jpg", drawn.read_bytes(), number=5, second=True)
     compare = part(explorer, Compare)
     assert compare.mode == "two pictures"
     assert (compare.case["source"], compare.second["source"]) == (drawn.name, "other.jpg")
@@ -497,8 +497,7 @@ def test_a_refused_second_picture_is_not_shown(strict: LesionClassifier) -> None
     buffer = io.BytesIO()
     DARK.save(buffer, "PNG")
     data = buffer.getvalue()
-    send(explorer, {"kind": "file", "id": 5, "name": "night.png", "size": len(data), "second": True})
-    send(explorer, {"kind": "piece", "id": 5}, data)
+    upload(explorer, "night.png", data, number=5, second=True)
     compare = part(explorer, Compare)
     assert compare.second == {}
     assert "night.png: the model gives no answer, because the picture is too dark" in compare.message
@@ -506,9 +505,7 @@ def test_a_refused_second_picture_is_not_shown(strict: LesionClassifier) -> None
 
 def test_a_second_picture_that_is_taken_away_leaves_the_comparison(explorer: Explorer, drawn: Path) -> None:
     explorer.image = drawn
-    data = drawn.read_bytes()
-    send(explorer, {"kind": "file", "id": 5, "name": "other.jpg", "size": len(data), "second": True})
-    send(explorer, {"kind": "piece", "id": 5}, data)
+    upload(explorer, "other.jpg", drawn.read_bytes(), number=5, second=True)
     compare = part(explorer, Compare)
     assert compare.second["source"] == "other.jpg"
     send(explorer, {"kind": "removed", "id": 5, "last": False})
@@ -522,9 +519,7 @@ def test_compare_says_that_a_refused_picture_has_nothing_to_compare(strict: Lesi
     explorer._masthead.tab = "compare"
     compare = part(explorer, Compare)
     assert "got no answer, so it has no maps to compare" in compare.message
-    data = drawn.read_bytes()
-    send(explorer, {"kind": "file", "id": 5, "name": "other.jpg", "size": len(data), "second": True})
-    send(explorer, {"kind": "piece", "id": 5}, data)
+    upload(explorer, "other.jpg", drawn.read_bytes(), number=5, second=True)
     assert "got no answer, so it has no maps to compare" in compare.message
     assert compare.second == {}
     explorer.insist = True

@@ -93,6 +93,13 @@ def upload(page: Page, *paths: Path) -> None:
     page.locator(".lv-picker input[type=file]").set_input_files([*paths])
 
 
+def upside_down(photo: Path, path: Path) -> Path:
+    """Write another picture of the same lesion."""
+    with Image.open(photo) as opened:
+        opened.transpose(Image.Transpose.ROTATE_180).save(path)
+    return path
+
+
 def heading(page: Page) -> Locator:
     return page.locator(".lv-explore .lv-answer h2")
 
@@ -401,9 +408,7 @@ def test_of_two_uploads_in_quick_succession_the_last_one_wins(page: Page, photo:
 
 
 def test_several_files_make_a_filmstrip_to_go_back_in(page: Page, photo: Path, tmp_path: Path) -> None:
-    turned = tmp_path / "turned.png"
-    with Image.open(photo) as opened:
-        opened.transpose(Image.Transpose.ROTATE_180).save(turned)
+    turned = upside_down(photo, tmp_path / "turned.png")
     upload(page, photo, turned)
     strip = page.get_by_role("group", name="Your pictures")
     last = strip.locator(".lv-film-one").nth(-1)
@@ -416,13 +421,12 @@ def test_several_files_make_a_filmstrip_to_go_back_in(page: Page, photo: Path, t
 
 
 def test_a_picture_is_taken_out_and_its_neighbour_takes_its_place(page: Page, photo: Path, tmp_path: Path) -> None:
-    turned = tmp_path / "neighbour.png"
-    with Image.open(photo) as opened:
-        opened.transpose(Image.Transpose.ROTATE_180).save(turned)
+    turned = upside_down(photo, tmp_path / "neighbour.png")
     upload(page, photo, turned)
     strip = page.get_by_role("group", name="Your pictures")
     expect(strip.locator("[aria-current=true]")).to_contain_text(photo.name)
     films = strip.locator(".lv-film-one")
+    expect(films.last).to_contain_text("neighbour.png")
     before = films.count()
     films.nth(-2).get_by_role("button", name=f"Take {photo.name} out").click()
     expect(films).to_have_count(before - 1)
@@ -504,9 +508,7 @@ def open_tab(page: Page, name: str) -> Locator:
 
 
 def test_comparisons_of_the_case_on_view_and_with_another_picture(page: Page, photo: Path, tmp_path: Path) -> None:
-    turned = tmp_path / "turned.png"
-    with Image.open(photo) as opened:
-        opened.transpose(Image.Transpose.ROTATE_180).save(turned)
+    turned = upside_down(photo, tmp_path / "turned.png")
     example(page, photo)
     part = open_tab(page, "Compare")
     for what, tiles in (("Classes", 4), ("Layers", 9), ("Methods", 4), ("Why not another", 3)):

@@ -1,6 +1,6 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
-// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number}, {kind: "removed", id, last} (last:
-// it was on view and none takes its place); hears {kind: "label", id, words, usable}.
+// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number},
+// {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words, usable}.
 
 function render({ model, el }) {
   const films = []; // {id, file, url, broken, node, open, compare, say}

@@ -55,12 +55,14 @@ function render({ model, el }) {
     stage.say(`Case ${page.case} of ${page.of}, photograph of a lesion`);
   }
 
+  function modelWords({ right, of, none }) {
+    if (none && none === of) return "model without an answer";
+    return `model ${right} of ${of - none}${none ? `, ${none} not answered` : ""}`;
+  }
   function headline(page) {
     const { right, of, model } = page.score;
     const parts = [page.learner];
-    const answered = model.of - model.none;
-    const silent = answered ? `, ${model.none} not answered` : "model without an answer";
-    if (of) parts.push(`${right} of ${of} right`, `${answered || !model.of ? `model ${model.right} of ${answered}` : ""}${model.none ? silent : ""}`);
+    if (of) parts.push(`${right} of ${of} right`, modelWords(model));
     if (page.leftOut) parts.push(`${page.leftOut} of the set's pictures could not be opened`);
     return parts.join(" · ");
   }
