@@ -5,7 +5,7 @@ dark, and ask axe-core about it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,12 +45,35 @@ def offline_page(browser: Browser, address: str, **options: Any) -> Iterator[Pag
 
 
 def go(page: Page, kind: str, address: str) -> None:
-    """Open a notebook's address in Voila; in JupyterLab, run its cells, too."""
+    """Open a notebook's address in Voila; in JupyterLab, run its cells, too, with its file browser put away."""
     page.goto(address)
     if kind == "lab":
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.wait_for()
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        page.evaluate("() => window.jupyterapp.restored.then(() => null)")  # the layout that an earlier page has left
+        if page.locator(".jp-FileBrowser").is_visible():
+            page.evaluate("void window.jupyterapp.commands.execute('application:toggle-left-area')")
+            page.locator(".jp-FileBrowser").wait_for(state="hidden")
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")  # not waited for
+
+
+def still(page: Page) -> None:
+    """Wait until nothing moves any more: transitions have ended, and two frames have been painted."""
+    page.evaluate(
+        """async () => {
+            await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }"""
+    )
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait for what happens outside the page, such as a message on its wire; the page goes on meanwhile."""
+    for _ in range(PATIENCE // 20):
+        if holds():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("it did not happen in time")
 
 
 def theme(page: Page, dark: bool) -> None:
@@ -75,25 +98,14 @@ def theme(page: Page, dark: bool) -> None:
 
 @contextmanager
 def phone(page: Page) -> Iterator[None]:
-    """Make the page as wide as a phone; in JupyterLab, its file browser is put away, as anyone would there."""
+    """Make the page as wide as a phone."""
     size = page.viewport_size
-    browser = page.locator(".jp-FileBrowser")
-    put_away = "void window.jupyterapp.commands.execute('application:toggle-left-area')"
-    shown = bool(browser.count()) and browser.is_visible()
-    if shown:
-        page.evaluate(put_away)
-        browser.wait_for(state="hidden")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("innerWidth === 390")
-    # Jupyter's panels take on a new size a little later: two frames after the window has.
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    still(page)  # Jupyter's panels take on a new size two frames after the window has
     yield
     if size:
         page.set_viewport_size(size)
-    if shown:
-        page.evaluate(put_away)
-        browser.wait_for()
-        page.wait_for_timeout(300)  # it takes the focus, a little later
 
 
 def sideways(page: Page, part: str) -> list[str]:

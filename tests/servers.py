@@ -76,7 +76,7 @@ def running_lab(notebook: Path) -> Iterator[tuple[str, int]]:
     """Run JupyterLab on a notebook's folder; give the notebook's address and the process id."""
     port, token, folder = _free_port(), secrets.token_hex(8), notebook.parent
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
+    settings.mkdir(parents=True, exist_ok=True)
     # It would ask whether to fetch news, over the page.
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     options = [

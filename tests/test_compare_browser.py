@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, theme
+from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, still, theme
 from playwright.sync_api import Browser, Dialog, Page, expect
 from servers import running, write_notebook
 
@@ -96,7 +96,7 @@ def test_every_comparison_has_its_tiles_and_says_what_its_scale_means(page: Page
 
 
 def test_once_the_maps_are_there_nothing_is_asked_of_the_kernel(page: Page) -> None:
-    page.wait_for_timeout(500)
+    expect(page.locator(".lv-waiting")).to_be_empty()
     before = page.evaluate("window.messages"), drawings(page)
     page.get_by_role("slider", name="Layer").fill("3")
     page.get_by_role("slider", name="Alpha").fill("0.4")
@@ -104,7 +104,7 @@ def test_once_the_maps_are_there_nothing_is_asked_of_the_kernel(page: Page) -> N
     page.get_by_label("Scale").select_option("each its own")
     compare(page, "Layers")
     compare(page, "Classes")
-    page.wait_for_timeout(300)
+    still(page)
     assert page.evaluate("window.messages") == before[0]
     assert drawings(page) != before[1]
     page.get_by_role("slider", name="Threshold").fill("0")

@@ -29,6 +29,7 @@ from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.downloads import Downloads
 from lesionviz.widgets.image_picker import ImagePicker
 from lesionviz.widgets.masthead import Masthead
+from lesionviz.widgets.status import Status
 
 
 @pytest.fixture
@@ -73,8 +74,14 @@ def upload(
 
 
 def page(explorer: Explorer) -> str:
-    """All the HTML on view."""
-    return "".join(part.value for part in parts(explorer) if isinstance(part, ipywidgets.HTML))
+    """All the HTML on view, and the sentence about the picture."""
+    return (
+        "".join(part.value for part in parts(explorer) if isinstance(part, ipywidgets.HTML)) + status(explorer).words
+    )
+
+
+def status(explorer: Explorer) -> Status:
+    return next(part for part in parts(explorer) if isinstance(part, Status))
 
 
 def test_setting_an_image_gives_the_classifiers_answer_and_map(
@@ -245,6 +252,61 @@ def test_more_bytes_than_announced_are_refused(explorer: Explorer) -> None:
     assert "did not arrive as announced" in explorer.error
 
 
+def test_every_state_tells_which_choice_of_the_person_it_belongs_to(explorer: Explorer, drawn: Path) -> None:
+    said: list[tuple[str, str]] = []
+    status(explorer).observe(lambda change: said.append((change.new["request"], change.new["kind"])), "state")
+    data = drawn.read_bytes()
+    for number, request in ((1, "one"), (2, "two")):  # two files of one name
+        send(explorer, {"kind": "file", "id": number, "name": "a.jpg", "size": len(data), "request": request})
+        send(explorer, {"kind": "piece", "id": number}, data)
+    send(explorer, {"kind": "held", "id": 3, "name": "large.tif", "request": "three"})
+    send(explorer, {"kind": "unread", "id": 3, "name": "large.tif", "request": "four"})
+    assert "large.tif could not be read: it was moved, changed or taken away" in explorer.error
+    send(explorer, {"kind": "sample", "number": 0, "request": "five"})
+    send(explorer, {"kind": "removed", "id": 3, "last": True, "request": "six"})
+    ends = dict(said)
+    assert ends == {
+        "one": "answered",
+        "two": "answered",
+        "three": "held",
+        "four": "failed",
+        "five": "answered",
+        "six": "empty",
+    }
+    assert [request for request, _ in said] == sorted((request for request, _ in said), key=list(ends).index)
+
+
+def test_between_two_pictures_the_page_never_hears_of_a_third_state(
+    explorer: Explorer, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer.image = drawn
+    sent: list[str] = []
+    monkeypatch.setattr(status(explorer), "send_state", lambda key=None: sent.append(status(explorer).kind))
+    send(explorer, {"kind": "file", "id": 1, "name": "a.jpg", "size": 99, "request": "one"})
+    assert sent == ["receiving"]
+
+
+@pytest.mark.parametrize("request_of", [None, 5, "x" * 65, ["one"], {"a": 1}])
+def test_a_request_that_is_no_short_text_counts_as_none(request_of: Any, explorer: Explorer) -> None:
+    send(explorer, {"kind": "sample", "number": 0, "request": request_of})
+    assert status(explorer).state["request"] == ""
+
+
+def test_a_browser_cannot_set_the_state(explorer: Explorer) -> None:
+    status(explorer).set_state({"state": {"kind": "answered", "words": "<b>benign</b>"}, "sentences": {}})
+    assert status(explorer).kind == "empty"
+    assert "answered" in status(explorer).sentences
+
+
+def test_a_second_picture_that_cannot_be_taken_leaves_the_first_on_view(explorer: Explorer, drawn: Path) -> None:
+    explorer.image = drawn
+    upload(explorer, "other.jpg", drawn.read_bytes(), number=5, second=True)
+    send(explorer, {"kind": "file", "id": 6, "name": "scan.tif", "size": 65 * 2**20, "second": True})
+    assert "scan.tif" in part(explorer, Compare).message
+    assert explorer.prediction.source == drawn.name
+    assert status(explorer).kind == "answered"
+
+
 def test_clicking_a_sample_shows_it_as_synthetic(explorer: Explorer) -> None:
     send(explorer, {"kind": "sample", "number": 2})
     assert explorer.prediction.source == "synthetic melanoma"
@@ -319,21 +381,24 @@ def test_a_refused_picture_gets_no_diagnosis_until_the_person_insists(strict: Le
     assert explorer.prediction.refusal == "the picture is too dark"
     assert "the model gives no answer, because the picture is too dark." in page(explorer)
     assert "Try a sharp dermoscopic photograph" in page(explorer)
-    assert 'src="data:image/jpeg;base64,' in explorer._message.value  # so that one sees what was refused
+    assert status(explorer).state["picture"].startswith(b"\xff\xd8")  # a JPEG, so that one sees what was refused
     assert explorer.prediction.diagnosis not in explorer._answer.value
     assert explorer.explanation is None
-    assert explorer._insist.layout.display == ""
+    assert status(explorer).kind == "refused"  # in which the page offers the button
     explorer.target = "MEL"  # another class does not bring the map back
     assert explorer.explanation is None
     explorer._insist.click()
     assert explorer.insist
     assert "Do not rely on this answer: the picture is too dark." in explorer._answer.value
     assert explorer.explanation.target == "MEL"
-    assert explorer._insist.layout.display == "none"
+    assert status(explorer).kind == "answered"
 
 
 def test_nothing_can_be_insisted_on_before_there_is_a_picture(strict: LesionClassifier) -> None:
-    assert Explorer(strict)._insist.layout.display == "none"
+    explorer = Explorer(strict)
+    explorer._insist.click()
+    assert status(explorer).kind == "empty"
+    assert_no_result(explorer)
 
 
 def test_insisting_ends_with_the_picture(strict: LesionClassifier) -> None:
@@ -346,7 +411,7 @@ def test_insisting_ends_with_the_picture(strict: LesionClassifier) -> None:
     explorer.image = draw_lesion("NV", 1, (120, 90))
     assert explorer.prediction.refusal == ""
     assert explorer.explanation is not None
-    assert explorer._insist.layout.display == "none"
+    assert status(explorer).kind == "answered"
 
 
 def test_a_threshold_is_held_against_the_probability_of_melanoma(strict: LesionClassifier) -> None:

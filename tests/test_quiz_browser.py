@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, theme
+from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, still, theme, until
 from playwright.sync_api import Browser, Page, expect
 from servers import running, write_notebook
 
@@ -19,15 +19,21 @@ from lesionviz.diagnoses import CODES, DIAGNOSES
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
 CELL = """
+from pathlib import Path
 import lesionviz.widgets
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.preprocessing import Preprocessing
 
+class Told(LesionClassifier):
+    "Tells the test when it has answered, which the page must not."
+    def examine(self, image):
+        answer = super().examine(image)
+        Path("answered").touch()
+        return answer
+
 weights = Checkpoint.load(BUNDLED).state_dict  # at 96 pixels, which is fast, and without refusals
-quiz = lesionviz.widgets.Quiz(
-    "my_cases", LesionClassifier(Checkpoint(state_dict=weights, preprocessing=Preprocessing(size=96)))
-)
+quiz = lesionviz.widgets.Quiz("my_cases", Told(Checkpoint(state_dict=weights, preprocessing=Preprocessing(size=96))))
 quiz
 """
 
@@ -41,12 +47,18 @@ def write_cases(folder: Path, seeds: tuple[int, ...]) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["voila", "lab"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """What shows a quiz of four lesions, Voila or JupyterLab, and its address."""
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with four lesions."""
     folder = tmp_path_factory.mktemp("lesson")
     write_cases(folder / "my_cases", (1,))
-    with running(request.param, write_notebook(folder / "quiz.ipynb", CELL)) as (address, _):
+    return folder
+
+
+@pytest.fixture(scope="module", params=["voila", "lab"])
+def server(request: pytest.FixtureRequest, lesson: Path) -> Iterator[tuple[str, str]]:
+    """What shows a quiz of them, Voila or JupyterLab, and its address."""
+    with running(request.param, write_notebook(lesson / f"{request.param}.ipynb", CELL)) as (address, _):
         yield request.param, address
 
 
@@ -74,7 +86,7 @@ def check_width(page: Page) -> None:
 
 
 def test_a_whole_round_by_keyboard_alone_with_nothing_given_away_before_the_commit(
-    page: Page, frames: list[bytes], tmp_path: Path
+    page: Page, frames: list[bytes], lesson: Path, tmp_path: Path
 ) -> None:
     heading = page.get_by_role("heading", level=2).first
     assert accessibility(page, ".lv-quiz-box") == ""
@@ -84,6 +96,7 @@ def test_a_whole_round_by_keyboard_alone_with_nothing_given_away_before_the_comm
     page.keyboard.type("Anna")
     expect(name).to_have_value("Anna")
     frames.clear()
+    (lesson / "answered").unlink(missing_ok=True)
     page.keyboard.press("Enter")
     right = 0
     pairs = []
@@ -93,7 +106,8 @@ def test_a_whole_round_by_keyboard_alone_with_nothing_given_away_before_the_comm
         expect(page.get_by_role("img", name=f"Case {case} of 4, photograph of a lesion")).to_be_visible()
         expect(page.locator(".lv-quiz-figure img")).to_have_js_property("complete", True)
         if case == 1:
-            page.wait_for_timeout(1500)  # the model has answered by now, for itself
+            until(page, (lesson / "answered").exists)  # the model has answered, for itself
+            still(page)
             received = b"".join(frames)
             assert b'"question"' in received  # the frames can be read
             for secret in (b"zebra", b"my_cases/", b"truth", b"probabilit", b"lv-answer", b"predicted"):

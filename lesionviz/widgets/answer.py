@@ -31,27 +31,12 @@ def notice_html() -> str:
     return f'<p class="lv-notice" role="note">{escape(NOTICE)}</p>'
 
 
-def message_html(text: str, kind: str) -> str:
-    """Return one sentence; ``kind`` is ``"hint"``, ``"working"``, ``"refused"`` or ``"error"``."""
-    role = "alert" if kind == "error" else "status"
-    return f'<p class="lv-message lv-{kind}" role="{role}">{escape(text)}</p>'
-
-
 def refusal_sentence(prediction: Prediction) -> str:
     """Say that the model gives no answer, why, and what follows from that."""
     advice = "Try a sharp dermoscopic photograph of one lesion."
     if prediction.refusal == UNLIKE:
         advice = "It may be another kind of picture, or show a diagnosis that the model does not know."
     return f"{prediction.source}: the model gives no answer, because {prediction.refusal}. {advice}"
-
-
-def refused_html(prediction: Prediction, picture: bytes) -> str:
-    """Return a picture (JPEG) that gets no answer, and why."""
-    encoded = base64.b64encode(picture).decode("ascii")
-    return (
-        f'<div class="lv-no-answer"><img alt="{escape(prediction.source)}" src="data:image/jpeg;base64,{encoded}">'
-        f"{message_html(refusal_sentence(prediction), 'refused')}</div>"
-    )
 
 
 def threshold_sentence(probability: float, point: Mapping[str, float]) -> str:

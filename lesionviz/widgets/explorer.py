@@ -29,14 +29,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer
-from lesionviz.widgets.answer import (
-    answer_html,
-    message_html,
-    notice_html,
-    refusal_sentence,
-    refused_html,
-    similar_html,
-)
+from lesionviz.widgets.answer import answer_html, notice_html, refusal_sentence, similar_html
 from lesionviz.widgets.background import Background, Job, sentence
 from lesionviz.widgets.batch import Batch
 from lesionviz.widgets.case import Bundle, all_maps, case_bundle, last_layer_maps, photo_of
@@ -49,6 +42,7 @@ from lesionviz.widgets.front_end import style
 from lesionviz.widgets.image_picker import ImagePicker
 from lesionviz.widgets.masthead import Masthead
 from lesionviz.widgets.quiz import Quiz
+from lesionviz.widgets.status import Kind, Status
 from lesionviz.widgets.upload import Arrived
 
 if TYPE_CHECKING:
@@ -56,7 +50,6 @@ if TYPE_CHECKING:
     from lesionviz.similarity import SimilarCase
 
 SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
-HINT = "The model's answer, and where it found its evidence, will appear here."
 SIMILAR = 5
 SMALL = (260, 200)
 REFUSED = (520, 390)
@@ -120,7 +113,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._masthead = Masthead()
         self._view = CaseView()
         self._view.on_method = self._compute_method
-        self._message = ipywidgets.HTML(message_html(HINT, "hint"))
+        self._status = Status()
         self._answer, self._similar = ipywidgets.HTML(), ipywidgets.HTML()
         self._threshold = ipywidgets.Dropdown(
             options=[("off", 0.0)] + [(f"find {s:.0%} of melanomas", s) for s in SENSITIVITIES],
@@ -137,29 +130,23 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             on_file=self._upload_arrived,
             on_sample=self._sample_chosen,
             on_removed=self._picture_removed,
-            on_problem=self._refuse,
+            on_problem=self._upload_failed,
         )
         notice = ipywidgets.HTML(notice_html())
         self._result = ipywidgets.VBox([self._answer, self._threshold, self._view, self._downloads, self._similar])
-        self._explore = ipywidgets.VBox(
-            [
-                self._picker,
-                self._message,
-                self._insist,
-                self._result,
-            ]
-        )
+        self._outcome = ipywidgets.VBox([self._insist, self._result])
+        self._explore = ipywidgets.VBox([self._picker, self._status, self._outcome])
         self._room = ipywidgets.VBox([self._explore])
         for widget, name in (
             (notice, "lv-notice-box"),
             (self._room, "lv-room"),
             (self._explore, "lv-explore"),
+            (self._outcome, "lv-outcome"),
             (self._insist, "lv-insist"),
             (self._insist, "lv-needs-kernel"),
             (self._threshold, "lv-needs-kernel"),
             (self._result, "lv-result"),
             (self._answer, "lv-answer-box"),
-            (self._message, "lv-message-box"),
         ):
             widget.add_class(name)
         super().__init__(
@@ -174,7 +161,6 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.add_class("lv-explorer")
         self._tabs["explore"] = self._explore
         self._masthead.observe(lambda change: self._show_tab(change.new), "tab")
-        self._show_parts()
         for name in ("layer", "method", "alpha"):
             traitlets.link((self, name), (self._view, name))
         for name in ("target", "against"):
@@ -242,8 +228,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _open_from_batch(self, name: str, data: bytes) -> None:
         """Show a picture of the batch by itself."""
-        self._masthead.tab = "explore"
         self._upload_started(name)
+        self._masthead.tab = "explore"  # afterwards, so that the last picture is not seen there
         self._upload_arrived(Arrived(-1, name, data), second=False)
 
     # --- the model -------------------------------------------------------------------------------------------------
@@ -264,20 +250,31 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         if identity == self._second_film and self._comparison is not None:
             self._comparison.clear_second()
         if last:
-            self._start_anew()
+            self._start_anew("empty")
 
-    def _start_anew(self) -> None:
+    def _start_anew(self, kind: Kind, name: str = "") -> None:
+        """Take the last picture away, and say where the next one stands."""
         self._job.cancel()
-        self._set_image(None)
-        self._clear()  # also when there was no image, but an error
+        with self._status.hold_sync():  # the page goes from one state to the other, with none between
+            self._set_image(None)
+            self._clear()  # also when there was no image, but an error
+            self._say(kind, name=name)
 
     def _upload_started(self, name: str) -> None:
-        self._start_anew()
-        self._message.value = message_html(f"Receiving {name} …", "working")
+        self._start_anew("receiving", name)
 
     def _upload_held(self, name: str) -> None:
-        self._upload_started(name)
-        self._message.value = message_html(f"{name} was not sent yet.", "hint")
+        self._start_anew("held", name)
+
+    def _upload_failed(self, words: str, second: bool) -> None:
+        if second and self._comparison is not None:
+            self._comparison.message = words  # the picture on view stays
+        else:
+            self._refuse(words)
+
+    def _say(self, kind: Kind, words: str | None = None, *, name: str = "", picture: bytes = b"") -> None:
+        """Tell the page where the picture on view stands; what it shows follows from that."""
+        self._status.say(kind, words, request=self._picker.request, name=name, picture=picture)
 
     def _upload_arrived(self, arrived: Arrived, second: bool) -> None:
         """Examine an uploaded file in the background; a newer one makes this result unwanted."""
@@ -286,7 +283,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             return
         self._film = arrived.id
         waiting = "" if self._background.ready else " The model is still being loaded."
-        self._message.value = message_html(f"Looking at {arrived.name} …{waiting}", "working")
+        self._say("working", f"Looking at {arrived.name} …{waiting}", name=arrived.name)
 
         def work(classifier: LesionClassifier) -> _Examined:
             return _examine(classifier, open_image(arrived.data, arrived.name), self.method)
@@ -299,6 +296,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _put_beside(self, arrived: Arrived) -> None:
         """Examine a file and compare it with the picture on view."""
+        if self._comparison is not None:
+            self._comparison.clear_second()  # before it is looked at
         self._masthead.tab = "compare"
         compare = self._comparison
         assert compare is not None  # made with its tab
@@ -323,13 +322,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             examined.case["photo"] = photo_of(examined.picture)
             return examined
 
-        compare.clear_second()
         compare.message = f"Looking at {arrived.name} …"
-        self._background.submit(
-            work,
-            take,
-            failed,
-        )
+        self._background.submit(work, take, failed)
 
     def _sample_chosen(self, sample: LesionImage) -> None:
         """Show a drawn sample with its answer: everyone knows that it is a drawing, and it is there to be tried."""
@@ -356,23 +350,25 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _refuse(self, words: str) -> None:
         """Show what is wrong instead of any result."""
-        self._set_image(None)
-        self._clear()
-        self.error = words
-        self._message.value = message_html(words, "error")
+        with self._status.hold_sync():
+            self._set_image(None)
+            self._clear()
+            self.error = words
+            self._say("failed", words)
 
     def _open(self, source: ImageSource | None) -> None:
         """Clear the old result, then show the new picture's."""
         examined, self._examined = self._examined, None
         self._clear()
         if source is None:
+            self._say("empty")
             return
         with self._guard("This picture"):
             if examined is None or examined.picture is not source:  # set from Python: examine it now
                 self._job.cancel()
                 self._film = -1
                 picture = open_image(source)
-                self._message.value = message_html(f"Looking at {picture.name} …", "working")
+                self._say("working", f"Looking at {picture.name} …", name=picture.name)
                 examined = _examine(self._background.classifier, picture, self.method)
             self._examined, self.prediction = examined, examined.prediction
             self._show_answer()
@@ -395,17 +391,17 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             return
         prediction = self._examined.prediction
         with self._guard(prediction.source):
-            self._show_parts()
             if self._refused:
                 small = jpeg(self._examined.picture.pixels, REFUSED)
-                self._message.value = refused_html(prediction, small)
+                self._say("refused", refusal_sentence(prediction), name=prediction.source, picture=small)
                 self._say_nothing_to_compare()
                 self._picker.label(self._film, "no answer")
                 return
             self._answer.value = answer_html(prediction, self._point)
-            self._message.value = ""
+            _display(self._threshold, bool(self._background.classifier.checkpoint.operating_points))
             if self.explanation is None:
                 self._show_case(self._examined)
+            self._say("answered", name=prediction.source)  # last: what belongs to it is on the page by now
             self._picker.label(
                 self._film,
                 "not valid" if prediction.refusal else f"{prediction.diagnosis} {prediction.confidence:.0%}",
@@ -428,7 +424,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             if self._comparison is not None:
                 self._comparison.put(picture, dict(examined.case), dict(self._view.maps))
             self._similar.value = similar_html(packed[1]) if packed[1] else ""
-            self._show_parts()
+            _display(self._similar, bool(packed[1]))
 
         def failed(error: Exception) -> None:
             self._refuse(sentence(error, picture.name))
@@ -472,20 +468,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._examined = self.prediction = self.explanation = None
         self.insist = False
         self.error = self._answer.value = self._similar.value = ""
-        self._message.value = message_html(HINT, "hint")
+        _display(self._similar, False)
         self._view.clear()
         if self._comparison is not None:
             self._comparison.clear()
-        self._show_parts()
-
-    def _show_parts(self) -> None:
-        """Show what there is something to say with."""
-        result = self._examined is not None and not self._refused
-        _display(self._insist, self._refused)
-        _display(self._result, result)
-        if result:
-            _display(self._threshold, bool(self._background.classifier.checkpoint.operating_points))
-            _display(self._similar, bool(self._similar.value))
 
     # --- export ----------------------------------------------------------------------------------------------------
 
@@ -493,7 +479,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """Make a file of the case on view and hand it to the browser."""
         if self._examined is None or self._refused:
             return
-        prediction = self._examined.prediction
+        examined, prediction = self._examined, self._examined.prediction
         name = PurePath(prediction.source).stem
         stem = "".join(letter if letter.isalnum() else "-" for letter in name).strip("-") or "case"
 
@@ -506,11 +492,17 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             sheet = case_sheet(self._view, prediction, checkpoint, now, kind, self._point)
             return f"{stem}.{kind}", sheet, "application/pdf" if key == "pdf" else "image/png"
 
-        self._background.submit(
-            work,
-            lambda made: self._downloads.deliver(*made),
-            lambda error: self._downloads.fail(sentence(error, "The file")),
-        )
+        def done(made: tuple[str, bytes, str]) -> None:
+            if self._examined is examined:
+                self._downloads.deliver(*made)
+            else:  # the view may have turned to the next picture while it was being read
+                self._downloads.fail(f"{prediction.source} is no longer on view, so no file was made of it.")
+
+        def failed(error: Exception) -> None:
+            if self._examined is examined:
+                self._downloads.fail(sentence(error, "The file"))
+
+        self._background.submit(work, done, failed)
 
     @contextmanager
     def _guard(self, name: str) -> Iterator[None]:

@@ -19,6 +19,8 @@ from lesionviz.widgets.front_end import script, style
 from lesionviz.widgets.upload import Arrived, Upload
 
 THUMBNAIL = (160, 120)
+MAX_REQUEST = 64
+"""Letters of the browser's name for a choice."""
 LONGEST = 4096
 """Pixels along the longer side of a picture above the limit that is sent smaller, when the person asks for it."""
 
@@ -34,7 +36,10 @@ class ImagePicker(anywidget.AnyWidget):
         on_sample: called with the picture when a sample is clicked.
         on_removed: called when the person has taken a picture away, with its number and whether it was on view and no
             other takes its place.
-        on_problem: called with a sentence when an upload cannot be taken.
+        on_problem: called with a sentence when an upload cannot be taken, and whether it is about a second picture.
+
+    Attributes:
+        request: the browser's name for the choice that led to the picture on view, or to none; empty before the first.
     """
 
     _esm = script("dom", "upload", "image_picker")
@@ -52,13 +57,13 @@ class ImagePicker(anywidget.AnyWidget):
         on_file: Callable[[Arrived, bool], None],
         on_sample: Callable[[LesionImage], None],
         on_removed: Callable[[int, bool], None],
-        on_problem: Callable[[str], None],
+        on_problem: Callable[[str, bool], None],
     ) -> None:
         super().__init__(samples=[{"name": s.name, "thumbnail": jpeg(s.pixels, THUMBNAIL)} for s in samples])
         self._pictures = tuple(samples)
         self._on_start, self._on_hold, self._on_file = on_start, on_hold, on_file
         self._on_sample, self._on_removed, self._on_problem = on_sample, on_removed, on_problem
-        self._upload, self._second = Upload(), False
+        self._upload, self._second, self.request = Upload(), False, ""
         self.on_msg(self._on_message)
 
     def label(self, identity: int, words: str, usable: bool = True) -> None:
@@ -66,13 +71,18 @@ class ImagePicker(anywidget.AnyWidget):
         self.send({"kind": "label", "id": identity, "words": words, "usable": usable})
 
     def _on_message(self, _widget: object, content: Any, buffers: list[memoryview]) -> None:
-        """Sort what the browser sends: ``file``, ``piece``, ``held``, ``sample`` or ``removed``."""
+        """Sort what the browser sends: ``file``, ``piece``, ``held``, ``unread``, ``sample`` or ``removed``."""
         if not isinstance(content, dict):
             return
+        kind, second = content.get("kind"), content.get("second") is True
+        if kind in ("file", "unread"):
+            self._second = second
+        if kind in ("held", "sample") or (kind in ("file", "unread") and not second) or content.get("last") is True:
+            request = content.get("request")
+            self.request = request if isinstance(request, str) and len(request) <= MAX_REQUEST else ""
         try:
-            match content.get("kind"):
+            match kind:
                 case "file":
-                    self._second = content.get("second") is True
                     name = self._upload.begin(content)
                     if not self._second:
                         self._on_start(name)
@@ -83,6 +93,12 @@ class ImagePicker(anywidget.AnyWidget):
                 case "held":
                     self._upload.begin(content | {"size": 1})  # whatever was arriving is no longer wanted
                     self._on_hold(self._upload.name)
+                case "unread":
+                    self._upload.begin(content | {"size": 1})
+                    raise LesionvizError(
+                        f"{self._upload.name} could not be read: it was moved, changed or taken away meanwhile. "
+                        "Choose it again."
+                    )
                 case "sample":
                     number = content.get("number")
                     if type(number) is int and 0 <= number < len(self._pictures):
@@ -91,4 +107,4 @@ class ImagePicker(anywidget.AnyWidget):
                     identity = content.get("id")
                     self._on_removed(identity if type(identity) is int else -1, content.get("last") is True)
         except LesionvizError as error:
-            self._on_problem(str(error))
+            self._on_problem(str(error), self._second)

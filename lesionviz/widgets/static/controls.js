@@ -97,15 +97,12 @@ function handOver({ el, model, state, names, show }) {
     for (const name of names) model.set(name, state[name]);
     model.save_changes();
   }
-  // A click on bare ground takes the focus to nowhere: nobody has left yet.
-  const onLeave = (event) => {
-    if (event.relatedTarget && !el.contains(event.relatedTarget)) tell();
-  };
-  const onPress = (event) => {
+  // Told by where the focus comes, not by whence it goes: a click on bare ground, or a button that hides itself, takes it to
+  // nowhere first, and nobody has left yet.
+  const onElsewhere = (event) => {
     if (!el.contains(event.target)) tell();
   };
-  el.addEventListener("focusout", onLeave);
-  document.addEventListener("pointerdown", onPress, true);
+  for (const type of ["focusin", "pointerdown"]) document.addEventListener(type, onElsewhere, true);
   document.addEventListener("visibilitychange", tell);
   function turn(changes, draw) {
     Object.assign(state, changes);
@@ -116,8 +113,7 @@ function handOver({ el, model, state, names, show }) {
     turn,
     choose: (changes) => turn(changes, show),
     release() {
-      el.removeEventListener("focusout", onLeave);
-      document.removeEventListener("pointerdown", onPress, true);
+      for (const type of ["focusin", "pointerdown"]) document.removeEventListener(type, onElsewhere, true);
       document.removeEventListener("visibilitychange", tell);
     },
   };

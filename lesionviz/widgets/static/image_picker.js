@@ -1,6 +1,7 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
-// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "sample", number},
-// {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words, usable}.
+// Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "unread", id, name}, {kind: "sample",
+// number}, {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words,
+// usable}. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js).
 
 function render({ model, el }) {
   const films = []; // {id, file, url, broken, node, open, compare, say}
@@ -11,27 +12,39 @@ function render({ model, el }) {
   const limit = () => model.get("max_bytes");
 
   // --- sending ---------------------------------------------------------------------------------------------------
-  async function show(film) {
+  /** Tell the page that another picture, or none, is wanted now; return the name of this choice. */
+  function announce(kind, name = "") {
+    const request = newRequest();
+    el.dispatchEvent(new CustomEvent("lesionviz:chosen", { bubbles: true, detail: { kind, name, request } }));
+    return request;
+  }
+  function show(film) {
     current = film.id;
     mark();
-    const mine = ++latest;
     strip.scrollTo({ left: film.node.offsetLeft - strip.offsetLeft - 40 });
     question.hidden = true;
-    if (film.file.size > limit()) {
-      hold(film);
-      return;
-    }
-    await sendFile(model, film.file, { id: film.id, wanted: () => mine === latest });
+    const held = film.file.size > limit();
+    const request = announce(held ? "held" : "receiving", film.file.name);
+    const mine = ++latest;
+    if (held) hold(film, request);
+    else send(film, mine, { request });
   }
   function second(film) {
-    const mine = ++latest;
-    return sendFile(model, film.file, { id: film.id, wanted: () => mine === latest, more: { second: true } });
+    send(film, ++latest, { second: true });
+  }
+  async function send(film, mine, more) {
+    const wanted = () => mine === latest;
+    try {
+      await sendFile(model, film.file, { id: film.id, wanted, more });
+    } catch {
+      if (wanted()) model.send({ kind: "unread", id: film.id, name: film.file.name, ...more }); // moved, or no longer readable
+    }
   }
 
   // --- a file above the limit: a choice, before anything is sent -----------------------------------------------
   const question = element("div", { className: "lv-picker-question", role: "alertdialog", hidden: true });
-  function hold(film) {
-    model.send({ kind: "held", id: film.id, name: film.file.name });
+  function hold(film, request) {
+    model.send({ kind: "held", id: film.id, name: film.file.name, request });
     const words = element("p", {
       textContent: `${film.file.name} is ${megabytes(film.file.size)}; the limit is ${megabytes(limit())}. A smaller copy is enough: the model reduces every picture.`,
     });
@@ -106,7 +119,8 @@ function render({ model, el }) {
       current = -1;
       if (next) show(next);
     }
-    model.send({ kind: "removed", id: film.id, last: onView && !next });
+    const last = onView && !next;
+    model.send({ kind: "removed", id: film.id, last, request: last ? announce("empty") : "" });
     mark();
     if (next && !strip.hidden) next.open.focus();
     else input.focus();
@@ -166,7 +180,7 @@ function render({ model, el }) {
       sampled = true;
       question.hidden = true;
       mark();
-      model.send({ kind: "sample", number });
+      model.send({ kind: "sample", number, request: announce("receiving", name) });
     }, { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
     node.replaceChildren(element("img", { src: url, alt: "" }), element("span", { textContent: name.replace(/^synthetic /, "") }));
     return node;

@@ -7,7 +7,11 @@ const ACCEPTED = ".jpg,.jpeg,.png,.webp,.tif,.tiff,.bmp";
 const isPicture = (file) => file.type.startsWith("image/") || /\.(jpe?g|png|webp|tiff?|bmp)$/i.test(file.name);
 const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 2 : 0)} MiB`;
 
-/** Send a file. Ends early, and answers false, when `wanted()` no longer holds: a newer file has come. */
+/** A name for one choice of a picture, which no other page has given either. */
+const newRequest = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+
+/** Send a file. Ends early, and answers false, when `wanted()` no longer holds: a newer file has come.
+ *  Fails where the browser can no longer read the file. */
 async function sendFile(model, file, { id, wanted = () => true, more = {} }) {
   // Read in large steps, and the first before the announcement: the pieces then leave in one go, before this page is busy
   // with the answer to it.

@@ -1,0 +1,55 @@
+// One picture at a time: says where the picture that was chosen last stands, and, by `data-state`, which of the parts that
+// follow are on view (explorer.css). The picker tells of a choice on the page itself ("lesionviz:chosen", with request, name
+// and kind), so the last picture is gone before the kernel has heard of the new one; until it has, what it says is of the
+// last picture and is not shown.
+
+const BUSY = ["receiving", "working"];
+
+function render({ model, el }) {
+  const images = pictures();
+  let awaited = ""; // a choice that the kernel has not spoken of yet
+
+  // Both stay for good: a screen reader speaks of a change inside a region that it knows.
+  const image = element("img", { hidden: true });
+  const sentence = element("p");
+  function show({ kind, words, request, picture, name }) {
+    Object.assign(el.dataset, { state: kind, request });
+    image.hidden = !picture?.byteLength;
+    image.alt = image.hidden ? "" : name;
+    images.put(image, picture, "image/jpeg");
+    sentence.className = `lv-message lv-${kind}`;
+    sentence.role = kind === "failed" ? "alert" : "status";
+    sentence.textContent = words;
+    sentence.hidden = !words;
+    busy(BUSY.includes(kind));
+  }
+  /** The part that changes is busy, not the sentence: a screen reader may keep quiet about what is inside a busy part. */
+  function busy(yes) {
+    el.parentElement?.querySelector(":scope > .lv-outcome")?.setAttribute("aria-busy", String(yes));
+  }
+  function hear() {
+    const state = model.get("state");
+    if (awaited && state.request !== awaited) return;
+    awaited = "";
+    show(state);
+  }
+  function onChosen(event) {
+    if (!event.target.closest(".lv-explore")?.contains(el)) return;
+    const { request, name, kind } = event.detail;
+    awaited = request;
+    show({ kind, name, request, words: model.get("sentences")[kind].replace("{name}", () => name) });
+  }
+
+  el.classList.add("lv", "lv-status");
+  el.replaceChildren(image, sentence);
+  document.addEventListener("lesionviz:chosen", onChosen);
+  model.on("change:state", hear);
+  hear();
+  return () => {
+    document.removeEventListener("lesionviz:chosen", onChosen);
+    model.off("change:state", hear);
+    images.release();
+  };
+}
+
+export default { render };
