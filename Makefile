@@ -2,10 +2,18 @@
 # machine with Python 3.11 or newer; the first run makes .venv, later ones only when pyproject.toml changed.
 
 PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/.ready
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+OLDEST_PYTHON ?= python3.11
+OLDEST := .venv-oldest
 
-.PHONY: dashboard lab test lint bench browser clean
+# Half of the tests' time is waiting for browsers and kernels: a process for each core, which computes on one thread.
+PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
+# Of the tests without any mark; the others wait for browsers, build wheels or train.
+PLAIN := not browser and not wheel and not training and not slow
+
+.PHONY: dashboard lab quick test test-all test-oldest lint bench browser clean
 
 dashboard: $(READY)          ## open the Explorer in a browser, no code in sight
 	$(BIN)/lesionviz dashboard $(ARGS)
@@ -13,10 +21,24 @@ dashboard: $(READY)          ## open the Explorer in a browser, no code in sight
 lab: $(READY)                ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks $(ARGS)
 
-# Half of the tests' time is waiting for browsers and kernels: a process for each core, which computes on one thread.
-test: $(READY) lint browser  ## everything that must pass before a change lands
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
+# --- three doors, each with the time that it may take on two idle cores; see tests/README.md ---
+
+quick: $(READY) lint         ## 90 s: lint, types, and every test that needs no browser, no wheel and no training
+	$(PYTEST) -m "$(PLAIN)" $(ARGS)
+
+test: $(READY) lint browser  ## 10 min: what must pass before a change lands
+	$(PYTEST) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env dashboards
+
+test-all: $(READY) lint browser  ## 25 min: that, faults, load, every notebook, the oldest versions; real images in LESIONVIZ_DATA
+	$(PYTEST) $(ARGS)
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks dashboards
+	@if command -v $(OLDEST_PYTHON) >/dev/null; then $(MAKE) test-oldest; \
+	 else echo "$(OLDEST_PYTHON) is missing: the oldest versions were not tested"; fi
+
+test-oldest: $(OLDEST)/.ready browser  ## the lowest versions that pyproject.toml allows; all but browser tests, and one look
+	$(subst $(BIN),$(OLDEST)/bin,$(PYTEST)) -m "not browser and not slow"
+	$(subst $(BIN),$(OLDEST)/bin,$(PYTEST)) tests/test_explorer_browser.py -k test_upload_read_the_diagnosis
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -37,13 +59,21 @@ browser:
 	   else echo "Chromium is missing, browser tests will be skipped. Install it with: sudo apt-get install chromium"; fi
 
 clean:                       ## remove what make made
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "lesionviz needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	|| { echo "Python's venv module is missing. Install it with: sudo apt-get install python3-venv"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e '.[dev]'
+	@touch $@
+
+$(OLDEST)/.ready: pyproject.toml tests/lowest_versions.py
+	@$(OLDEST_PYTHON) -c 'import ensurepip, venv' \
+	|| { echo "The oldest versions need $(OLDEST_PYTHON) with its venv module. Name another: make OLDEST_PYTHON=..."; exit 1; }
+	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST_PYTHON) tests/lowest_versions.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/pip install --quiet --constraint $(OLDEST)/constraints.txt -e '.[dev]'
 	@touch $@

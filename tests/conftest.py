@@ -23,8 +23,6 @@ from lesionviz.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -81,11 +79,13 @@ def classifier(small_checkpoint: Checkpoint) -> LesionClassifier:
 
 @pytest.fixture(scope="session")
 def isic2019() -> Path:
-    """The real collection; tests that need it are skipped where it is not at hand."""
-    folder = Path(os.environ.get("LESIONVIZ_DATA") or SHARED / "data" / "ISIC_2019")
-    if not folder.is_dir():
+    """The real collection, where ``LESIONVIZ_DATA`` names it; nowhere else is looked, so that a stranger's run is ours."""
+    named = os.environ.get("LESIONVIZ_DATA")
+    if not named:
         pytest.skip("needs real ISIC 2019 images: name their folder in LESIONVIZ_DATA")
-    return folder
+    if not Path(named).is_dir():
+        pytest.fail(f"LESIONVIZ_DATA names {named}, and there is no such folder")
+    return Path(named)
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ def test_operating_points_by_hand() -> None:
     assert operating_points(truth[4:], probabilities[4:]) == ()
 
 
+@pytest.mark.training
 def test_another_side_is_calibrated_for_itself_and_the_card_says_how(
     small_checkpoint: Checkpoint, drawn: Collection
 ) -> None:

@@ -117,6 +117,7 @@ def test_the_card_gives_figures_matrix_split_and_command(
     assert "--size 96" in training_command(judged.checkpoint)
 
 
+@pytest.mark.training
 def test_another_collection_is_refused_unless_all_of_it_is_meant(
     judged: LesionClassifier, drawn_folder: Path
 ) -> None:
@@ -159,6 +160,7 @@ def reported(small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path_factory:
     return out
 
 
+@pytest.mark.training
 def test_the_json_holds_every_number_and_is_strict(reported: Path) -> None:
     text = (reported / "metrics.json").read_text()
     assert "NaN" not in text
@@ -174,6 +176,7 @@ def test_the_json_holds_every_number_and_is_strict(reported: Path) -> None:
     assert [other["part"] for other in written["other_collections"]] == ["all"]
 
 
+@pytest.mark.training
 def test_the_report_is_one_page_that_needs_nothing_else_and_escapes_what_it_shows(reported: Path) -> None:
     page = (reported / "report.html").read_text()
     assert page.startswith("<!doctype html>")
@@ -184,6 +187,7 @@ def test_the_report_is_one_page_that_needs_nothing_else_and_escapes_what_it_show
     assert "&lt;b&gt;scratch" in page
 
 
+@pytest.mark.training
 def test_card_and_report_say_the_same(reported: Path) -> None:
     card, page = (reported / "MODEL_CARD.md").read_text(), (reported / "report.html").read_text()
     for words in ("Intended use", "Skin tone is not recorded", "CLEAR Derm", "Expected calibration error"):
@@ -220,6 +224,7 @@ def test_age_bands_by_hand() -> None:
     assert age_bands(ages).tolist() == [*expected, "not recorded", "not recorded"]
 
 
+@pytest.mark.training
 def test_two_models_are_compared_on_the_same_images_only(
     judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
 ) -> None:

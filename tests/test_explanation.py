@@ -383,6 +383,7 @@ def test_bad_requests_are_refused_by_name(options: dict[str, str], words: str, c
         classifier.explain(SAMPLE, **options)
 
 
+@pytest.mark.slow
 def test_memory_after_two_hundred_pictures_is_flat(classifier: LesionClassifier) -> None:
     fresh = LesionClassifier(classifier.checkpoint)
     process = psutil.Process()

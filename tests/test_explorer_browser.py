@@ -28,6 +28,8 @@ from lesionviz.widgets.answer import NOTICE
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
+VOILA_THEN_LAB = pytest.mark.parametrize("kind", ["voila", pytest.param("lab", marks=pytest.mark.slow)])
+"""For tests that start a server of their own: in JupyterLab behind the third door."""
 CODE = "import lesionviz\nexplorer = lesionviz.Explorer()\nexplorer"
 
 
@@ -643,7 +645,7 @@ def test_axe_finds_nothing_in_any_state(page: Page, photo: Path, tmp_path: Path,
     assert not found, "\n".join(f"{state}: {report}" for state, report in found.items())
 
 
-@pytest.mark.parametrize("kind", ["voila", "lab"])
+@VOILA_THEN_LAB
 def test_while_the_model_loads_the_page_is_there_and_an_upload_waits(
     kind: str, browser: Browser, tmp_path: Path, photo: Path
 ) -> None:
@@ -693,7 +695,7 @@ WATCH = """() => {
 }"""
 
 
-@pytest.mark.parametrize("kind", ["voila", "lab"])
+@VOILA_THEN_LAB
 def test_of_two_files_of_one_name_nothing_of_the_first_stands_beside_the_second(
     kind: str, browser: Browser, tmp_path: Path
 ) -> None:
@@ -741,6 +743,7 @@ def test_of_two_files_of_one_name_nothing_of_the_first_stands_beside_the_second(
             assert end == ("refused" if folder.startswith("refused") else end)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["voila", "lab"])
 def test_when_the_kernel_is_killed_the_page_says_so_and_what_is_on_view_still_turns(
     kind: str, browser: Browser, tmp_path: Path

@@ -21,6 +21,7 @@ from lesionviz.training.launch import train_on_processes
 from lesionviz.training.loop import BEST, UNFINISHED, train
 from lesionviz.training.progress import Progress
 
+pytestmark = pytest.mark.training
 SCRIPT = Path(__file__).parent / "one_of_several_processes.py"
 SMALL = Recipe(size=64, epochs=3, probe_share=0.34, last_blocks_share=0.34, batch_size=16, learning_rate=1e-3)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -83,6 +84,7 @@ def test_a_training_on_two_processes_streams_its_progress_and_leaves_the_best_mo
     assert not (tmp_path / UNFINISHED).exists()
 
 
+@pytest.mark.slow
 def test_a_stop_ends_all_processes_and_resume_goes_on(drawn_folder: Path, tmp_path: Path) -> None:
     long = replace(SMALL, epochs=40)
     events = list[Progress]()
@@ -134,6 +136,7 @@ def _wait_for(process: subprocess.Popen[str], phase: str, epoch: int) -> None:
     pytest.fail("the training ended too early")
 
 
+@pytest.mark.slow
 def test_kill_in_mid_epoch_then_resume_ends_in_the_weights_of_an_unbroken_run(
     drawn_folder: Path, tmp_path: Path
 ) -> None:
@@ -156,6 +159,7 @@ def test_kill_in_mid_epoch_then_resume_ends_in_the_weights_of_an_unbroken_run(
     assert not [path for path in (tmp_path / "killed").iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_that_loads(drawn_folder: Path, tmp_path: Path) -> None:
     with _start(drawn_folder, tmp_path, replace(SMALL, epochs=200)) as process:
         _wait_for(process, "training", 2)

@@ -75,6 +75,7 @@ def test_explanations_and_refusals_are_of_the_upright_view(small_checkpoint: Che
     assert np.array_equal(*maps)
 
 
+@pytest.mark.training
 def test_an_evaluation_says_how_many_views_it_took(
     small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path: Path
 ) -> None:
