@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionviz import imaging
 from lesionviz.errors import LesionvizError
-from lesionviz.imaging import LesionImage, open_image
+from lesionviz.imaging import LesionImage, door, open_image
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -202,7 +201,7 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
 
 
 def test_a_file_beyond_the_byte_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imaging, "MAX_BYTES", 1000)
+    monkeypatch.setattr(door, "MAX_BYTES", 1000)
     path = tmp_path / "big.bmp"
     path.write_bytes(bytes(1001))
     with pytest.raises(LesionvizError, match=r"big\.bmp has"):

@@ -1,4 +1,4 @@
-"""Untrusted bytes to a checked RGB image: the only door through which pictures enter.
+"""The door itself: every check that a picture must pass, and the way from bytes to 8-bit RGB.
 
 Whatever comes from a disk, a browser or a caller becomes a :class:`LesionImage` here, or is refused
 with a sentence that a person understands. Formats: JPEG, PNG, WebP, TIFF and BMP. Other rooms never
@@ -17,9 +17,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from lesionviz.errors import LesionvizError
+from lesionviz.imaging.orientation import upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 MAX_BYTES = 64 * 2**20
@@ -157,8 +158,7 @@ def _finish(image: Image.Image, name: str) -> LesionImage:
             "Use the original photograph instead of a thumbnail."
         )
     image.load()
-    upright = ImageOps.exif_transpose(image)
-    return LesionImage(_to_rgb(upright, name), name)
+    return LesionImage(_to_rgb(upright(image), name), name)
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
