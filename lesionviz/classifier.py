@@ -47,7 +47,7 @@ class Prediction:
         source: name of the picture that the answer belongs to.
         refusal: why the answer should not be used, as a clause such as "the picture is too blurred"; empty when it may
             be, or when the model was not calibrated.
-        notes: what is worth knowing about the picture's quality, each a few words; usually nothing.
+        notes: what is worth knowing about the picture and its quality, each a few words; usually nothing.
     """
 
     diagnosis: str
@@ -382,10 +382,10 @@ class LesionClassifier:
     ) -> Prediction:
         """Return the prediction from what a run gave: features (FEATURES,), logits (4,) of the picture as it is, and
         over all views."""
-        refusal, notes = "", tuple[str, ...]()
+        refusal, notes = "", picture.notes
         if self._refusal is not None:
             refusal = self._refusal.reason(seen, picture.pixels.size, features, upright)
-            notes = self._refusal.notes(seen, picture.pixels.size)
+            notes += self._refusal.notes(seen, picture.pixels.size)
         scaled = torch.tensor(logits, dtype=torch.float64) / self.checkpoint.temperature
         row = torch.softmax(scaled, dim=0).tolist()
         best = max(range(len(CODES)), key=row.__getitem__)

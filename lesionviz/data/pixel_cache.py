@@ -27,7 +27,7 @@ from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
 from lesionviz.errors import LesionvizError
-from lesionviz.imaging import open_image
+from lesionviz.imaging import DECODER, open_image
 from lesionviz.preprocessing import RESAMPLING, Preprocessing
 
 VARIABLE = "LESIONVIZ_CACHE"
@@ -70,7 +70,8 @@ class PixelCache:
     """
 
     def __init__(self, preprocessing: Preprocessing, folder: Path | None = None) -> None:
-        settings = json.dumps([preprocessing.size, preprocessing.geometry, RESAMPLING.name, PIL.__version__])
+        decoded = [RESAMPLING.name, PIL.__version__, DECODER]
+        settings = json.dumps([preprocessing.size, preprocessing.geometry, *decoded])
         root = folder or Path(os.environ.get(VARIABLE) or user_cache_path("lesionviz"))
         name = f"{preprocessing.size}px-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
         self.folder = root / "pixels" / name

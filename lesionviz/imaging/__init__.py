@@ -4,6 +4,7 @@
 """
 
 from lesionviz.imaging.door import (
+    DECODER,
     FORMATS,
     MAX_BYTES,
     MAX_PIXELS,
@@ -15,6 +16,7 @@ from lesionviz.imaging.door import (
 )
 
 __all__ = [
+    "DECODER",
     "FORMATS",
     "MAX_BYTES",
     "MAX_PIXELS",

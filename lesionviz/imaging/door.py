@@ -11,7 +11,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from lesionviz.errors import LesionvizError
+from lesionviz.imaging.colour import to_srgb
 from lesionviz.imaging.orientation import upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -27,6 +28,8 @@ MAX_BYTES = 64 * 2**20
 """Largest file that is read, in bytes."""
 MAX_PIXELS = 50_000_000
 """Largest picture that is decoded, in pixels: about 150 MB once it is RGB."""
+DECODER = 2
+"""Counts up whenever the same file gives other pixels than before, so that what was kept of it is made anew."""
 MIN_SIDE = 32
 """Smallest side in pixels: below it a picture holds less than the coarsest feature map needs."""
 
@@ -40,12 +43,15 @@ class LesionImage:
     """A picture that passed every check. Two are equal only when they are the same object.
 
     Attributes:
-        pixels: mode ``RGB``, upright (EXIF rotation applied), 8 bits a channel.
+        pixels: mode ``RGB``, upright (EXIF rotation applied), sRGB, 8 bits a channel.
         name: what to call it in front of a person; a file's name without its folder.
+        notes: what happened to it on the way, where that is worth knowing: a few words each that go on from "the
+            picture is"; usually nothing.
     """
 
     pixels: Image.Image
     name: str
+    notes: tuple[str, ...] = ()
 
 
 def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
@@ -57,13 +63,14 @@ def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
 
     Returns:
         The first frame of an animation, the first page of a TIFF; transparency laid on white, CMYK,
-        grey, palette and 16-bit pictures turned into 8-bit RGB (16 bits keep their upper eight).
+        grey, palette and 16-bit pictures turned into 8-bit RGB (16 bits keep their upper eight). Colours with a
+        profile are converted to sRGB, others taken for it.
 
     Raises:
         LesionvizError: it is missing, too large, too small, damaged, or not a picture of these formats.
     """
     if isinstance(source, LesionImage):
-        return source if name is None else LesionImage(source.pixels, name)
+        return source if name is None else replace(source, name=name)
     if isinstance(source, (str, Path)):
         path = Path(source)
         name = name or path.name or str(path)
@@ -158,27 +165,33 @@ def _finish(image: Image.Image, name: str) -> LesionImage:
             "Use the original photograph instead of a thumbnail."
         )
     image.load()
-    return LesionImage(_to_rgb(upright(image), name), name)
+    pixels, note = _to_rgb(upright(image), name)
+    return LesionImage(pixels, name, (note,) if note else ())
 
 
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Return a new 8-bit RGB picture that shares no memory with the caller's."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        clean = Image.new("RGB", image.size)  # leaves EXIF, colour profile and file handle behind
-        clean.paste(image)
-        return clean
+def _to_rgb(image: Image.Image, name: str) -> tuple[Image.Image, str]:
+    """Return a new 8-bit RGB picture that shares no memory with the caller's, and a note about its colours, or nothing."""
     if image.mode.startswith("I"):  # 16-bit grey, in one of Pillow's spellings
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise LesionvizError(f"{name} holds grey values outside 0 to 65535. Export it as an 8-bit image.")
-        return Image.fromarray((values.astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+        profile = image.info.get("icc_profile")
+        image = Image.fromarray((values.astype(np.uint32) >> 8).astype(np.uint8))
+        image.info["icc_profile"] = profile
     if image.mode == "F":
         raise LesionvizError(f"{name} holds floating-point values. Export it as an 8-bit image.")
+    alpha = None
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+        grey = image.mode in {"LA", "La"}
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        image = image.convert("L" if grey else "RGB")
+    elif image.mode not in {"L", "RGB", "CMYK", "LAB"}:
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    colours, note = to_srgb(image)
+    clean = Image.new("RGB", image.size, "white")  # leaves EXIF, colour profile and file handle behind
+    clean.paste(colours, mask=alpha)
+    return clean, note
 
 
 def _from_array(array: npt.NDArray[Any], name: str) -> Image.Image:
