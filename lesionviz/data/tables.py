@@ -13,8 +13,9 @@ import pandas as pd
 
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
+from lesionviz.imaging import ENDINGS
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = ENDINGS
 DOWNSAMPLED = "_downsampled"
 """ISIC 2019 ends some ids with this; some mirrors leave it out of the file's name."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")

@@ -3,26 +3,28 @@
 :mod:`lesionviz.imaging.door` checks and decodes; the other files each know one thing that real files bring along.
 """
 
+from lesionviz.imaging.containers import ENDINGS
 from lesionviz.imaging.door import (
     DECODER,
-    FORMATS,
     MAX_BYTES,
     MAX_PIXELS,
     MIN_SIDE,
     ImageSource,
     LesionImage,
+    check_size,
     open_image,
     read_file,
 )
 
 __all__ = [
     "DECODER",
-    "FORMATS",
+    "ENDINGS",
     "MAX_BYTES",
     "MAX_PIXELS",
     "MIN_SIDE",
     "ImageSource",
     "LesionImage",
+    "check_size",
     "open_image",
     "read_file",
 ]

@@ -1,8 +1,8 @@
 """The door itself: every check that a picture must pass, and the way from bytes to 8-bit RGB.
 
 Whatever comes from a disk, a browser or a caller becomes a :class:`LesionImage` here, or is refused
-with a sentence that a person understands. Formats: JPEG, PNG, WebP, TIFF and BMP. Other rooms never
-open an image file themselves.
+with a sentence that a person understands. Formats: JPEG, PNG, WebP, TIFF, BMP, HEIC, AVIF and DICOM. Other
+rooms never open an image file themselves.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ from PIL import Image, UnidentifiedImageError
 
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging.colour import to_srgb
+from lesionviz.imaging.containers import WORDS, formats_of, is_dicom
+from lesionviz.imaging.depth import eight_bits
+from lesionviz.imaging.dicom import Photograph
+from lesionviz.imaging.jpeg import without_end
 from lesionviz.imaging.orientation import upright
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 MAX_BYTES = 64 * 2**20
 """Largest file that is read, in bytes."""
-MAX_PIXELS = 50_000_000
-"""Largest picture that is decoded, in pixels: about 150 MB once it is RGB."""
+MAX_PIXELS = 8192 * 6144
+"""Largest picture that is decoded, in pixels: what cameras call 50 megapixels, about 150 MB once it is RGB. Of a larger
+JPEG a smaller copy is decoded."""
 DECODER = 2
 """Counts up whenever the same file gives other pixels than before, so that what was kept of it is made anew."""
 MIN_SIDE = 32
 """Smallest side in pixels: below it a picture holds less than the coarsest feature map needs."""
+
+_SMALLER = "Send a smaller copy: 4,000 pixels along the longer side are plenty."
 
 ImageSource: TypeAlias = (
     "str | Path | bytes | bytearray | memoryview | Image.Image | npt.NDArray[np.uint8] | LesionImage"
@@ -63,8 +69,8 @@ def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
 
     Returns:
         The first frame of an animation, the first page of a TIFF; transparency laid on white, CMYK,
-        grey, palette and 16-bit pictures turned into 8-bit RGB (16 bits keep their upper eight). Colours with a
-        profile are converted to sRGB, others taken for it.
+        grey, palette and 16-bit pictures turned into 8-bit RGB. Colours with a profile are converted to sRGB,
+        others taken for it. A JPEG of more than ``MAX_PIXELS`` is decoded at a half, a quarter or an eighth.
 
     Raises:
         LesionvizError: it is missing, too large, too small, damaged, or not a picture of these formats.
@@ -98,9 +104,7 @@ def read_file(path: Path, name: str) -> bytes:
     if path.is_dir():
         raise LesionvizError(f"{name} is a folder. Give the path of one image.")
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _too_many_bytes(name, size)
+        check_size(path.stat().st_size, name)
         return path.read_bytes()
     except FileNotFoundError:
         raise LesionvizError(f"There is no file {path}. Check the path and its spelling.") from None
@@ -108,21 +112,31 @@ def read_file(path: Path, name: str) -> bytes:
         raise LesionvizError(f"{name} cannot be read ({error}). Check that you may open it.") from error
 
 
-def _too_many_bytes(name: str, size: int) -> LesionvizError:
-    return LesionvizError(
-        f"{name} has {size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB are read. "
-        "Save it as a JPEG or at a smaller size."
-    )
+def check_size(size: int, name: str) -> None:
+    """Make sure that a file of ``size`` bytes may be read.
+
+    Raises:
+        LesionvizError: it is empty, or above ``MAX_BYTES``.
+    """
+    if size <= 0:
+        raise LesionvizError(f"{name} is empty: it has no bytes. Choose a file that holds a picture.")
+    if size > MAX_BYTES:
+        raise LesionvizError(
+            f"{name} has more than {MAX_BYTES // 2**20} MiB, the most that is read (it has {size / 2**20:,.1f}). "
+            "Save it as a JPEG or at a smaller size."
+        )
 
 
 def _decode(data: bytes, name: str) -> LesionImage:
     """Decode the bytes of a file; dimensions are checked before any pixel is decoded."""
-    if not data:
-        raise LesionvizError(f"{name} is empty. Choose a file that holds a picture.")
-    if len(data) > MAX_BYTES:
-        raise _too_many_bytes(name, len(data))
-    with _decoding(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        return _finish(image, name)
+    check_size(len(data), name)
+    with _decoding(name):
+        if is_dicom(data):
+            photograph = Photograph(data, name)
+            _check_dimensions(photograph.size, name)
+            return _finish(photograph.decode(), name)
+        with Image.open(io.BytesIO(data), formats=formats_of(data, name)) as image:
+            return _finish(image, name, data)
 
 
 @contextmanager
@@ -136,12 +150,10 @@ def _decoding(name: str) -> Iterator[None]:
     except LesionvizError:
         raise
     except UnidentifiedImageError:
-        raise LesionvizError(
-            f"{name} is not a picture that can be read here. Use a JPEG, PNG, WebP, TIFF or BMP file."
-        ) from None
+        raise LesionvizError(f"{name} is not a picture that can be read here. Use a {WORDS} file.") from None
     except Image.DecompressionBombError:
         raise LesionvizError(
-            f"{name} claims more than {MAX_PIXELS / 1e6:.0f} million pixels. Save it at a smaller size."
+            f"{name} claims several times {MAX_PIXELS / 1e6:.0f} million pixels. {_SMALLER}"
         ) from None
     except Exception as error:
         # A decoder meeting hostile bytes may raise nearly anything (OSError, SyntaxError, struct.error,
@@ -151,35 +163,58 @@ def _decoding(name: str) -> Iterator[None]:
         ) from error
 
 
-def _finish(image: Image.Image, name: str) -> LesionImage:
-    """Check the dimensions, decode, turn upright, and convert to 8-bit RGB."""
+def _finish(image: Image.Image, name: str, data: bytes = b"") -> LesionImage:
+    """Check the dimensions, decode, turn upright, and convert to 8-bit sRGB; ``data`` is the file, if there is one."""
+    smaller, note = _draft(image) if data else (None, "")
+    _check_dimensions(image.size, name)
+    notes = [note]
+    try:
+        image.load()
+    except OSError:
+        whole = without_end(data, smaller) if data and image.format in {"JPEG", "MPO"} else None
+        if whole is None:
+            raise
+        image = whole
+    image, note = eight_bits(image, name, data)
+    notes.append(note)
+    pixels, note = _to_rgb(upright(image))
+    return LesionImage(pixels, name, tuple(filter(None, [*notes, note])))
+
+
+def _draft(image: Image.Image) -> tuple[tuple[int, int] | None, str]:
+    """Have a JPEG that is too large decoded at a half, a quarter or an eighth, which the format offers at no cost.
+
+    Returns:
+        The size that was asked for, and a note about it; None and nothing where the picture is decoded as it is.
+    """
     width, height = image.size
+    if width * height <= MAX_PIXELS or image.format not in {"JPEG", "MPO"}:
+        return None, ""
+    for share, words in ((2, "a half"), (4, "a quarter"), (8, "an eighth")):
+        smaller = width // share, height // share
+        if smaller[0] * smaller[1] <= MAX_PIXELS:
+            image.draft(None, smaller)
+            return smaller, (
+                f"read at {words} of its width and height, because it has {width * height / 1e6:.0f} million pixels"
+            )
+    return None, ""
+
+
+def _check_dimensions(size: tuple[int, int], name: str) -> None:
+    width, height = size
     if width * height > MAX_PIXELS:
         raise LesionvizError(
-            f"{name} has {width} × {height} pixels; at most {MAX_PIXELS / 1e6:.0f} million are decoded. "
-            "Save it at a smaller size."
+            f"{name} has {width} × {height} pixels; at most {MAX_PIXELS / 1e6:.0f} million are decoded. {_SMALLER}"
         )
     if min(width, height) < MIN_SIDE:
         raise LesionvizError(
             f"{name} has {width} × {height} pixels; each side needs at least {MIN_SIDE}. "
             "Use the original photograph instead of a thumbnail."
         )
-    image.load()
-    pixels, note = _to_rgb(upright(image), name)
-    return LesionImage(pixels, name, (note,) if note else ())
 
 
-def _to_rgb(image: Image.Image, name: str) -> tuple[Image.Image, str]:
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, str]:
     """Return a new 8-bit RGB picture that shares no memory with the caller's, and a note about its colours, or nothing."""
-    if image.mode.startswith("I"):  # 16-bit grey, in one of Pillow's spellings
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise LesionvizError(f"{name} holds grey values outside 0 to 65535. Export it as an 8-bit image.")
-        profile = image.info.get("icc_profile")
-        image = Image.fromarray((values.astype(np.uint32) >> 8).astype(np.uint8))
-        image.info["icc_profile"] = profile
-    if image.mode == "F":
-        raise LesionvizError(f"{name} holds floating-point values. Export it as an 8-bit image.")
     alpha = None
     if image.has_transparency_data:
         grey = image.mode in {"LA", "La"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lesionviz.errors import LesionvizError
-from lesionviz.imaging import MAX_BYTES
+from lesionviz.imaging import check_size
 
 MAX_NAME = 200
 
@@ -48,11 +48,9 @@ class Upload:
         self.id = identity if type(identity) is int else -1
         self.name = name[:MAX_NAME] if isinstance(name, str) and name else "image"
         self._size, self._received = 0, bytearray()
-        if type(size) is not int or not 0 < size <= MAX_BYTES:
-            raise LesionvizError(
-                f"{self.name} is empty or has more than {MAX_BYTES // 2**20} MiB. "
-                "Save it as a JPEG or at a smaller size."
-            )
+        if type(size) is not int:
+            raise LesionvizError(f"{self.name} came without its size. Choose it again.")
+        check_size(size, self.name)
         self._size = size
         return self.name
 

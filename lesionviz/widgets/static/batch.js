@@ -54,7 +54,7 @@ function renderBatch({ model, el }) {
     "div",
     { className: "lv-zone lv-batch-zone" },
     element("div", { className: "lv-row" }, chooseImages, button("Choose a folder", () => folder.click()), images, folder),
-    element("p", { className: "lv-batch-hint", textContent: `or drop files or a folder here · JPEG, PNG, WebP, TIFF, BMP of up to ${megabytes(facts.max_bytes)} each, at most ${count(facts.max_files)}` }),
+    element("p", { className: "lv-batch-hint", textContent: `or drop files or a folder here · JPEG, PNG, HEIC, WebP, TIFF, BMP, DICOM of up to ${megabytes(facts.max_bytes)} each, at most ${count(facts.max_files)}` }),
   );
 
   const bar = element("progress", { ariaLabel: "Files looked at" });

@@ -156,7 +156,7 @@ function render({ model, el }) {
     { className: "lv-zone lv-picker-zone" },
     input,
     element("span", { className: "lv-picker-button", textContent: "Choose images" }),
-    element("span", { className: "lv-picker-hint", textContent: "or drop or paste them here · JPEG, PNG, WebP, TIFF, BMP" }),
+    element("span", { className: "lv-picker-hint", textContent: "or drop or paste them here · JPEG, PNG, HEIC, WebP, TIFF, BMP, DICOM" }),
   );
   takeDrops(zone, (dropped) => take(dropped.map(({ file }) => file)));
   const onPaste = (event) => {

@@ -3,8 +3,8 @@
 
 const PIECE = 4 * 2 ** 20; // most photographs are one
 const STEP = 2 * PIECE;
-const ACCEPTED = ".jpg,.jpeg,.png,.webp,.tif,.tiff,.bmp";
-const isPicture = (file) => file.type.startsWith("image/") || /\.(jpe?g|png|webp|tiff?|bmp)$/i.test(file.name);
+const ACCEPTED = ".jpg,.jpeg,.jpe,.jfif,.png,.webp,.tif,.tiff,.bmp,.heic,.heif,.hif,.avif,.dcm";
+const isPicture = (file) => file.type.startsWith("image/") || /\.(jpe?g|jpe|jfif|png|webp|tiff?|bmp|hei[cf]|hif|avif|dcm)$/i.test(file.name);
 const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 2 : 0)} MiB`;
 
 /** A name for one choice of a picture, which no other page has given either. */
