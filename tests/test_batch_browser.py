@@ -136,7 +136,7 @@ def test_a_mixed_folder_from_choice_to_table_filter_open_and_csv(
     assert "%" not in row(page, "dark.png")
     assert "cut.jpg is damaged" in row(page, "cut.jpg")
     assert "notes.txt is not a picture" in row(page, "notes.txt")
-    assert "scan.tif is empty or has more than 64 MiB" in row(page, "scan.tif")
+    assert "scan.tif has more than 64 MiB" in row(page, "scan.tif")
     expect(page.get_by_text("1 without an answer", exact=True)).to_be_visible()
     expect(page.get_by_text("3 failed", exact=True)).to_be_visible()
     expect(page.get_by_text(NOTICE)).to_be_visible()
