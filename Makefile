@@ -10,8 +10,8 @@ OLDEST := .venv-oldest
 
 # Half of the tests' time is waiting for browsers and kernels: a process for each core, which computes on one thread.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
-# Of the tests without any mark; the others wait for browsers, build wheels or train.
-PLAIN := not browser and not wheel and not training and not slow
+# Of the tests without any mark; the others wait for browsers, build wheels, or compute for long.
+PLAIN := not browser and not wheel and not heavy and not slow
 
 .PHONY: dashboard lab quick test test-all test-oldest lint bench browser clean
 

@@ -71,7 +71,7 @@ def test_operating_points_by_hand() -> None:
     assert operating_points(truth[4:], probabilities[4:]) == ()
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_another_side_is_calibrated_for_itself_and_the_card_says_how(
     small_checkpoint: Checkpoint, drawn: Collection
 ) -> None:
@@ -89,6 +89,7 @@ def test_another_side_is_calibrated_for_itself_and_the_card_says_how(
     assert "lesionviz calibrate" not in str(_details(trained))
 
 
+@pytest.mark.heavy
 def test_calibration_never_sees_test_images_or_their_labels(
     small_checkpoint: Checkpoint, calibrated: Checkpoint, drawn: Collection, tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_the_temperature_is_in_every_probability(calibrated: Checkpoint) -> None
         assert hot[code] == pytest.approx(roots[code] / sum(roots.values()))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["noise", "blank", "text scans", "screenshots"])
 def test_drawn_strangers_get_no_diagnosis(kind: str, calibrated: Checkpoint) -> None:
     answers = list(LesionClassifier(calibrated).predict_many(strangers(6)[kind]))

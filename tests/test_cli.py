@@ -13,7 +13,7 @@ from lesionviz.cli import main
 from lesionviz.training.loop import BEST
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_train_then_evaluate_writes_model_and_figures(
     drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

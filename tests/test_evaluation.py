@@ -73,6 +73,7 @@ def judged(small_checkpoint: Checkpoint, drawn_folder: Path) -> LesionClassifier
     return LesionClassifier(replace(small_checkpoint, split=split, recipe={"size": 96, "init": "scratch"}))
 
 
+@pytest.mark.heavy
 def test_only_test_images_are_judged_and_everything_is_written(
     judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_only_test_images_are_judged_and_everything_is_written(
     assert Image.open(tmp_path / "confusion_matrix.png").size[0] > 500
 
 
+@pytest.mark.heavy
 def test_predictions_are_those_of_the_classifier_one_by_one(judged: LesionClassifier, drawn_folder: Path) -> None:
     collection = read_isic2019(drawn_folder)
     table = evaluate(collection, judged, draws=20).predictions
@@ -105,6 +107,7 @@ def test_predictions_are_those_of_the_classifier_one_by_one(judged: LesionClassi
         assert judged.predict(paths[row.image]).probabilities["MEL"] == pytest.approx(row.MEL, abs=1e-5)
 
 
+@pytest.mark.heavy
 def test_the_card_gives_figures_matrix_split_and_command(
     judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
 ) -> None:
@@ -117,7 +120,7 @@ def test_the_card_gives_figures_matrix_split_and_command(
     assert "--size 96" in training_command(judged.checkpoint)
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_another_collection_is_refused_unless_all_of_it_is_meant(
     judged: LesionClassifier, drawn_folder: Path
 ) -> None:
@@ -160,7 +163,7 @@ def reported(small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path_factory:
     return out
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_the_json_holds_every_number_and_is_strict(reported: Path) -> None:
     text = (reported / "metrics.json").read_text()
     assert "NaN" not in text
@@ -176,7 +179,7 @@ def test_the_json_holds_every_number_and_is_strict(reported: Path) -> None:
     assert [other["part"] for other in written["other_collections"]] == ["all"]
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_the_report_is_one_page_that_needs_nothing_else_and_escapes_what_it_shows(reported: Path) -> None:
     page = (reported / "report.html").read_text()
     assert page.startswith("<!doctype html>")
@@ -187,7 +190,7 @@ def test_the_report_is_one_page_that_needs_nothing_else_and_escapes_what_it_show
     assert "&lt;b&gt;scratch" in page
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_card_and_report_say_the_same(reported: Path) -> None:
     card, page = (reported / "MODEL_CARD.md").read_text(), (reported / "report.html").read_text()
     for words in ("Intended use", "Skin tone is not recorded", "CLEAR Derm", "Expected calibration error"):
@@ -197,6 +200,7 @@ def test_card_and_report_say_the_same(reported: Path) -> None:
     assert "<svg" not in card
 
 
+@pytest.mark.heavy
 def test_groups_count_everyone_once_and_do_not_judge_a_handful(judged: LesionClassifier, drawn_folder: Path) -> None:
     table = evaluate(drawn_folder, judged, part="all", draws=5).groups
     assert (table.groupby("by")["images"].sum() == 97).all()
@@ -224,7 +228,7 @@ def test_age_bands_by_hand() -> None:
     assert age_bands(ages).tolist() == [*expected, "not recorded", "not recorded"]
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_two_models_are_compared_on_the_same_images_only(
     judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
 ) -> None:
@@ -258,6 +262,7 @@ def test_a_folder_without_pictures_is_refused(judged: LesionClassifier, drawn_fo
         evaluate(drawn_folder, judged, unlike=[tmp_path])
 
 
+@pytest.mark.heavy
 def test_a_notebook_shows_the_report_as_a_widget(judged: LesionClassifier, drawn_folder: Path) -> None:
     from lesionviz.widgets import EvaluationReport
 

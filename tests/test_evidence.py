@@ -44,7 +44,7 @@ def test_an_outline_of_everything_holds_all_evidence_and_two_halves_share_it(
     assert whole.images <= 8
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_the_report_gives_the_share_and_the_area_to_compare_with(
     classifier: LesionClassifier, drawn_folder: Path, tmp_path: Path
 ) -> None:
@@ -60,7 +60,7 @@ def test_the_report_gives_the_share_and_the_area_to_compare_with(
     assert "The training asked for this" not in card
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_a_model_that_was_trained_with_outlines_says_so_beside_the_share(
     small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path: Path
 ) -> None:

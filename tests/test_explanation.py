@@ -107,6 +107,7 @@ def test_gradcam_plus_plus_follows_its_formula_worked_out_by_hand() -> None:
     assert METHODS["gradcam++"].function(A, torch.zeros_like(G)).abs().max() == 0
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", METHODS)
 def test_single_precision_is_enough_for_every_method(method: str, classifier: LesionClassifier) -> None:
     """Against the same network in double precision: no map hangs on rounding."""

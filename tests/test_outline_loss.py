@@ -110,7 +110,7 @@ def outlines(drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_a_training_with_outlines_learns_otherwise_and_says_so(
     drawn_folder: Path, outlines: Path, tmp_path: Path
 ) -> None:

@@ -70,7 +70,7 @@ def opened(
     return result, seen, sides
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_the_main_split_is_the_same_with_and_without_a_second_collection(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]], drawn_folder: Path
 ) -> None:
@@ -80,7 +80,7 @@ def test_the_main_split_is_the_same_with_and_without_a_second_collection(
     assert {key: recorded[key] for key in recorded if key != "also"} == alone.describe()
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_what_either_split_keeps_out_is_never_opened(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]], drawn_folder: Path, clinic: Path
 ) -> None:
@@ -101,12 +101,12 @@ def test_half_of_an_additional_collection_is_kept_out(drawn_folder: Path, clinic
     assert "also" not in describe_splits(main, [])  # one collection is recorded as by earlier versions
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_training_pictures_grow_by_epoch(opened: tuple[TrainingResult, set[str], list[tuple[int, int]]]) -> None:
     assert set(opened[2]) == {(1, 64), (2, 96)}  # the sides 64 and 96, one epoch each
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_files_history_and_command_name_both_collections(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]],
 ) -> None:
@@ -120,7 +120,7 @@ def test_files_history_and_command_name_both_collections(
     assert "(CC BY-NC 4.0) and the trainer's own images" in checkpoint.licence
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_the_epoch_is_chosen_on_the_main_collection(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]], drawn_folder: Path
 ) -> None:
@@ -128,7 +128,7 @@ def test_the_epoch_is_chosen_on_the_main_collection(
     assert judged.metrics.to_dict() == Checkpoint.load(opened[0].checkpoint).metrics["validation"]
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_a_resumed_training_on_both_equals_an_unbroken_one(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]],
     drawn_folder: Path,
@@ -154,7 +154,7 @@ def test_a_resumed_training_on_both_equals_an_unbroken_one(
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_evaluation_judges_what_was_kept_out_and_says_so(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]], drawn_folder: Path, clinic: Path, tmp_path: Path
 ) -> None:
@@ -175,7 +175,7 @@ def test_a_collection_that_is_new_is_judged_whole(small_checkpoint: Checkpoint, 
     assert (len(rows), part) == (60, "all")
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_a_changed_collection_of_the_same_name_is_refused(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]], drawn_folder: Path, clinic: Path
 ) -> None:

@@ -21,7 +21,7 @@ from lesionviz.training.launch import train_on_processes
 from lesionviz.training.loop import BEST, UNFINISHED, train
 from lesionviz.training.progress import Progress
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.heavy
 SCRIPT = Path(__file__).parent / "one_of_several_processes.py"
 SMALL = Recipe(size=64, epochs=3, probe_share=0.34, last_blocks_share=0.34, batch_size=16, learning_rate=1e-3)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

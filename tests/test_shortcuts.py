@@ -51,6 +51,7 @@ def test_the_same_seed_draws_the_same(name: str) -> None:
     assert one != third
 
 
+@pytest.mark.heavy
 def test_the_report_asks_about_every_artefact_on_test_images(
     small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_another_models_index_is_not_found(judged: LesionClassifier, drawn_folde
     assert LesionClassifier(replace(judged.checkpoint, temperature=2.0)).index_path == judged.index_path
 
 
+@pytest.mark.heavy
 def test_a_new_index_is_used_without_a_new_classifier(judged: LesionClassifier, drawn_folder: Path) -> None:
     image = read_isic2019(drawn_folder).present["path"].iloc[0]
     make_index(drawn_folder, judged)

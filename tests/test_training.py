@@ -31,7 +31,7 @@ from lesionviz.training.augmentation import LabelledImages, Plain, augmented
 from lesionviz.training.initial_weights import initial_network
 from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, TrainingResult, train
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.heavy
 SMALL = Recipe(size=64, epochs=3, probe_share=0.34, last_blocks_share=0.34, batch_size=16, learning_rate=1e-3)
 
 

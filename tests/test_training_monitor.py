@@ -25,7 +25,7 @@ LONG = Recipe(size=64, epochs=500, batch_size=16, cache=False)
 ROW = {"epoch": 1, "train_loss": 1.25, "validation_loss": 1.5, "accuracy": 0.5, "balanced_accuracy": 0.4}
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_a_training_runs_beside_the_caller_and_ends_with_its_result(drawn_folder: Path, tmp_path: Path) -> None:
     monitor = TrainingMonitor()
     assert monitor.wait() is None
@@ -43,7 +43,7 @@ def test_a_training_runs_beside_the_caller_and_ends_with_its_result(drawn_folder
     assert Checkpoint.load(result.checkpoint).metrics["epoch"] == result.best_epoch
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_stop_ends_cleanly_with_the_best_model_saved(drawn_folder: Path, tmp_path: Path) -> None:
     monitor = TrainingMonitor()
     monitor.start(drawn_folder, tmp_path, init="scratch", recipe=LONG, cpu=True)
@@ -59,7 +59,7 @@ def test_stop_ends_cleanly_with_the_best_model_saved(drawn_folder: Path, tmp_pat
     assert Checkpoint.load(result.checkpoint).preprocessing.size == 64
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_stopping_before_the_first_epoch_ends_says_that_nothing_is_kept(drawn_folder: Path, tmp_path: Path) -> None:
     monitor = TrainingMonitor()
     monitor.start(drawn_folder, tmp_path, init="scratch", recipe=LONG, cpu=True)

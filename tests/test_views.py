@@ -65,6 +65,7 @@ def test_probabilities_of_pictures_at_input_size_are_averaged_too(eight: LesionC
     assert eight.probabilities(batch, "NV")[0] == pytest.approx(eight.predict(picture).probabilities["NV"], abs=1e-6)
 
 
+@pytest.mark.heavy
 def test_explanations_and_refusals_are_of_the_upright_view(small_checkpoint: Checkpoint, drawn_folder: Path) -> None:
     collection = read_isic2019(drawn_folder)
     calibrated = calibrate(small_checkpoint, collection, split_by_lesion(collection))
@@ -75,7 +76,7 @@ def test_explanations_and_refusals_are_of_the_upright_view(small_checkpoint: Che
     assert np.array_equal(*maps)
 
 
-@pytest.mark.training
+@pytest.mark.heavy
 def test_an_evaluation_says_how_many_views_it_took(
     small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path: Path
 ) -> None:
