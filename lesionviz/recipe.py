@@ -11,7 +11,7 @@ from lesionviz.preprocessing import Geometry, Preprocessing
 
 Balance: TypeAlias = Literal["none", "weights", "sampling", "logits"]
 Schedule: TypeAlias = Literal["one-cycle", "constant"]
-Augmentation: TypeAlias = Literal["full", "none"]
+Augmentation: TypeAlias = Literal["full", "clinics", "none"]
 SplitBy: TypeAlias = Literal["lesion", "random"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "balance": get_args(Balance),
@@ -37,6 +37,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 0.9),
     "balance_power": (0, 1),
     "smallest_crop": (0.05, 1),
+    "artefact_share": (0, 1),
     "outline_weight": (0, 10),
     "seed": (0, 2**32 - 1),
 }
@@ -80,8 +81,11 @@ class Recipe:
             arXiv 2007.07314), or ``"none"``.
         balance_power: how far, from 0 (not at all) to 1 (full balance); one half is a compromise between
             accuracy and balanced accuracy.
-        augmentation: ``"full"`` or ``"none"``; see :mod:`lesionviz.training.augmentation`.
+        augmentation: ``"full"`` crops, turns and colours a little; ``"clinics"`` draws besides what differs between
+            clinics, see :mod:`lesionviz.training.clinics`; ``"none"`` does nothing.
         smallest_crop: smallest share of the picture's area that a random crop may keep.
+        artefact_share: with ``"clinics"``, share of the pictures on which something is drawn: hair, a ruler, ink,
+            bubbles, a colour chip or, twice as often, a dark frame.
         outline_weight: how much the share of the evidence outside the lesion's outline counts beside the loss of the
             diagnosis; 0 needs no outlines. See :mod:`lesionviz.training.outline_loss`.
         cache: decode every image once into :class:`lesionviz.data.pixel_cache.PixelCache`, training
@@ -111,6 +115,7 @@ class Recipe:
     balance_power: float = 0.5
     augmentation: Augmentation = "full"
     smallest_crop: float = 0.5
+    artefact_share: float = 0.4
     outline_weight: float = 0.0
     cache: bool = True
     split_by: SplitBy = "lesion"
@@ -196,7 +201,7 @@ class Recipe:
     @property
     def cached_training(self) -> Preprocessing:
         """How cached training images are resized: with room for crops, where they are cropped."""
-        room = ROOM_TO_CROP if self.augmentation == "full" else 1
+        room = 1 if self.augmentation == "none" else ROOM_TO_CROP
         return Preprocessing(size=min(1024, round(self.sides[-1] * room)), geometry=self.geometry)
 
     def to_arguments(self) -> list[str]:

@@ -85,7 +85,7 @@ def test_an_outline_is_cut_and_turned_with_its_picture() -> None:
 
 def test_with_and_without_outlines_pictures_are_cut_and_coloured_alike() -> None:
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8))
-    for recipe in (Recipe(size=64), Recipe(size=64, augmentation="none")):
+    for recipe in (Recipe(size=64, augmentation=kind) for kind in ("full", "clinics", "none")):
         torch.manual_seed(5)
         alone = training_way(recipe, 0)(picture)
         torch.manual_seed(5)

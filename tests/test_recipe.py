@@ -126,7 +126,7 @@ def test_the_original_recipe_is_what_ran_in_the_notebook() -> None:
 
 
 def test_cached_training_pictures_have_room_for_crops() -> None:
-    assert Recipe(size=224).cached_training.size == 256
+    assert Recipe(size=224).cached_training.size == Recipe(size=224, augmentation="clinics").cached_training.size == 256
     assert Recipe(size=224, augmentation="none").cached_training.size == 224
 
 
@@ -164,6 +164,8 @@ def test_the_command_of_the_bundled_model_spells_out_every_setting() -> None:
         {"probe_share": 0.6, "last_blocks_share": 0.6},
         {"first_size": 256},
         {"train_size": 32},
+        {"augmentation": "some"},
+        {"artefact_share": 1.5},
     ],
 )
 def test_impossible_recipes_are_refused_by_name(wrong: dict[str, object]) -> None:
@@ -189,7 +191,7 @@ def test_without_sides_of_their_own_training_pictures_are_as_large_as_the_input(
 
 @pytest.mark.parametrize("epoch", [0, 3, 6])
 def test_training_pictures_have_the_side_of_their_epoch(epoch: int) -> None:
-    for augmentation in ("full", "none"):
+    for augmentation in ("full", "clinics", "none"):
         recipe = Recipe(size=96, first_size=64, epochs=7, augmentation=augmentation)
         way = training_way(recipe, epoch)
         assert way(draw_lesion("NV", 1, (96, 96))).shape == (

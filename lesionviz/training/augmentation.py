@@ -1,6 +1,6 @@
-"""What a training image goes through on its way to the network, and what an evaluation image does.
+"""What a training image goes through in the loader on its way to the network, and what an evaluation image does.
 
-Two separate objects make the two ways, so that neither can overwrite the other: in the notebook that
+Separate objects make the ways, so that neither can overwrite the other: in the notebook that
 this project learns from, the last transform set on a shared dataset won, and no training image was
 ever augmented.
 """
@@ -21,9 +21,13 @@ from lesionviz.data.pixel_cache import CachedPixels
 from lesionviz.imaging import open_image
 from lesionviz.preprocessing import RESAMPLING, Preprocessing, to_tensor
 from lesionviz.recipe import Recipe
+from lesionviz.training.resampling import Resampled
 
-Transform: TypeAlias = Callable[..., Any]
-"""An RGB picture to a uint8 tensor (3, size, size); with its outline (RGB, white inside) to that and (1, size, size)."""
+Transform: TypeAlias = Callable[[Image.Image, Image.Image | None, int], Any]
+"""An RGB picture to a uint8 tensor (3, size, size); with its outline (RGB, white inside) to that and (1, size, size).
+
+The third argument is the picture's number, for ways that draw by it.
+"""
 Pictures: TypeAlias = Sequence[str] | CachedPixels
 """Paths of image files, decoded each time, or the pixels of a cache."""
 
@@ -50,7 +54,7 @@ class Augmented:
         )
         self._colour = v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03)
 
-    def __call__(self, picture: Image.Image, outline: Image.Image | None = None) -> Any:
+    def __call__(self, picture: Image.Image, outline: Image.Image | None = None, _index: int = 0) -> Any:
         """Return the tensor of a picture, or of a picture and of its outline."""
         if outline is None:
             return to_tensor(self._colour(self._place(picture)))
@@ -68,7 +72,7 @@ class Plain:
     def __init__(self, preprocessing: Preprocessing) -> None:
         self._preprocessing = preprocessing
 
-    def __call__(self, picture: Image.Image, outline: Image.Image | None = None) -> Any:
+    def __call__(self, picture: Image.Image, outline: Image.Image | None = None, _index: int = 0) -> Any:
         """Return the tensor of a picture, or of a picture and of its outline."""
         pixels = to_tensor(self._preprocessing.resize(picture))
         return pixels if outline is None else (pixels, _outline_tensor(self._preprocessing.resize(outline)))
@@ -80,9 +84,11 @@ def augmented(recipe: Recipe, epoch: int = -1) -> Transform:
 
 
 def training_way(recipe: Recipe, epoch: int) -> Transform:
-    """Return the way of the training pictures in an epoch (counted from 0)."""
+    """Return the way of the training pictures in an epoch (counted from 0), so far as the loader takes it."""
     if recipe.augmentation == "full":
         return augmented(recipe, epoch)
+    if recipe.augmentation == "clinics":  # the rest is done on whole batches: lesionviz.training.clinics
+        return Resampled(recipe.training_side(epoch), recipe.smallest_crop, recipe.seed, epoch)
     return Plain(replace(recipe.preprocessing, size=recipe.training_side(epoch)))
 
 
@@ -125,8 +131,8 @@ class LabelledImages(Dataset[tuple[Any, ...]]):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         picture, label = _pixels(self._pictures, index), self._labels[index]
         if self._outlines is None:
-            return self.transform(picture), label
-        pixels, outline = self.transform(picture, self._outlines.of(index, picture.size))
+            return self.transform(picture, None, index), label
+        pixels, outline = self.transform(picture, self._outlines.of(index, picture.size), index)
         return pixels, label, outline
 
 

@@ -43,6 +43,8 @@ from lesionviz.recipe import Recipe
 from lesionviz.training.augmentation import LabelledImages, Outlines, Plain, training_way
 from lesionviz.training.averaging import moving_average
 from lesionviz.training.balance import Balancing
+from lesionviz.training.clinics import as_elsewhere
+from lesionviz.training.dice import Dice
 from lesionviz.training.initial_weights import IMAGENET, SCRATCH, initial_network
 from lesionviz.training.outline_loss import evidence_outside
 from lesionviz.training.progress import Progress, Watcher
@@ -359,6 +361,7 @@ class _Run:
         total = torch.zeros((), device=self.accelerator.device)
         bar = self._progress(self.training, f"Epoch {self.epoch + 1}/{self.recipe.epochs}")
         for step, (pictures, labels, *outlines) in enumerate(bar, start=1):
+            pictures, outlines = self._varied(pictures, outlines, step)
             with self.accelerator.autocast():
                 logits, maps = self.staged(self._batch(pictures))
             loss = self.balancing.loss(logits.float(), labels, self.recipe.label_smoothing)
@@ -412,6 +415,16 @@ class _Run:
     def _batch(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return the network's input."""
         return self.recipe.preprocessing.normalise(pictures).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def _varied(
+        self, pictures: torch.Tensor, outlines: list[torch.Tensor], step: int
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return a training batch after the half of the augmentation that runs on the device."""
+        if self.recipe.augmentation != "clinics":
+            return pictures, outlines
+        dice = Dice(pictures.device, self.recipe.seed, self.epoch, step, self.accelerator.process_index)
+        return as_elsewhere(pictures, outlines, dice, self.recipe.artefact_share)
 
     def _progress(self, loader: Any, description: str) -> Any:
         """Show a bar on the main process, where someone is looking and nobody else shows one."""
