@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,26 @@ class Portion:
         """The name of the collection's folder."""
         return self.collection.folder.resolve().name
 
-    def rows(self, part: str) -> pd.DataFrame:
-        """Return the rows of one part whose image is here; the same errors as :meth:`Split.rows`."""
-        return self.split.rows(self.collection, part)
+    def rows(self, part: str, of: str = "table") -> pd.DataFrame:
+        """Return the rows of one part whose image is here; the same errors as :meth:`Split.rows`.
+
+        Args:
+            part: one of the split's.
+            of: ``"table"``, or ``"others"``: those of other diagnoses, in the part of their lesion, or, where the
+                table does not have it, in one drawn by its name and the seed.
+        """
+        if of == "table":
+            return self.split.rows(self.collection, part)
+        others = self.collection.others[self.collection.others["path"].notna()]
+        known = dict(zip(self.split.table["lesion"], self.split.table["part"], strict=True))
+        parts = others["lesion"].map(lambda lesion: known.get(lesion) or self._spread(lesion))
+        return others[(parts == part).to_numpy(bool)]
+
+    def _spread(self, lesion: str) -> str:
+        digest = hashlib.sha256(f"{self.split.seed} {lesion}".encode()).digest()
+        place = int.from_bytes(digest[:8], "big") / 2**64
+        test, validation = self.split.test, self.split.validation
+        return "test" if place < test else "validation" if place < test + validation else "train"
 
 
 def also_portions(also: Iterable[str | Path | Collection], main: Portion) -> tuple[Portion, ...]:
@@ -62,9 +80,9 @@ def also_portions(also: Iterable[str | Path | Collection], main: Portion) -> tup
     return tuple(portions[1:])
 
 
-def rows_of(portions: Sequence[Portion], part: str) -> pd.DataFrame:
+def rows_of(portions: Sequence[Portion], part: str, of: str = "table") -> pd.DataFrame:
     """Return the present rows of one part of every portion, in their order, with the columns that all have."""
-    return pd.concat([portion.rows(part)[list(COLUMNS)] for portion in portions], ignore_index=True)
+    return pd.concat([portion.rows(part, of)[list(COLUMNS)] for portion in portions], ignore_index=True)
 
 
 def describe_splits(main: Portion, also: Sequence[Portion]) -> dict[str, Any]:
