@@ -65,6 +65,11 @@ DIAGNOSES: tuple[Diagnosis, ...] = (
     ),
 )
 CODES: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES)
+TAUGHT_UNKNOWN: tuple[str, ...] = ("AK", "AKIEC", "SCC", "SCCKA")
+"""Labels of other diagnoses (actinic keratosis, squamous cell carcinoma) that may teach a training what it is not to know.
+
+All further ones are never seen, so that they tell what the classifier does with what is new to it.
+"""
 
 
 def target_index(target: Target) -> int:

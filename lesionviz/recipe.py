@@ -13,12 +13,14 @@ Balance: TypeAlias = Literal["none", "weights", "sampling", "logits"]
 Schedule: TypeAlias = Literal["one-cycle", "constant"]
 Augmentation: TypeAlias = Literal["full", "clinics", "none"]
 SplitBy: TypeAlias = Literal["lesion", "random"]
+ChooseBy: TypeAlias = Literal["balanced accuracy", "sources"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "balance": get_args(Balance),
     "schedule": get_args(Schedule),
     "augmentation": get_args(Augmentation),
     "geometry": get_args(Geometry),
     "split_by": get_args(SplitBy),
+    "choose_by": get_args(ChooseBy),
 }
 LIMITS: dict[str, tuple[float, float]] = {
     "size": (64, 1024),
@@ -36,9 +38,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "ema": (0, 0.99999),
     "label_smoothing": (0, 0.9),
     "balance_power": (0, 1),
+    "source_power": (0, 1),
     "smallest_crop": (0.05, 1),
     "artefact_share": (0, 1),
     "outline_weight": (0, 10),
+    "outlier_weight": (0, 10),
     "seed": (0, 2**32 - 1),
 }
 FORMERLY: dict[str, Any] = {"ema": 0.0, "probe_share": 0.0, "last_blocks_share": 0.0, "cache": False}
@@ -81,6 +85,8 @@ class Recipe:
             arXiv 2007.07314), or ``"none"``.
         balance_power: how far, from 0 (not at all) to 1 (full balance); one half is a compromise between
             accuracy and balanced accuracy.
+        source_power: how far images are drawn so that a source says nothing of the diagnosis, from 0 (not at all) to 1;
+            see :mod:`lesionviz.training.balance`. Each epoch then has as many images as before.
         augmentation: ``"full"`` crops, turns and colours a little; ``"clinics"`` draws besides what differs between
             clinics, see :mod:`lesionviz.training.clinics`; ``"none"`` does nothing.
         smallest_crop: smallest share of the picture's area that a random crop may keep.
@@ -88,6 +94,12 @@ class Recipe:
             bubbles, a colour chip or, twice as often, a dark frame.
         outline_weight: how much the share of the evidence outside the lesion's outline counts beside the loss of the
             diagnosis; 0 needs no outlines. See :mod:`lesionviz.training.outline_loss`.
+        outlier_weight: how much an image of another diagnosis counts beside one of the four; it teaches the network to
+            call none of them likelier than another. 0 leaves such images out. See
+            :mod:`lesionviz.training.outliers`.
+        choose_by: the epoch that is kept has the best ``"balanced accuracy"`` on the main collection's validation
+            images, or the best score over ``"sources"`` on half of all validation images; see
+            :mod:`lesionviz.training.choice`.
         cache: decode every image once into :class:`lesionviz.data.pixel_cache.PixelCache`, training
             images at 8/7 of their side; off, files are decoded anew in every epoch.
         split_by: ``"lesion"``, or ``"random"`` by image, which leaks lesions into the test part and is here
@@ -113,10 +125,13 @@ class Recipe:
     label_smoothing: float = 0.05
     balance: Balance = "weights"
     balance_power: float = 0.5
+    source_power: float = 0.0
     augmentation: Augmentation = "full"
     smallest_crop: float = 0.5
     artefact_share: float = 0.4
     outline_weight: float = 0.0
+    outlier_weight: float = 0.0
+    choose_by: ChooseBy = "balanced accuracy"
     cache: bool = True
     split_by: SplitBy = "lesion"
     seed: int = 0

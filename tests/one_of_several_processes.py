@@ -47,7 +47,7 @@ def main(data: str, out: str) -> None:
             loss = run.balancing.loss(run.staged(run._batch(pictures[part]))[0], labels[part], 0.1)
             run.accelerator.backward(loss / 2)
         halves = {name: p.grad.clone() for name, p in network.named_parameters()}
-    loss, metrics = run._validate(0.0)
+    loss, metrics, _ = run._validate(0.0)
     if run.accelerator.is_main_process:
         torch.save({**gradients, "halves": halves, "loss": loss, "metrics": asdict(metrics)}, out)
 

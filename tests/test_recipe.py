@@ -126,7 +126,9 @@ def test_the_original_recipe_is_what_ran_in_the_notebook() -> None:
 
 
 def test_cached_training_pictures_have_room_for_crops() -> None:
-    assert Recipe(size=224).cached_training.size == Recipe(size=224, augmentation="clinics").cached_training.size == 256
+    assert (
+        Recipe(size=224).cached_training.size == Recipe(size=224, augmentation="clinics").cached_training.size == 256
+    )
     assert Recipe(size=224, augmentation="none").cached_training.size == 224
 
 
@@ -166,6 +168,9 @@ def test_the_command_of_the_bundled_model_spells_out_every_setting() -> None:
         {"train_size": 32},
         {"augmentation": "some"},
         {"artefact_share": 1.5},
+        {"source_power": -0.5},
+        {"outlier_weight": 11.0},
+        {"choose_by": "mood"},
     ],
 )
 def test_impossible_recipes_are_refused_by_name(wrong: dict[str, object]) -> None:

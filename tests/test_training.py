@@ -217,9 +217,9 @@ def test_patience_ends_a_training_that_gets_no_better(
     reached = iter([0.5, 0.7, 0.6, 0.7, 0.9])  # the same figure again is not better
     validate = loop._Run._validate
 
-    def as_told(run: loop._Run, train_loss: float) -> tuple[float, Metrics]:
-        loss, metrics = validate(run, train_loss)
-        return loss, replace(metrics, balanced_accuracy=next(reached))
+    def as_told(run: loop._Run, train_loss: float) -> tuple[float, Metrics, dict[str, float]]:
+        loss, metrics, more = validate(run, train_loss)
+        return loss, replace(metrics, balanced_accuracy=next(reached)), more
 
     monkeypatch.setattr(loop._Run, "_validate", as_told)
     patient = replace(SMALL, epochs=9, patience=2, cache=False)

@@ -1,7 +1,7 @@
 """Makes a trained model say how sure it is, and know when to stay silent: temperature, thresholds, statistics.
 
-Everything is fitted on the validation part, the feature statistics on the training part; the test part is not
-even opened.
+Everything is fitted on the validation part, or on its half that chose nothing where a choice by sources used the other;
+the feature statistics on the training part. The test part is not even opened.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier, Outputs
 from lesionviz.data.collection import Collection
+from lesionviz.data.halves import halves
 from lesionviz.data.split import Split
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.evaluation.metrics import score
@@ -68,6 +69,8 @@ def calibrate(
     classifier = LesionClassifier(replace(checkpoint, temperature=1.0, refusal={}, operating_points=()), device)
     training = outputs_of(classifier, split.rows(collection, "train"), "Features of training images", progress)
     rows = split.rows(collection, "validation")
+    if checkpoint.recipe.get("choose_by") == "sources":  # half of them chose the epoch
+        rows = halves(rows)[1]
     validation = outputs_of(classifier, rows, "Calibrating on validation images", progress)
     truth = rows["diagnosis"].map(CODES.index).to_numpy(np.int64)
     temperature = fit_temperature(validation.logits, truth)

@@ -23,6 +23,7 @@ from lesionviz.data.split import FILE, Split
 from lesionviz.errors import LesionvizError
 from lesionviz.recipe import Recipe
 from lesionviz.training.initial_weights import IMAGENET
+from lesionviz.training.judging import chosen_figure
 from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, TrainingResult, train
 from lesionviz.training.progress import Progress, Watcher
 
@@ -97,7 +98,7 @@ def train_on_processes(
         )
     history = pd.read_csv(out / HISTORY)
     split = Split(pd.read_csv(out / FILE, dtype=str), split_seed, 0.15, 0.15, recipe.split_by)
-    best = int(history["epoch"][history["balanced_accuracy"].idxmax()])
+    best = int(history["epoch"][history[chosen_figure(history.columns)].idxmax()])
     return TrainingResult(out / BEST, history, best, split, interrupted=(out / UNFINISHED).exists())
 
 

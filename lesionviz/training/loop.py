@@ -10,43 +10,44 @@ process normalises its own part of a batch.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
 from accelerate.utils import broadcast, set_seed
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from lesionviz.checkpoint import Checkpoint, read_tensors
 from lesionviz.data.collection import Collection
-from lesionviz.data.outlines import find_outlines, refuse_other_frames
-from lesionviz.data.pixel_cache import PixelCache
 from lesionviz.data.plain_layouts import ISIC_ID
-from lesionviz.data.portions import Portion, also_portions, describe_splits, rows_of
+from lesionviz.data.portions import Portion, also_portions, describe_splits
 from lesionviz.data.read import read_collection
 from lesionviz.data.split import Split, split_at_random, split_by_lesion
-from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.calibration import calibrate
-from lesionviz.evaluation.metrics import Metrics, score
+from lesionviz.evaluation.metrics import Metrics
 from lesionviz.files import replacing
 from lesionviz.network import Network
-from lesionviz.preprocessing import Preprocessing
 from lesionviz.recipe import Recipe
-from lesionviz.training.augmentation import LabelledImages, Outlines, Plain, training_way
+from lesionviz.training.augmentation import LabelledImages, training_way
 from lesionviz.training.averaging import moving_average
 from lesionviz.training.balance import Balancing
+from lesionviz.training.choice import SCORE
 from lesionviz.training.clinics import as_elsewhere
 from lesionviz.training.dice import Dice
 from lesionviz.training.initial_weights import IMAGENET, SCRATCH, initial_network
+from lesionviz.training.judging import Judge, chosen_figure, named_rows
+from lesionviz.training.loaders import Loaders, labels_of
+from lesionviz.training.outliers import outlier_loss, outlier_rows
 from lesionviz.training.outline_loss import evidence_outside
+from lesionviz.training.probes import draw_probes
+from lesionviz.training.processes import accelerator_of
 from lesionviz.training.progress import Progress, Watcher
 from lesionviz.training.stages import StagedNetwork, frozen_blocks
 
@@ -65,7 +66,8 @@ class TrainingResult:
         checkpoint: path of ``best_model.pth``.
         history: one row for each epoch: ``epoch``, ``learning_rate`` (at its end), ``train_loss``,
             ``validation_loss``, ``accuracy``, ``balanced_accuracy`` (validation), ``seconds``, and
-            ``also_balanced_accuracy``, of the additional collections' validation images, where there are any.
+            ``also_balanced_accuracy``, of the additional collections' validation images, where there are any; of a
+            choice by sources also the columns of :mod:`lesionviz.training.choice`.
         best_epoch: the epoch that was kept, counted from 1.
         split: which images were trained on.
         interrupted: whether it was stopped by hand before the last epoch.
@@ -96,7 +98,7 @@ def train(
     watch: Watcher | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
-    """Fine-tune an EfficientNet-B0 and keep the epoch with the best validation balanced accuracy.
+    """Fine-tune an EfficientNet-B0 and keep the best epoch: by validation balanced accuracy, unless the recipe says else.
 
     When it is finished, the kept model is calibrated (:mod:`lesionviz.evaluation.calibration`).
 
@@ -201,35 +203,55 @@ class _Run:
         self.init, self.half, self.watch, self.stop = init, half, watch, stop
         self.outlines = outlines
         self.epoch, self.best_epoch, self.history = 0, 0, list[dict[str, Any]]()
-        self.accelerator = _accelerator(recipe, cpu)
+        self.accelerator = accelerator_of(recipe, cpu)
         set_seed(recipe.seed)  # the head starts at random, the same on every process
 
         main = Portion(collection, split)
         self.splits = describe_splits(main, also)
         network, self.origin = initial_network(init, self.splits)
-        train_rows, validation_rows = rows_of([main, *also], "train"), main.rows("validation")
+        portions = [main, *also]
+        self.judge = Judge(recipe, portions)
+        train_rows, choosing = named_rows(portions, "train"), self.judge.rows.iloc[self.judge.choosing]
         self.trained_on = (
             f"Fine-tuned on {len(train_rows):,} images of {train_rows['lesion'].nunique():,} lesions"
-            + (f" from {' and '.join(each.name for each in (main, *also))}" if also else "")
-            + f", the epoch chosen on {len(validation_rows):,} images of {validation_rows['lesion'].nunique():,} "
+            + (f" from {' and '.join(each.name for each in portions)}" if also else "")
+            + f", the epoch chosen on {len(choosing):,} images of {choosing['lesion'].nunique():,} "
             + ("other lesions." if recipe.split_by == "lesion" else "lesions, which training may have seen too.")
         )
+        if recipe.outlier_weight:
+            unknown = outlier_rows(portions)
+            kinds = ", ".join(sorted(set(unknown["diagnosis"])))
+            self.trained_on += (
+                f" {len(unknown):,} images of other diagnoses ({kinds}) taught it to prefer none of the four."
+            )
+            train_rows = pd.concat([train_rows, unknown], ignore_index=True)
         self.licence = _licence([collection, *(each.collection for each in also)], init)
         self.order = torch.Generator()
-        labels = _labels(train_rows)
-        self.balancing = Balancing.of(labels, recipe.balance, recipe.balance_power).to(self.accelerator.device)
-        self.pictures = LabelledImages(
-            self._pictures(train_rows["path"], recipe.cached_training),
+        labels, paths = labels_of(train_rows), train_rows["path"].tolist()
+        self.balancing = Balancing.of(
             labels,
-            training_way(recipe, epoch=0),
-            self._outlines_of(train_rows),
+            recipe.balance,
+            recipe.balance_power,
+            (train_rows["collection"] + " " + train_rows["source"]).tolist(),
+            recipe.source_power,
+        ).to(self.accelerator.device)
+        loaders = Loaders(recipe, self.accelerator, workers)
+        drawn = loaders.outlines(paths, outlines)
+        if drawn is not None:
+            have = sum(position is not None for position in drawn.positions)
+            self.trained_on += (
+                f" {have:,} training images came with an outline of the lesion, inside which the evidence should lie."
+            )
+        self.pictures = LabelledImages(
+            loaders.pictures(paths, recipe.cached_training), labels, training_way(recipe, epoch=0), drawn
         )
-        training = self._training_loader(workers)
-        validation = self._validation_loader(validation_rows, workers)
-        self.also_validation = None
-        if also:
-            loader = self._validation_loader(rows_of(also, "validation"), workers)
-            self.also_validation = self.accelerator.prepare(loader)
+        training = loaders.training(self.pictures, self.balancing, self.order)
+        validated = self.judge.rows["path"]
+        validation = loaders.judging(loaders.pictures(validated, recipe.preprocessing))
+        self.probes: Any = None
+        if self.judge.by_sources:
+            drawings = draw_probes(validated.iloc[self.judge.probed].tolist(), recipe.preprocessing)
+            self.probes = self.accelerator.prepare(loaders.judging(drawings))
 
         network = network.to(self.accelerator.device)
         if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
@@ -258,65 +280,11 @@ class _Run:
         waited = self.epoch - self.best_epoch
         return self.epoch >= self.recipe.epochs or 0 < self.recipe.patience <= waited
 
-    def _training_loader(self, workers: int) -> DataLoader[Any]:
-        sampler = self.balancing.sampler(self.order)
-        return DataLoader(
-            self.pictures,
-            batch_size=self.recipe.batch_size,
-            sampler=sampler,
-            shuffle=sampler is None,
-            # A last batch of one image would break batch norm.
-            drop_last=len(self.pictures) > self.recipe.batch_size,
-            num_workers=workers,
-            generator=self.order,
-        )
-
-    def _validation_loader(self, rows: pd.DataFrame, workers: int) -> DataLoader[Any]:
-        way = self.recipe.preprocessing
-        return DataLoader(
-            LabelledImages(self._pictures(rows["path"], way), _labels(rows), Plain(way)),
-            batch_size=2 * self.recipe.batch_size,
-            num_workers=workers,
-        )
-
-    def _pictures(self, paths: Iterable[str], preprocessing: Preprocessing) -> Any:
-        """Return the pictures of some files: from the cache, or their paths to decode anew each time."""
-        if not self.recipe.cache:
-            return list(paths)
-        with self.accelerator.main_process_first():  # one process decodes, the others find it done
-            return PixelCache(preprocessing).get(list(paths), self.accelerator.is_main_process)
-
-    def _outlines_of(self, rows: pd.DataFrame) -> Outlines | None:
-        """Return the outlines of the training images, where the recipe asks for them.
-
-        Raises:
-            LesionvizError: outlines and their weight are not given together, or no image has one.
-        """
-        if not self.recipe.outline_weight and not self.outlines:
-            return None
-        if not self.recipe.outline_weight or not self.outlines:
-            raise LesionvizError(
-                "Outlines and their weight belong together: give the folders (--outlines) and how much they count "
-                "(--outline-weight, 0.5 for one), or neither."
-            )
-        found = find_outlines(rows["path"].tolist(), self.outlines)
-        refuse_other_frames(rows["path"].tolist(), found)
-        have = [path for path in found if path is not None]
-        if not have:
-            raise LesionvizError(f"No training image has an outline in {' or '.join(map(str, self.outlines))}.")
-        self.trained_on += (
-            f" {len(have):,} training images came with an outline of the lesion, inside which "
-            "the evidence should lie."
-        )
-        places = iter(range(len(have)))
-        positions = [None if path is None else next(places) for path in found]
-        return Outlines(self._pictures(have, self.recipe.cached_training), positions)
-
     def one_epoch(self) -> str:
         """Train for one epoch, validate, save; return a sentence about it."""
         started = time.monotonic()
         train_loss = self._train()
-        validation_loss, metrics = self._validate(train_loss)
+        validation_loss, metrics, more = self._validate(train_loss)
         self.epoch += 1
         row = {
             "epoch": self.epoch,
@@ -326,16 +294,16 @@ class _Run:
             "accuracy": metrics.accuracy,
             "balanced_accuracy": metrics.balanced_accuracy,
         }
-        if self.also_validation is not None:
-            row["also_balanced_accuracy"] = self._judge(self.also_validation, train_loss)[1].balanced_accuracy
+        row |= more
         row["seconds"] = round(time.monotonic() - started, 1)
-        best = max((past["balanced_accuracy"] for past in self.history), default=-1.0)
+        figure = chosen_figure(row)
+        best = max((past[figure] for past in self.history), default=-1.0)
         self.history.append(row)
-        if metrics.balanced_accuracy > best:
+        if row[figure] > best:
             self.best_epoch = self.epoch
         if self.accelerator.is_main_process:
             if self.best_epoch == self.epoch:
-                self._checkpoint(metrics).save(self.out / BEST, half=self.half)
+                self._checkpoint(metrics, more).save(self.out / BEST, half=self.half)
             # The history comes last: without it and without an unfinished training, a kill in the first
             # epoch's end has left nothing that anyone could go on with, and the folder may be used anew.
             self._save_unfinished()
@@ -345,7 +313,8 @@ class _Run:
         return (
             f"Epoch {self.epoch} of {self.recipe.epochs}: training loss {train_loss:.3f}, validation loss "
             f"{validation_loss:.3f}, accuracy {metrics.accuracy:.3f}, balanced accuracy "
-            f"{metrics.balanced_accuracy:.3f}{', the best so far' if self.best_epoch == self.epoch else ''}"
+            f"{metrics.balanced_accuracy:.3f}{f', score {more[SCORE]:.3f}' if SCORE in more else ''}"
+            f"{', the best so far' if self.best_epoch == self.epoch else ''}"
         )
 
     def _train(self) -> float:
@@ -365,6 +334,8 @@ class _Run:
             with self.accelerator.autocast():
                 logits, maps = self.staged(self._batch(pictures))
             loss = self.balancing.loss(logits.float(), labels, self.recipe.label_smoothing)
+            if self.recipe.outlier_weight:
+                loss = loss + self.recipe.outlier_weight * outlier_loss(logits.float(), labels)
             if outlines:
                 loss = loss + self.recipe.outline_weight * evidence_outside(maps, labels, *outlines)
             self.optimizer.zero_grad()
@@ -381,29 +352,30 @@ class _Run:
         mean: float = self.accelerator.reduce(total, "mean").item() / len(self.training)
         return mean
 
-    def _validate(self, train_loss: float) -> tuple[float, Metrics]:
-        """Return the mean cross-entropy and the figures over the main collection's validation images."""
-        return self._judge(self.validation, train_loss)
+    def _validate(self, train_loss: float) -> tuple[float, Metrics, dict[str, float]]:
+        """Return what the judge says of the kept network."""
+        logits = self._answers(self.validation, train_loss)
+        return self.judge.figures(logits, None if self.probes is None else self._answers(self.probes, train_loss))
 
     @torch.inference_mode()
-    def _judge(self, loader: Any, train_loss: float) -> tuple[float, Metrics]:
+    def _answers(self, loader: Any, train_loss: float) -> npt.NDArray[np.float64]:
+        """Return the logits (N, 4) of the kept network for what a loader hands out, in the order of its positions."""
         network = self._kept_network().eval()
         if self.accelerator.num_processes > 1:  # batch norm's statistics differ between processes
             for buffer in network.buffers():
                 buffer.copy_(broadcast(buffer))
-        logits, truth = [], []
+        found, places = [], []
         bar = self._progress(loader, "Validation")
-        for step, (pictures, labels) in enumerate(bar, start=1):
+        for step, (pictures, positions) in enumerate(bar, start=1):
             with self.accelerator.autocast():
                 outputs = network(self._batch(pictures))
             # gather_for_metrics drops the samples that several processes pad the last batch with.
-            outputs, targets = self.accelerator.gather_for_metrics((outputs, labels))
-            logits.append(outputs.float())
-            truth.append(targets)
+            outputs, positions = self.accelerator.gather_for_metrics((outputs, positions))
+            found.append(outputs.float())
+            places.append(positions)
             self._tell("validation", step, len(loader), train_loss)
-        outputs, targets = torch.cat(logits), torch.cat(truth)
-        loss = torch.nn.functional.cross_entropy(outputs, targets).item()
-        return loss, score(targets.cpu().numpy(), outputs.argmax(1).cpu().numpy())
+        logits: npt.NDArray[np.float64] = torch.cat(found)[torch.cat(places).argsort()].double().cpu().numpy()
+        return logits
 
     def _kept_network(self) -> Network:
         """Return the network that is judged and saved: the average, where there is one."""
@@ -444,13 +416,14 @@ class _Run:
         if asked.item():
             raise KeyboardInterrupt
 
-    def _checkpoint(self, metrics: Metrics) -> Checkpoint:
+    def _checkpoint(self, metrics: Metrics, more: dict[str, float]) -> Checkpoint:
         return Checkpoint(
             state_dict=self._kept_network().state_dict(),
             preprocessing=self.recipe.preprocessing,
             recipe=self.recipe.to_dict() | self._options(),
             split=self.splits,
-            metrics={"epoch": self.epoch, "validation": metrics.to_dict()},
+            metrics={"epoch": self.epoch, "validation": metrics.to_dict()}
+            | ({"choice": more} if SCORE in more else {}),
             licence=self.licence,
             history=(self.origin, self.trained_on),
         )
@@ -486,10 +459,11 @@ class _Run:
             LesionvizError: it was started with another recipe or split.
         """
         state = read_tensors(path)
-        for key, mine in (("recipe", self.recipe.to_dict()), ("split", self.splits)):
-            if state.get(key) != mine:
+        recipe = Recipe.from_dict(state.get("recipe", {})).to_dict()  # of an earlier version, with what it meant
+        for key, its, mine in (("recipe", recipe, self.recipe.to_dict()), ("split", state.get("split"), self.splits)):
+            if its != mine:
                 raise LesionvizError(
-                    f"The unfinished training in {path.parent} has another {key}: {state.get(key)}. "
+                    f"The unfinished training in {path.parent} has another {key}: {its}. "
                     "Resume it with the same options and images, or choose another folder."
                 )
         self.accelerator.unwrap_model(self.staged).network.load_state_dict(state["network"])
@@ -499,33 +473,6 @@ class _Run:
         self.schedule.load_state_dict(state["schedule"])
         self.history, self.best_epoch = state["history"], state["best_epoch"]
         self.origin, self.epoch = state["origin"], len(self.history)
-
-
-def _accelerator(recipe: Recipe, cpu: bool) -> Accelerator:
-    accelerator = Accelerator(
-        # Told so, it lets processes without GPUs work together; otherwise each would train alone.
-        cpu=cpu or not torch.cuda.is_available(),
-        mixed_precision="bf16" if torch.cuda.is_available() and not cpu else "no",
-        dataloader_config=DataLoaderConfiguration(split_batches=True),  # batch_size is that of all processes
-        kwargs_handlers=[
-            # Frozen blocks take part in the first stages without a gradient.
-            DistributedDataParallelKwargs(
-                find_unused_parameters=recipe.probe_share + recipe.last_blocks_share + recipe.frozen_blocks > 0
-            )
-        ],
-    )
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    if accelerator.num_processes != started:
-        raise LesionvizError(
-            f"{started} processes were started and {accelerator.num_processes} of them found each other. "
-            "Start them with torchrun, or with --processes."
-        )
-    if recipe.batch_size % accelerator.num_processes:
-        raise LesionvizError(
-            f"batch_size {recipe.batch_size} cannot be shared by {accelerator.num_processes} processes. "
-            "Choose a multiple of their number."
-        )
-    return accelerator
 
 
 def _licence(collections: Sequence[Collection], init: str | Path) -> str:
@@ -545,7 +492,3 @@ def _source(collection: Collection) -> str:
     if len(collection.table) and collection.table["image"].str.extract(ISIC_ID, expand=False).notna().all():
         return f"ISIC archive images ({collection.folder.resolve().name}, research use)"
     return "the trainer's own images"
-
-
-def _labels(rows: pd.DataFrame) -> list[int]:
-    return [CODES.index(code) for code in rows["diagnosis"]]

@@ -13,18 +13,19 @@ import torch
 def evidence_outside(maps: torch.Tensor, labels: torch.Tensor, outlines: torch.Tensor) -> torch.Tensor:
     """Return the mean share, 0 to 1, of the positive evidence for the true class that lies outside the outlines.
 
-    An image whose crop shows nothing of its lesion, or that has no positive evidence, counts 0: nothing can be asked of it.
+    An image whose crop shows nothing of its lesion, that has no positive evidence, or none of the four classes, counts 0:
+    nothing can be asked of it.
 
     Args:
         maps: evidence of every class (N, 4, cells, cells).
-        labels: the true classes (N).
+        labels: the true classes (N), below 0 for none.
         outlines: (N, 1, S, S) uint8, 255 inside the lesion; 255 everywhere where no outline is at hand.
     """
-    evidence = maps[torch.arange(len(labels), device=labels.device), labels].float().clamp(min=0)
+    evidence = maps[torch.arange(len(labels), device=labels.device), labels.clamp(min=0)].float().clamp(min=0)
     inside = torch.nn.functional.adaptive_avg_pool2d(
         outlines.float() / 255, (evidence.shape[1], evidence.shape[2])
     ).squeeze(1)
     total = evidence.sum((1, 2))
     share = (evidence * (1 - inside)).sum((1, 2)) / total.clamp(min=1e-6)
     shown = inside.amax((1, 2)) > 0
-    return (share * shown).mean()
+    return (share * (shown & (labels >= 0))).mean()
