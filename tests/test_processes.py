@@ -115,14 +115,16 @@ def test_what_is_wrong_in_a_process_is_said_in_its_words(drawn_folder: Path, tmp
             train_on_processes(wrong, drawn_folder, tmp_path)  # type: ignore[arg-type]
 
 
-def _start(drawn_folder: Path, out: Path, recipe: Recipe = SMALL) -> subprocess.Popen[str]:
+def _start(drawn_folder: Path, out: Path, recipe: Recipe = SMALL, workers: int = 0) -> subprocess.Popen[str]:
     options = ["--data", str(drawn_folder), "--out", str(out), "--init", "scratch", "--cpu", "--progress-lines"]
+    options += ["--workers", str(workers)]
     return subprocess.Popen(
         [sys.executable, "-m", "lesionviz", "train", *options, *recipe.to_arguments()],
         env=ENVIRONMENT,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
 
 
@@ -160,10 +162,12 @@ def test_kill_in_mid_epoch_then_resume_ends_in_the_weights_of_an_unbroken_run(
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_checkpoint_that_loads(drawn_folder: Path, tmp_path: Path) -> None:
-    with _start(drawn_folder, tmp_path, replace(SMALL, epochs=200)) as process:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_ctrl_c_leaves_a_checkpoint_that_loads(drawn_folder: Path, tmp_path: Path, workers: int) -> None:
+    """As a terminal sends it: to the training and to the processes that read images for it."""
+    with _start(drawn_folder, tmp_path, replace(SMALL, epochs=200, augmentation="clinics"), workers) as process:
         _wait_for(process, "training", 2)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         assert process.stdout is not None
         rest = process.stdout.read()
     assert "Stopped by hand" in rest
