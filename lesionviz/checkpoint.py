@@ -2,7 +2,8 @@
 
 A checkpoint is one ``torch.save`` dict of plain values and tensors, read with ``weights_only=True``,
 so that loading a stranger's file runs none of its code. Every value is checked before it is used.
-A bare torchvision state dict, as the original notebook saves it, is accepted too.
+A bare torchvision state dict, as the original notebook saves it, is accepted too, in whatever a training wrapped round it
+(:mod:`lesionviz.weights`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing, sha256
-from lesionviz.network import Network, build_network
+from lesionviz.network import Network, build_network, ordinary_tensors
 from lesionviz.preprocessing import Preprocessing
+from lesionviz.weights import HEAD, find_weights, read_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -27,8 +29,6 @@ VERSION = 1
 BUNDLED = Path(__file__).parent / "models" / "best_model.pth"
 VARIABLE = "LESIONVIZ_MODEL"
 """Environment variable that names another default than the bundled checkpoint."""
-MAX_BYTES = 256 * 2**20
-"""Largest file that is read, in bytes; an EfficientNet-B0 has 16 MB."""
 
 
 @dataclass(frozen=True)
@@ -114,36 +114,10 @@ class Checkpoint:
 
     def network(self) -> Network:
         """Return the network in evaluation mode with frozen float32 weights, on the CPU."""
-        network = build_network()
-        network.load_state_dict(dict(self.state_dict))
-        return network.eval().requires_grad_(False)
-
-
-def read_tensors(path: Path) -> dict[str, Any]:
-    """Read a ``torch.save`` dict without running any code in it.
-
-    Raises:
-        LesionvizError: the file is missing, too large, damaged, or holds something other than a dict.
-    """
-    import torch
-
-    expected = (
-        "Expected is a best_model.pth written by lesionviz, or the state dict of a torchvision efficientnet_b0."
-    )
-    if path.is_dir():
-        raise LesionvizError(f"{path} is a folder. Give the model file in it. {expected}")
-    if not path.is_file():
-        raise LesionvizError(f"There is no file {path}. {expected}")
-    if path.stat().st_size > MAX_BYTES:
-        raise LesionvizError(f"{path.name} has more than {MAX_BYTES // 2**20} MiB. {expected}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch raises many types for foreign or hostile files (UnpicklingError, EOFError, RuntimeError...).
-        raise LesionvizError(f"{path.name} is damaged or is not a model file. {expected}") from error
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise LesionvizError(f"{path.name} does not hold named tensors. {expected}")
-    return content
+        with ordinary_tensors():
+            network = build_network().float()
+            network.load_state_dict(dict(self.state_dict))
+            return network.eval().requires_grad_(False)
 
 
 def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
@@ -156,8 +130,14 @@ def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
 
     with torch.device("meta"):
         expected = build_network().state_dict()
-    if not isinstance(state, dict):
+    if not isinstance(state, Mapping):
         raise LesionvizError(f"{name} holds no state dict.")
+    head = state.get(HEAD)
+    if isinstance(head, torch.Tensor) and head.ndim == 2 and len(head) != len(CODES):
+        raise LesionvizError(
+            f"{name} tells apart {len(head):,} classes, {len(CODES)} expected: {', '.join(CODES)}. "
+            f"To learn these from it, start a training there: lesionviz train --init {name} ..."
+        )
     missing, unknown = expected.keys() - state.keys(), state.keys() - expected.keys()
     if missing or unknown:
         example = min(missing or unknown)
@@ -172,7 +152,8 @@ def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
         if not isinstance(tensor, torch.Tensor) or tensor.shape != model.shape:
             found = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
             raise LesionvizError(f"{name}: {key} should have the shape {tuple(model.shape)}, not {found}.")
-        tensor = tensor.to(model.dtype)
+        with ordinary_tensors():
+            tensor = tensor.to(torch.float32 if model.is_floating_point() else model.dtype)
         if not torch.isfinite(tensor).all():
             raise LesionvizError(f"{name}: {key} holds values that are not finite. The training diverged.")
         checked[key] = tensor
@@ -181,10 +162,12 @@ def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
 
 def _from_state_dict(content: dict[str, Any], name: str) -> Checkpoint:
     """Accept what the original notebook saves: 224 px, plain resize, ImageNet statistics."""
+    weights = find_weights(content, name)
+    found = "".join(f", {clause}" for clause in weights.found)
     return Checkpoint(
-        state_dict=check_state_dict(content, name),
+        state_dict=check_state_dict(weights.tensors, name),
         preprocessing=Preprocessing(size=224, geometry="stretch"),
-        history=(f"Loaded from {name}, a bare state dict; how it was trained is not recorded.",),
+        history=(f"Loaded from {name}, a bare state dict{found}; how it was trained is not recorded.",),
     )
 
 

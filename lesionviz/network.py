@@ -7,6 +7,8 @@ torch is imported when a network is built, so that interfaces can name layers wi
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from lesionviz.diagnoses import CODES
@@ -31,6 +33,15 @@ STRIDES: dict[str, int] = {
 }
 """Pixels of input per cell of each block's output (Tan & Le 2019, arXiv 1905.11946, table 1)."""
 LAYERS: tuple[str, ...] = tuple(STRIDES)
+
+
+@contextmanager
+def ordinary_tensors() -> Iterator[None]:
+    """Make tensors on the CPU that gradients may pass, whatever device or mode the caller has set for everything else."""
+    import torch
+
+    with torch.inference_mode(False), torch.device("cpu"):
+        yield
 
 
 def check_layer(layer: object, input_size: int) -> str:

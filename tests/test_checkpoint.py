@@ -115,7 +115,8 @@ def test_spoiled_contents_are_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    ("tensor", "words"), [(torch.zeros(7, 1280), "shape"), (torch.full((4, 1280), float("nan")), "not finite")]
+    ("tensor", "words"),
+    [(torch.zeros(7, 1280), "7 classes, 4 expected"), (torch.full((4, 1280), float("nan")), "not finite")],
 )
 def test_a_wrong_head_is_refused(
     tensor: torch.Tensor, words: str, small_checkpoint: Checkpoint, tmp_path: Path

@@ -1,6 +1,7 @@
 """Where a training starts: ImageNet weights from torchvision, a local file, an earlier model, or nothing.
 
-Only the trunk is taken; the head for the four diagnoses always starts at random.
+Only the trunk is taken; the head for the four diagnoses always starts at random. What is written down about the start is
+what is known of it: a file is called ImageNet's only when it is the one that torchvision publishes.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from urllib.error import URLError
 
 import torch
 
-from lesionviz.checkpoint import FORMAT, Checkpoint, read_tensors
+from lesionviz.checkpoint import BUNDLED, FORMAT, Checkpoint
 from lesionviz.errors import LesionvizError
+from lesionviz.files import sha256
 from lesionviz.network import Network, build_network
+from lesionviz.weights import find_weights, read_tensors
 
 IMAGENET = "imagenet"
 SCRATCH = "scratch"
+TORCHVISION = "torchvision's EfficientNet-B0 IMAGENET1K_V1"
+_PUBLISHED = "7f5810bc"
+"""How the SHA-256 of that file begins; torchvision writes it into the file's name, and checks it."""
 
 
 def initial_network(init: str | Path = IMAGENET, splits: Mapping[str, Any] | None = None) -> tuple[Network, str]:
@@ -25,7 +31,8 @@ def initial_network(init: str | Path = IMAGENET, splits: Mapping[str, Any] | Non
 
     Args:
         init: ``"imagenet"`` (torchvision's IMAGENET1K_V1, downloaded once), ``"scratch"`` (random
-            weights), or the path of an EfficientNet-B0 state dict in torchvision's layout or of an earlier model.
+            weights), or the path of an earlier model or of any EfficientNet-B0 that
+            :func:`lesionviz.weights.find_weights` finds, with whatever head.
         splits: of the training that begins, as a checkpoint records them; an earlier model must have been kept
             from the same test images.
 
@@ -40,37 +47,79 @@ def initial_network(init: str | Path = IMAGENET, splits: Mapping[str, Any] | Non
     head.reset_parameters()
     if str(init) == SCRATCH:
         return network, "The trunk started from random weights."
-    content: dict[str, Any] = {}
+    found: Mapping[str, Any]
     if str(init) == IMAGENET:
-        trunk, origin = _download(), "torchvision's EfficientNet-B0 IMAGENET1K_V1"
+        name, found, source = TORCHVISION, _download(), f"{TORCHVISION} (ImageNet)"
     else:
-        content = read_tensors(Path(init))
-        nested = content.get("state_dict")
-        trunk, origin = nested if isinstance(nested, dict) else content, Path(init).name
-    source = f"{origin} (ImageNet)"
-    if content.get("format") == FORMAT:
-        earlier = Checkpoint.load(init)
-        _refuse_another_split(earlier, origin, splits or {})
-        history = " ".join(earlier.history)
-        source = f"{origin}, an earlier model of SHA-256 {earlier.file_sha256} ({history.rstrip('.')})"
-    trunk = {key: value for key, value in trunk.items() if not key.startswith("classifier.")}
+        name = Path(init).name
+        found, source = _from_file(Path(init), splits or {})
+    trunk = {key: value for key, value in found.items() if not key.startswith("classifier.")}
     expected = {key for key in network.state_dict() if not key.startswith("classifier.")}
     if trunk.keys() != expected:
         raise LesionvizError(
-            f"{origin} does not hold the trunk of a torchvision efficientnet_b0: "
+            f"{name} does not hold the trunk of a torchvision efficientnet_b0: "
             f"{len(expected - trunk.keys())} tensors are missing, {len(trunk.keys() - expected)} are unknown."
         )
     try:
         network.load_state_dict(trunk, strict=False)
     except (RuntimeError, TypeError) as error:
-        raise LesionvizError(f"{origin} does not fit a torchvision efficientnet_b0: {error}") from error
+        raise LesionvizError(f"{name} does not fit a torchvision efficientnet_b0: {error}") from error
     return network, f"The trunk started from {source}, the head from random weights."
 
 
-def _refuse_another_split(earlier: Checkpoint, name: str, splits: Mapping[str, Any]) -> None:
+def _from_file(path: Path, splits: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Return the tensors in a file, and what is known of where they come from.
+
+    Raises:
+        LesionvizError: there are none, or they learned from another split.
+    """
+    content, digest = read_tensors(path), sha256(path)
+    if content.get("format") == FORMAT:
+        earlier = Checkpoint.load(path)
+        return earlier.state_dict, _after(earlier, path.name, digest, splits)
+    weights = find_weights(content, path.name)
+    if digest.startswith(_PUBLISHED):
+        return weights.tensors, f"{TORCHVISION} (ImageNet), as published, from {path.name}"
+    bundled = Checkpoint.load(BUNDLED)
+    if _same_trunk(weights.tensors, bundled.state_dict):
+        return weights.tensors, _after(bundled, path.name, digest, splits)
+    for record in _split_records(content):
+        _refuse_another_split(record, path.name, splits)
+    head = weights.classes
+    known = [*weights.found, *([f"its head told apart {head:,} classes"] if head else [])]
+    told = f" ({'; '.join(known)})" if known else ""
+    return weights.tensors, (
+        f"the file {path.name} of SHA-256 {digest}, of unknown origin{told}; "
+        "whether it has seen images of this test part cannot be told"
+    )
+
+
+def _after(earlier: Checkpoint, name: str, digest: str, splits: Mapping[str, Any]) -> str:
+    """Return what is known of an earlier model, whose split must be this one."""
+    _refuse_another_split(earlier.split, name, splits)
+    return f"{name}, an earlier model of SHA-256 {digest} ({' '.join(earlier.history).rstrip('.')})"
+
+
+def _same_trunk(tensors: Mapping[str, Any], others: Mapping[str, torch.Tensor]) -> bool:
+    """Return whether two state dicts agree in every weight of the trunk, at the precision of the coarser one."""
+    return all(
+        key in tensors and tensors[key].shape == other.shape and torch.equal(tensors[key].half(), other.half())
+        for key, other in others.items()
+        if key.startswith("features.") and other.is_floating_point()
+    )
+
+
+def _split_records(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return whatever looks like the record of a split, in a dict or in the dicts inside it."""
+    dicts = [content, *(value for value in content.values() if isinstance(value, dict))]
+    found = [each.get("split") for each in dicts]
+    return [record for record in found if isinstance(record, dict) and isinstance(record.get("sha256"), str)]
+
+
+def _refuse_another_split(earlier: Mapping[str, Any], name: str, splits: Mapping[str, Any]) -> None:
     """Make sure that whatever an earlier model was kept from is kept out now, and the other way round."""
     now = {record["sha256"] for record in (splits, *splits.get("also", [])) if record}
-    before = {record.get("sha256") for record in (earlier.split, *earlier.split.get("also", []))}
+    before = {record.get("sha256") for record in (earlier, *earlier.get("also", []))}
     if not before <= now:
         raise LesionvizError(
             f"{name} was trained on another split, or its split is not recorded, so test images of this one may be among "

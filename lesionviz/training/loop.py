@@ -23,7 +23,7 @@ import torch
 from accelerate.utils import broadcast, set_seed
 from tqdm.auto import tqdm
 
-from lesionviz.checkpoint import Checkpoint, read_tensors
+from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.collection import Collection
 from lesionviz.data.plain_layouts import ISIC_ID
 from lesionviz.data.portions import Portion, also_portions, describe_splits
@@ -50,6 +50,7 @@ from lesionviz.training.probes import draw_probes
 from lesionviz.training.processes import accelerator_of
 from lesionviz.training.progress import Progress, Watcher
 from lesionviz.training.stages import StagedNetwork, frozen_blocks
+from lesionviz.weights import read_tensors
 
 BEST = "best_model.pth"
 HISTORY = "history.csv"
@@ -479,10 +480,11 @@ def _licence(collections: Sequence[Collection], init: str | Path) -> str:
     """Say what the weights may be used for, from what they were made of."""
     images = " and ".join(dict.fromkeys(map(_source, collections)))
     archive = "ISIC" in images or "HAM" in images
-    from_imagenet = str(init) != SCRATCH
-    sentence = f"For research and teaching, not for diagnosis. Trained on {images}"
-    sentence += " from ImageNet weights" if from_imagenet else " from random weights"
-    return sentence + (": not for commercial use." if archive or from_imagenet else ".")
+    start = {IMAGENET: "ImageNet weights", SCRATCH: "random weights"}.get(
+        str(init), "other weights, whose terms hold too"
+    )
+    sentence = f"For research and teaching, not for diagnosis. Trained on {images} from {start}"
+    return sentence + (": not for commercial use." if archive or str(init) != SCRATCH else ".")
 
 
 def _source(collection: Collection) -> str:
