@@ -28,7 +28,7 @@ from lesionviz.explanation.lean_backward import make_backward_lean
 from lesionviz.explanation.methods import Method, find_method
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, LesionImage, open_image
-from lesionviz.network import LAYERS, check_layer, run_blocks, run_head
+from lesionviz.network import LAYERS, check_layer, ordinary_tensors, run_blocks, run_head
 from lesionviz.preprocessing import Preprocessing, to_tensor
 from lesionviz.refusal import Refusal, features_of
 from lesionviz.similarity import SimilarCase, SimilarityIndex, index_path
@@ -114,14 +114,31 @@ class LesionClassifier:
             raise LesionvizError(f"views must be 1 (upright) or 8 (all symmetries of the square), not {views!r}.")
         self.checkpoint, self.views = checkpoint, views
         self._device, self._precision = torch.device(device), precision
-        network = checkpoint.network().to(self._device, precision)
-        make_backward_lean(network)
-        self._network = network.to(memory_format=torch.channels_last)
+        with ordinary_tensors():
+            network = checkpoint.network().to(self._device, precision)
+            make_backward_lean(network)
+            self._network = network.to(memory_format=torch.channels_last)
         self._parameters = tuple(network.parameters())
+        self._unchanged = self._version
         self._cache = AnalysisCache()
         self._inputs: WeakKeyDictionary[LesionImage, Image.Image] = WeakKeyDictionary()
         self._kept_index: tuple[int | None, SimilarityIndex] | None = None
         self._refusal = Refusal.from_dict(checkpoint.refusal)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy what the classifier is made of; analyses that were kept stay behind."""
+        parts = (self.checkpoint, self._device, self._precision, self.views)
+        return (type(self), parts, None if self._version == self._unchanged else self._network.state_dict())
+
+    def __setstate__(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Take over weights that were changed after loading."""
+        with ordinary_tensors():
+            self._network.load_state_dict(weights)
+
+    @property
+    def _version(self) -> int:
+        """Changes whenever a weight does: torch counts changes in place."""
+        return sum(parameter._version for parameter in self._parameters)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -161,7 +178,7 @@ class LesionClassifier:
         picture = open_image(image)
         analysis = self._analysis(picture, lambda batch: forward(self._network, batch))
         seen, (features,) = self.network_input(picture), features_of(analysis.activations)
-        upright = torch.tensor([analysis.logits], dtype=torch.float64)
+        upright = torch.tensor([analysis.logits], dtype=torch.float64, device="cpu")
         with torch.inference_mode():
             logits = self._averaged(self._normalised([seen]), upright) if self.views > 1 else upright
         return self._answer(picture, seen, features, upright[0].numpy(), logits[0].cpu().numpy())
@@ -309,7 +326,7 @@ class LesionClassifier:
 
     def _analysis(self, picture: LesionImage, run: Callable[[torch.Tensor], Trace]) -> Analysis:
         """Return the kept analysis of a picture, or run the network for it."""
-        weights = sum(parameter._version for parameter in self._parameters)  # torch counts changes in place
+        weights = self._version
         found = self._cache.find(picture, weights)
         if found is not None:
             return found
@@ -386,7 +403,7 @@ class LesionClassifier:
         if self._refusal is not None:
             refusal = self._refusal.reason(seen, picture.pixels.size, features, upright)
             notes += self._refusal.notes(seen, picture.pixels.size)
-        scaled = torch.tensor(logits, dtype=torch.float64) / self.checkpoint.temperature
+        scaled = torch.tensor(logits, dtype=torch.float64, device="cpu") / self.checkpoint.temperature
         row = torch.softmax(scaled, dim=0).tolist()
         best = max(range(len(CODES)), key=row.__getitem__)
         by_code = MappingProxyType(dict(zip(CODES, row, strict=True)))

@@ -73,8 +73,8 @@ class Preprocessing:
         """Turn uint8 pictures (N, 3, size, size) into the network's float32 input."""
         import torch
 
-        mean = torch.tensor(self.mean, device=batch.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=batch.device).view(1, 3, 1, 1)
+        mean = torch.tensor(self.mean, dtype=torch.float32, device=batch.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, dtype=torch.float32, device=batch.device).view(1, 3, 1, 1)
         return (batch.to(torch.float32) / 255 - mean) / std
 
     def to_dict(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def forward_with_gradient(network: Network, batch: torch.Tensor, layer: str, tar
         with torch.enable_grad():
             after = run_blocks(network, start, after=layer)
             logits = run_head(network, after.get(LAST, start))
-        wanted = torch.tensor(targets) if targets is not None else logits.detach().argmax(dim=1).cpu()
+        wanted = torch.tensor(targets, device="cpu") if targets is not None else logits.detach().argmax(dim=1).cpu()
         chosen = logits.gather(1, wanted.to(logits.device).unsqueeze(1)).sum()  # pictures do not mix: eval mode
         (gradient,) = torch.autograd.grad(chosen, start)
         activations = {key: value.detach() for key, value in (before | after).items()}
