@@ -6,6 +6,7 @@ They measure the refusal, with any model and without anyone's photographs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -72,7 +73,14 @@ def _write(
 ) -> None:
     """Fill a box with words."""
     for top in range(box[1], box[3] - 10, 16):
-        line = ""
-        while draw.textlength(line) < (box[2] - box[0]) * 0.9:
-            line += WORDS[int(random.integers(len(WORDS)))] + " "
+        line, length = "", 0.0
+        while length < (box[2] - box[0]) * 0.9:
+            word = WORDS[int(random.integers(len(WORDS)))] + " "
+            line, length = line + word, length + _length(word)
         draw.text((box[0], top), line.strip(), fill=ink)
+
+
+@cache
+def _length(word: str) -> float:
+    """Return the width of a word in pixels; measuring anew would take most of the time of a drawing."""
+    return ImageDraw.Draw(Image.new("RGB", (1, 1))).textlength(word)
