@@ -7,6 +7,9 @@ and exit status 1. Nothing is computed here.
 from __future__ import annotations
 
 import argparse
+import codecs
+import contextlib
+import io
 import re
 import sys
 from collections.abc import Sequence
@@ -18,16 +21,21 @@ import lesionviz
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing
-from lesionviz.recipe import CHOICES, Recipe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    _print_on_any_terminal()
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        # The doctor must be able to look at an installation in which nothing else can be imported.
+        options = _parser(complete=given[:1] != ["doctor"]).parse_args(given)
         result: int = options.run(options)
     except LesionvizError as error:
         print(f"lesionviz: {error}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"lesionviz: {error}. A package is missing or broken; lesionviz doctor says which.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("lesionviz: stopped.", file=sys.stderr)
@@ -35,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(complete: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lesionviz",
         description="Train, question and show a skin-lesion classifier. For research and teaching.",
@@ -49,6 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     dashboard.add_argument("--port", type=int, default=8866, help="where to listen (default: 8866)")
     dashboard.add_argument("--no-browser", action="store_true", help="only print the address")
     dashboard.add_argument("--dark", action="store_true", help="light letters on a dark page")
+
+    doctor = commands.add_parser("doctor", help="look at this installation, and say what to do about what is wrong")
+    doctor.set_defaults(run=_doctor)
+
+    if complete:
+        _other_commands(commands)
+    return parser
+
+
+def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from lesionviz.recipe import CHOICES, Recipe
 
     evaluate = commands.add_parser("evaluate", help="judge a model on images that it was not trained on")
     evaluate.set_defaults(run=_evaluate)
@@ -172,7 +191,6 @@ def _parser() -> argparse.ArgumentParser:
             help=f"{explained[field.name]} (default: {field.default})",
             **how,
         )
-    return parser
 
 
 def _attributes(described: type) -> dict[str, str]:
@@ -220,6 +238,14 @@ def _dashboard(options: argparse.Namespace) -> int:
         dark=options.dark,
     )
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from lesionviz.doctor import examine, to_text
+
+    findings = examine()
+    _say(to_text(findings))
+    return int(any(finding.state == "WRONG" for finding in findings))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -332,8 +358,14 @@ def _shortcuts(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from lesionviz.recipe import Recipe
+
     recipe = Recipe(**{f.name: getattr(options, f.name) for f in fields(Recipe)})
+    from lesionviz.doctor import check_shared_memory
     from lesionviz.training.launch import train_on_processes
+
+    # Floats of three channels; validation batches are twice as large.
+    check_shared_memory(options.workers * options.processes, 2 * recipe.batch_size * 3 * recipe.size**2 * 4)
 
     stop_file: Path | None = options.stop_file
     result = train_on_processes(
@@ -357,6 +389,38 @@ def _train(options: argparse.Namespace) -> int:
         return 0
     _say(f"Best epoch: {result.best_epoch}. Saved as {result.checkpoint}.")
     return 130 if result.interrupted else 0
+
+
+PLAIN = {
+    "×": "x",
+    "–": "-",
+    "−": "-",
+    "…": "...",
+    "·": "-",
+    "≥": ">=",
+    "≤": "<=",
+    "“": '"',
+    "”": '"',
+    "’": "'",
+    "→": "->",
+}
+"""What stands for a sign on a terminal that cannot show it; a question mark for any other."""
+
+
+def _print_on_any_terminal() -> None:
+    """Replace the signs that the terminal cannot show, instead of ending with an error in the middle of a sentence."""
+    codecs.register_error("lesionviz-plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # and no stream of somebody's own
+            with contextlib.suppress(ValueError):  # closed
+                stream.reconfigure(errors="lesionviz-plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(PLAIN.get(sign, "?") for sign in signs), error.end
 
 
 def _say(sentence: str) -> None:

@@ -73,3 +73,13 @@ def test_every_recipe_option_explains_itself(capsys: pytest.CaptureFixture[str])
     for words in ("passes over the training images", "share of the target spread over the other classes"):
         assert words in shown
     assert ":mod:" not in shown
+
+
+def test_a_broken_package_is_one_line_that_names_the_doctor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "lesionviz.evaluation.index", None)
+    assert main(["index", "--data", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "lesionviz doctor" in error
+    assert error.count("\n") == 1
