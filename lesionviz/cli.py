@@ -54,7 +54,7 @@ def _parser(complete: bool = True) -> argparse.ArgumentParser:
     dashboard = commands.add_parser("dashboard", help="open the Explorer in a browser, no code in sight")
     dashboard.set_defaults(run=_dashboard)
     _model(dashboard)
-    dashboard.add_argument("--port", type=int, default=8866, help="where to listen (default: 8866)")
+    dashboard.add_argument("--port", type=int, default=8866, help="where to listen (default: 8866; 0: any free one)")
     dashboard.add_argument("--no-browser", action="store_true", help="only print the address")
     dashboard.add_argument("--dark", action="store_true", help="light letters on a dark page")
 
@@ -227,7 +227,7 @@ def _dashboard(options: argparse.Namespace) -> int:
     from lesionviz.serving.dashboard import serve
 
     def announce(address: str) -> None:
-        taken = "" if f":{options.port}/" in address else f" (port {options.port} is taken)"
+        taken = "" if f":{options.port}/" in address or not options.port else f" (port {options.port} is taken)"
         _say(f"The dashboard is open at {address}{taken}. End it with Ctrl-C.")
 
     serve(
@@ -236,6 +236,7 @@ def _dashboard(options: argparse.Namespace) -> int:
         model=options.model,
         browser=not options.no_browser,
         dark=options.dark,
+        tell=lambda sentence: print(f"lesionviz: {sentence}", file=sys.stderr),
     )
     return 0
 

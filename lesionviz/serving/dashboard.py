@@ -21,6 +21,7 @@ from voila.app import Voila
 
 from lesionviz.checkpoint import VARIABLE
 from lesionviz.errors import LesionvizError
+from lesionviz.serving.places import LARGEST_PORT, check_port, give_jupyter_folders
 
 HERE = Path(__file__).parent
 NOTEBOOK = "lesion_explorer.ipynb"
@@ -75,30 +76,37 @@ def serve(
     model: Path | None = None,
     browser: bool = True,
     dark: bool = False,
+    tell: Callable[[str], None] = lambda _sentence: None,
 ) -> None:
     """Serve the dashboard until Ctrl-C.
 
     Args:
         report: called with the address as soon as the page can be opened.
-        port: where to listen; the next free one is taken when it is busy.
+        port: where to listen, 1 to 65535; the next free one is taken when it is busy. 0 takes any free one.
         model: checkpoint to show; by default the bundled one.
         browser: open the page in a browser.
         dark: light letters on a dark page.
+        tell: called with a sentence for whatever had to be arranged in another way than usual.
 
     Raises:
-        LesionvizError: the model is missing.
+        LesionvizError: the model is missing, there is no such port, or none that is free.
     """
+    port = check_port(port)
     if model is not None:
         if not model.is_file():
             raise LesionvizError(f"There is no file {model}. Give the path of a best_model.pth.")
         os.environ[VARIABLE] = str(model.resolve())  # kernels inherit it
+    arranged = give_jupyter_folders()
+    if arranged:
+        tell(arranged)
     templates = str(HERE / "share" / "jupyter")
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [templates, os.environ.get("JUPYTER_PATH")]))
     notebook = notebook_path()
     config = Config()
     config.Voila.ip = ADDRESS
     config.Voila.port = port
-    config.Voila.port_retries = 50
+    # Voila tries five in a row, then others up to twice as far away as it may try; beyond the last port it would fail.
+    config.Voila.port_retries = 50 if port + 2 * 51 <= LARGEST_PORT else min(4, LARGEST_PORT - port)
     config.Voila.open_browser = browser
     config.Voila.identity_provider_class = _CookieIdentity
     config.Voila.root_dir = str(notebook.parent)
@@ -121,4 +129,9 @@ def serve(
     app = _Dashboard.instance(config=config, log_level=logging.ERROR)
     app.report = report
     app.initialize([str(notebook)])
-    app.start()
+    try:
+        app.start()
+    except SystemExit:
+        raise LesionvizError(
+            f"Neither port {port} nor one near it can be used. Choose another one (--port), or any that is free (--port 0)."
+        ) from None
