@@ -63,33 +63,34 @@ def read_table(path: Path, required: Sequence[str], advice: str) -> pd.DataFrame
     return table.apply(lambda column: column.str.strip().replace("", pd.NA))
 
 
-def check_ids(ids: pd.Series[str], table: str, advice: str) -> None:
-    """Make sure that image ids are there, unique and plain.
+def check_ids(ids: pd.Series[str], table: str, advice: str, of: str = "image") -> None:
+    """Make sure that the ids of images, or of what else a table has a row for, are there, unique and plain.
 
     Raises:
         LesionvizError: they are not; the text names the first wrong one.
     """
     if ids.isna().any():
-        raise LesionvizError(f"{table}: row {first_row(ids.isna())} has no image id. {advice}")
+        raise LesionvizError(f"{table}: row {first_row(ids.isna())} has no {of} id. {advice}")
     if ids.duplicated().any():
         raise LesionvizError(
-            f"{table} names {ids[ids.duplicated()].iloc[0]} more than once. Keep one row for each image."
+            f"{table} names {ids[ids.duplicated()].iloc[0]} more than once. Keep one row for each {of}."
         )
     unsafe = ~ids.str.fullmatch(r"[A-Za-z0-9_-]+")
     if unsafe.any():
         raise LesionvizError(
-            f"{table}: row {first_row(unsafe)} has the image id {ids[unsafe].iloc[0]!r}; "
+            f"{table}: row {first_row(unsafe)} has the {of} id {ids[unsafe].iloc[0]!r}; "
             "letters, digits, _ and - are expected."
         )
 
 
-def one_hot(table: pd.DataFrame, labels: Sequence[str], name: str, advice: str) -> pd.Series[str]:
+def one_hot(table: pd.DataFrame, labels: Sequence[str], name: str, advice: str, of: str = "image") -> pd.Series[str]:
     """Return the label of each row, from columns of which exactly one is 1 and the others 0.
 
     Raises:
         LesionvizError: a row has none, several, or another value.
     """
     values = table[list(labels)].apply(pd.to_numeric, errors="coerce")
+    ids = table[of if of in table else f"{of}_id"]
     for wrong, what in (
         (values.isna().any(axis=1), "has an empty or non-numeric label"),
         (~values.isin([0, 1]).all(axis=1), "has a label other than 0 and 1"),
@@ -98,7 +99,7 @@ def one_hot(table: pd.DataFrame, labels: Sequence[str], name: str, advice: str) 
     ):
         if wrong.any():
             raise LesionvizError(
-                f"{name}: row {first_row(wrong)} (image {table['image'][wrong].iloc[0]}) {what}; so do "
+                f"{name}: row {first_row(wrong)} ({of} {ids[wrong].iloc[0]}) {what}; so do "
                 f"{int(wrong.sum()) - 1} others. {advice}"
             )
     return values.idxmax(axis=1)
