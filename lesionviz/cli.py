@@ -80,6 +80,13 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
         help="part of the model's split (default: test), or all images of a collection that is new to it",
     )
 
+    evaluate.add_argument(
+        "--other-source",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a clinic in the other collections that is judged alone, too, on all that is new to the model",
+    )
     for name, what in (
         (
             "--other",
@@ -149,7 +156,37 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
         action="append",
         default=[],
         metavar="DIR",
-        help="another collection to learn from, half of which is kept out; may be given several times",
+        help="another collection to learn from, a part of which is kept out; may be given several times",
+    )
+    train.add_argument(
+        "--keep-out",
+        type=float,
+        default=0.4,
+        metavar="SHARE",
+        help="test share of each --also, in steps of 0.05; another 0.1 is for validation (default: 0.4)",
+    )
+    train.add_argument(
+        "--never",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE|DIR",
+        help="images that take no part, with their lesions: a folder of them, or ids in a text, CSV or JSON file; may be "
+        "given several times",
+    )
+    train.add_argument(
+        "--never-source",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a clinic (source or attribution) that takes no part; may be given several times",
+    )
+    train.add_argument(
+        "--twins",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="with several collections, look for pictures that look the same, and learn from none whose twin is kept out "
+        "(default: yes)",
     )
     train.add_argument(
         "--outlines",
@@ -210,7 +247,12 @@ def _data_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     inspect = commands.add_parser("inspect", help="say what is in a folder: classes, sources, missing, broken, twice")
     inspect.set_defaults(run=_inspect)
-    inspect.add_argument("place", type=Path, metavar="DIR", help="folder or table of labelled images")
+    inspect.add_argument("places", type=Path, nargs="+", metavar="DIR", help="folders or tables of labelled images")
+    inspect.add_argument(
+        "--twins",
+        action="store_true",
+        help="also find pictures that look the same, across all folders and inside them",
+    )
     inspect.add_argument("--out", type=Path, metavar="DIR", help="also write the text and a figure there")
     inspect.add_argument("--split-seed", type=int, default=2019, help="of the split whose leakage is counted")
     download = commands.add_parser("download", help="fetch the ISIC 2019 training data (9.1 GB)")
@@ -259,6 +301,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.out,
         options.part,
         other=options.other,
+        other_sources=options.other_source,
         unlike=options.unlike,
         masks=options.masks,
         views=options.views,
@@ -268,7 +311,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         figures = (evaluation.figures[f"{name}_{code}"] for name in ("sensitivity", "specificity"))
         _say("{:>4}: sensitivity {}, specificity {}".format(code, *figures))
     for other in evaluation.others:
-        _say(f"{other.data}: {headline(other)}")
+        _say(f"{other.name}: {headline(other)}")
     for row in evaluation.refusals.to_dict("records"):
         _say(f"No answer for {row['refused']:,} of {row['images']:,} pictures: {row['pictures']}")
     _say(f"Written to {options.out}: {REPORT}, {CARD}, {JSON}, {PREDICTIONS}, confusion_matrix.png")
@@ -309,20 +352,33 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from lesionviz.data.inspection import inspect
+    from lesionviz.data.inspection import inspect, inspect_twins
     from lesionviz.data.read import read_collection
     from lesionviz.data.split import leakage_text
 
-    collection = read_collection(options.place)
-    inspection = inspect(collection)
-    text = inspection.to_text() + "\n\n" + leakage_text(collection, options.split_seed)
-    _say(text)
+    collections = [read_collection(place) for place in options.places]
+    texts, written = [], ["inspection.txt"]
+    for collection in collections:
+        inspection = inspect(collection)
+        texts.append(inspection.to_text() + "\n\n" + leakage_text(collection, options.split_seed))
+        _say(texts[-1] + "\n")
+        if options.out:
+            name = collection.folder.resolve().name
+            written.append(f"inspection_{name}.png" if len(collections) > 1 else "inspection.png")
+            with replacing(options.out / written[-1]) as temporary:
+                inspection.figure().savefig(temporary, dpi=150)
+    if options.twins:
+        twins = inspect_twins(collections)
+        texts.append("\n".join(twins.sentences()))
+        _say(texts[-1] + "\n")
+        if options.out:
+            written.append("twins.csv")
+            with replacing(options.out / written[-1]) as temporary:
+                twins.table().drop(columns="torn").to_csv(temporary, index=False)
     if options.out:
-        with replacing(options.out / "inspection.txt") as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
-        with replacing(options.out / "inspection.png") as temporary:
-            inspection.figure().savefig(temporary, dpi=150)
-        _say(f"Written to {options.out}: inspection.txt, inspection.png")
+        with replacing(options.out / written[0]) as temporary:
+            temporary.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
+        _say(f"Written to {options.out}: {', '.join(written)}")
     return 0
 
 
@@ -374,6 +430,10 @@ def _train(options: argparse.Namespace) -> int:
         options.data,
         options.out,
         also=options.also,
+        keep_out=options.keep_out,
+        never=options.never,
+        never_sources=options.never_source,
+        twins=options.twins,
         outlines=options.outlines,
         init=options.init,
         recipe=recipe,

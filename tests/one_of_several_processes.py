@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torchvision.ops import StochasticDepth
 
+from lesionviz.data.portions import Division, Portion
 from lesionviz.data.read import read_collection
 from lesionviz.data.split import split_by_lesion
 from lesionviz.recipe import Recipe
@@ -25,7 +26,15 @@ def main(data: str, out: str) -> None:
     collection = read_collection(data)
     split = split_by_lesion(collection)
     run = _Run(
-        RECIPE, collection, split, "scratch", Path(out), half=False, cpu=True, workers=0, watch=None, stop=None
+        RECIPE,
+        Division(Portion(collection, split)),
+        "scratch",
+        Path(out),
+        half=False,
+        cpu=True,
+        workers=0,
+        watch=None,
+        stop=None,
     )
     for module in run.staged.modules():
         if isinstance(module, (torch.nn.Dropout, StochasticDepth)):

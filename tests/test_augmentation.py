@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.portions import Division, Portion
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.recipe import Recipe
@@ -280,8 +281,7 @@ def test_a_training_for_every_clinic_is_the_same_with_and_without_a_loader_proce
         collection = read_isic2019(drawn_folder)
         run = _Run(
             recipe,
-            collection,
-            split_by_lesion(collection),
+            Division(Portion(collection, split_by_lesion(collection))),
             "scratch",
             tmp_path,
             half=False,

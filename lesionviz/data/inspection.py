@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from lesionviz.data.collection import Collection
+from lesionviz.data.twins import Twins, twins_of
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
@@ -44,9 +46,14 @@ class Inspection:
     def to_text(self) -> str:
         """Say what was found, in lines for people."""
         lines = [self.collection.describe(), "", self.counts().to_string(), ""]
-        others = self.collection.others["diagnosis"].value_counts()
-        if len(others):
-            lines.append("Other diagnoses: " + " · ".join(f"{name} {n:,}" for name, n in others.items()))
+        for of, what in (
+            ("others", "Other diagnoses"),
+            ("close_ups", "Not dermoscopy"),
+            ("undetermined", "No definite diagnosis"),
+        ):
+            labels = self.collection.frame(of)["diagnosis"].value_counts()
+            if len(labels):
+                lines.append(f"{what}: " + " · ".join(f"{name or 'none'} {n:,}" for name, n in labels.items()))
         lines += _list("images cannot be used", [f"{image}: {why}" for image, why in self.unreadable.items()])
         groups = self.duplicates.groupby("content")
         same = ["  =  ".join(rows["image"]) for _, rows in groups]
@@ -88,13 +95,26 @@ class Inspection:
 
 def inspect(collection: Collection) -> Inspection:
     """Open every image that is here, and compare the bytes of all files."""
-    rows = pd.concat([collection.present, collection.others[collection.others["path"].notna()]])
+    rows = collection.everything()
+    rows = rows[rows["path"].notna()]
     with ThreadPoolExecutor() as pool:
         looked = pool.map(_look, rows["path"])
         found = list(tqdm(looked, total=len(rows), desc="Looking at images", leave=False, disable=None))
     problems = {image: why for image, (why, _) in zip(rows["image"], found, strict=True) if why}
     contents = rows.assign(content=[digest for _, digest in found])
     return Inspection(collection, problems, contents[contents["content"].duplicated(keep=False)])
+
+
+def inspect_twins(collections: Sequence[Collection]) -> Twins:
+    """Find pictures that look the same across collections and inside them, but for those of one lesion or patient."""
+    rows = pd.concat(
+        [each.everything().assign(name=each.folder.resolve().name, number=n) for n, each in enumerate(collections)],
+        ignore_index=True,
+    )
+    rows = rows[rows["path"].notna()].reset_index(drop=True)
+    groups = rows.groupby(["number", "lesion"]).ngroup().to_numpy(np.int64)
+    names = [f"{name}/{image}" for name, image in zip(rows["name"], rows["image"], strict=True)]
+    return twins_of(rows["path"].tolist(), names, groups, progress=True)
 
 
 def _look(path: str) -> tuple[str, str]:

@@ -23,6 +23,8 @@ from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing, sha256
 
 PARTS = ("train", "validation", "test")
+KEPT_OUT = "kept out"
+"""The part of images that a training took out of theirs on top of the split: nothing was learned or chosen from them."""
 FOLDS = 20
 """The table is cut into 20 equal folds; a part is a whole number of them, so fractions step by 5 %."""
 FILE = "split.csv"
@@ -37,6 +39,8 @@ class Split:
         seed: what the random assignment started from.
         validation, test: fractions of the images asked for.
         by: ``"lesion"``, or ``"random"`` by image.
+        kept_out: images of the collection, of whichever frame, that take no part whatever the table says. The table,
+            and so its hash, does not depend on them.
     """
 
     table: pd.DataFrame
@@ -44,6 +48,7 @@ class Split:
     validation: float
     test: float
     by: str = "lesion"
+    kept_out: frozenset[str] = frozenset()
 
     def to_csv(self) -> bytes:
         """Return the split as CSV; the same split gives the same bytes on every machine."""
@@ -56,19 +61,44 @@ class Split:
             temporary.write_bytes(self.to_csv())
         return sha256(folder / name)
 
-    def rows(self, collection: Collection, part: str) -> pd.DataFrame:
-        """Return the rows of one part whose image is here, in the order of the table.
+    def rows(self, collection: Collection, part: str, of: str = "table") -> pd.DataFrame:
+        """Return the rows of one part whose image is here, in the order of the collection.
+
+        Args:
+            collection: what was split.
+            part: one of ``PARTS``, or ``KEPT_OUT``.
+            of: a frame of the collection. Only its four classes must have images in every part.
 
         Raises:
             LesionvizError: the part is unknown, or none of its images is here.
         """
-        if part not in PARTS:
+        if part not in (*PARTS, KEPT_OUT):
             raise LesionvizError(f"The part {part!r} is not known. Choose from: {', '.join(PARTS)}.")
-        images = self.table["image"][self.table["part"] == part]
-        rows = collection.present[collection.present["image"].isin(images)]
-        if rows.empty:
+        present = collection.present_of(of)
+        rows = present[self.parts_of(present) == part]
+        if rows.empty and of == "table" and part != KEPT_OUT:
             raise LesionvizError(f"No image of the {part} part is in {collection.folder}. Add more images.")
         return rows
+
+    def parts_of(self, rows: pd.DataFrame) -> pd.Series[str]:
+        """Return the part of each row of the split collection, of whichever frame.
+
+        What the table does not name, such as a lesion's close-up, goes with its lesion (or patient); lesions that the
+        table does not have at all are spread by a hash of their name and the seed, in the split's fractions.
+        """
+        of_image = dict(zip(self.table["image"], self.table["part"], strict=True))
+        of_group = dict(zip(self.table["lesion"], self.table["part"], strict=True))
+        parts = [
+            KEPT_OUT if image in self.kept_out else of_image.get(image) or of_group.get(group) or self._spread(group)
+            for image, group in zip(rows["image"], rows["lesion"], strict=True)
+        ]
+        return pd.Series(parts, index=rows.index, dtype=object)
+
+    def _spread(self, group: str) -> str:
+        """Return the part of a group that the table does not have."""
+        digest = hashlib.sha256(f"{self.seed} {group}".encode()).digest()
+        place = int.from_bytes(digest[:8], "big") / 2**64
+        return "test" if place < self.test else "validation" if place < self.test + self.validation else "train"
 
     def describe(self) -> dict[str, Any]:
         """Return what a checkpoint records of the split."""
@@ -79,6 +109,7 @@ class Split:
             "seed": self.seed,
             "validation": self.validation,
             "test": self.test,
+            **({"kept_out": sorted(self.kept_out)} if self.kept_out else {}),
         }
 
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from lesionviz.classifier import LesionClassifier, Prediction, load
 from lesionviz.data.collection import DETAILS, Collection
+from lesionviz.data.never import of_source
 from lesionviz.data.read import read_collection
 from lesionviz.data.strangers import strangers
 from lesionviz.data.tables import find_images
@@ -27,7 +28,7 @@ from lesionviz.evaluation.groups import group_table
 from lesionviz.evaluation.measures import Floats, Integers, calibration_error, measures
 from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.evaluation.model_card import model_card
-from lesionviz.evaluation.parts import ALL, refuse_known_images, rows_of_other, rows_of_part
+from lesionviz.evaluation.parts import ALL, refuse_known_images, rows_of_other, rows_of_part, rows_of_source
 from lesionviz.evaluation.report import report_page
 from lesionviz.files import replacing
 from lesionviz.imaging import ImageSource
@@ -58,6 +59,7 @@ class Evaluation:
         others: the same classifier on what is new to it of other collections, such as another clinic's.
         unlike: names of the folders with pictures that should get no diagnosis.
         evidence: how much of the evidence lies inside the lesion, where outlines were given.
+        source: the one clinic of the collection that was judged, or "" for all.
     """
 
     data: str
@@ -74,6 +76,12 @@ class Evaluation:
     others: Sequence[Evaluation] = field(default_factory=tuple)
     unlike: Sequence[str] = ()
     evidence: EvidenceInside | None = None
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """What was judged, for people: the collection, and the clinic in it."""
+        return f"{self.data}, {self.source}" if self.source else self.data
 
     @property
     def truth(self) -> Integers:
@@ -100,6 +108,7 @@ class Evaluation:
         groups = self.groups.reset_index().to_dict("records") if len(self.groups) else []
         content = {
             "data": self.data,
+            **({"source": self.source} if self.source else {}),
             "part": self.part,
             "lesions": self.lesions,
             "classes": list(CODES),
@@ -142,6 +151,7 @@ def evaluate(
     part: str = "test",
     *,
     other: Iterable[str | Path | Collection] = (),
+    other_sources: Iterable[str] = (),
     unlike: Iterable[str | Path] = (),
     masks: str | Path | None = None,
     views: int = 1,
@@ -160,6 +170,8 @@ def evaluate(
             collection that the model has not seen.
         other: collections that are new to the model, such as another clinic's, of which all images are judged, or that
             it was trained on in part, of which the test part is.
+        other_sources: clinics of those collections that are judged alone, besides: on all of their images that the model
+            never saw.
         unlike: folders of pictures that should get no diagnosis; each subfolder is counted alone.
         masks: folder with outlines of lesions, ``<image>_segmentation.png``, to measure where the evidence lies.
         views: 1, or 8 for a checkpoint's answers averaged over the symmetries of the square, at eight times the cost; a
@@ -177,11 +189,26 @@ def evaluate(
     checkpoint = classifier.checkpoint
     rows = rows_of_part(checkpoint, collection, part)
     elsewhere = [(each, *rows_of_other(checkpoint, each)) for each in new]
+    sources = [""] * len(elsewhere)
+    for source in other_sources:
+        found = [(each, *rows_of_source(checkpoint, each, source)) for each in new]
+        found = [item for item in found if len(item[1])]
+        if not found:
+            known = sorted({str(name) for each in new for name in each.present["source"]})
+            raise LesionvizError(
+                f"No image of the other collections is from {source!r} and new to the model. Their sources are: "
+                f"{', '.join(known[:12]) or 'none; give collections with --other'}."
+            )
+        elsewhere += found
+        sources += [source] * len(found)
     for each, judged, _ in elsewhere if part != ALL else ():
         refuse_known_images(checkpoint, collection, each, judged)
     evaluation = replace(
         _judge(classifier, collection, rows, part, draws, strange),
-        others=tuple(_judge(classifier, each, judged, name, draws, {}) for each, judged, name in elsewhere),
+        others=tuple(
+            replace(_judge(classifier, each, judged, name, draws, {}, source), source=source)
+            for (each, judged, name), source in zip(elsewhere, sources, strict=True)
+        ),
         unlike=tuple(folder.name for folder in folders),
         evidence=None if masks is None else evidence_inside(classifier, rows, masks),
     )
@@ -197,7 +224,10 @@ def _judge(
     part: str,
     draws: int,
     strange: Mapping[str, Sequence[Path]],
+    source: str = "",
 ) -> Evaluation:
+    if source:  # of what is kept aside, too, only the clinic's own is asked
+        collection = replace(collection, others=collection.others[of_source(collection.others, [source])])
     answers = answers_of(classifier, rows["path"], f"Evaluating {collection.folder.name}, {part}")
     columns = [name for name in ("image", "lesion", "diagnosis", "source", *DETAILS) if name in rows]
     predictions = rows[columns].reset_index(drop=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.collection import Collection
-from lesionviz.data.split import PARTS, Split, split_at_random, split_by_lesion
+from lesionviz.data.never import of_source
+from lesionviz.data.split import KEPT_OUT, PARTS, Split, split_at_random, split_by_lesion
 from lesionviz.errors import LesionvizError
 
 ALL = "all"
@@ -53,6 +55,24 @@ def rows_of_other(checkpoint: Checkpoint, other: Collection) -> tuple[pd.DataFra
     return other.present, ALL
 
 
+def rows_of_source(checkpoint: Checkpoint, other: Collection, source: str) -> tuple[pd.DataFrame, str]:
+    """Return what a model never saw of one clinic in another collection, and the name of that part.
+
+    That is the clinic's share of the test part and of what the training kept out besides, or all of it, where the model
+    knows nothing of the collection. Nothing was learned or chosen from either. Without rows where the clinic has none.
+
+    Raises:
+        LesionvizError: as :func:`rows_of_other`.
+    """
+    rows, part = rows_of_other(checkpoint, other)
+    if part != ALL:
+        present = other.present
+        parts = recorded_split(checkpoint, other).parts_of(present)
+        rows = present[parts.isin(["test", KEPT_OUT])]
+        part = KEPT_OUT if (parts[of_source(present, [source])] == KEPT_OUT).all() else part
+    return rows[of_source(rows, [source])], part
+
+
 def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
     """Make the split of a collection that a checkpoint records again: the main one's, or an additional one's.
 
@@ -89,7 +109,12 @@ def _split_as(record: Mapping[str, Any], collection: Collection) -> Split | None
         split = divide(collection, seed, validation, test)
     except LesionvizError:  # too small to be split, so it was not
         return None
-    return split if split.describe()["sha256"] == record.get("sha256") else None
+    if split.describe()["sha256"] != record.get("sha256"):
+        return None
+    kept_out = record.get("kept_out", [])
+    if not isinstance(kept_out, list) or not all(isinstance(image, str) for image in kept_out):
+        raise LesionvizError(f"The model's record of its split is damaged. {ADVICE}")
+    return replace(split, kept_out=frozenset(kept_out))
 
 
 def refuse_known_images(
@@ -106,8 +131,8 @@ def refuse_known_images(
     Raises:
         LesionvizError: some do.
     """
-    split = recorded_split(checkpoint, collection).table
-    known = split["image"][split["part"] != "test"]
+    split = recorded_split(checkpoint, collection)
+    known = split.table["image"][split.parts_of(split.table).isin(["train", "validation"])]
     shared = rows["image"][rows["image"].isin(known)]
     if not shared.empty:
         raise LesionvizError(

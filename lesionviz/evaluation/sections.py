@@ -7,11 +7,14 @@ CLEAR Derm (Daneshjou et al. 2022, doi 10.1001/jamadermatol.2021.4915). No figur
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lesionviz.checkpoint import Checkpoint
+from lesionviz.data.portions import ALSO_TEST
+from lesionviz.data.split import KEPT_OUT
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.evaluation.bootstrap import Interval
 from lesionviz.evaluation.document import Bullets, Command, Paragraph, Part, Picture, Section, Table
@@ -61,6 +64,7 @@ def training_command(checkpoint: Checkpoint) -> str:
     words = ["--data", "ISIC_2019"]
     for record in checkpoint.split.get("also", []):
         words += ["--also", record["name"]]
+    words += _keeping_out(checkpoint.split)
     outlines = recipe.get("outlines")
     for name in outlines if isinstance(outlines, list) else []:
         words += ["--outlines", str(name)]
@@ -69,6 +73,17 @@ def training_command(checkpoint: Checkpoint) -> str:
         words += [f"--{name}", str(value)] if value is not None else []
     words += Recipe.from_dict(recipe).to_arguments() + (["--half"] if recipe.get("half") else [])
     return shlex.join(["lesionviz", "train", *words]).replace(" --", " \\\n  --")
+
+
+def _keeping_out(split: Mapping[str, Any]) -> list[str]:
+    """Return the options that say who was kept out, where they are not the usual ones."""
+    words: list[str] = []
+    also, never = split.get("also", []), split.get("never", {})
+    if also and also[0]["test"] != ALSO_TEST:
+        words += ["--keep-out", str(also[0]["test"])]
+    words += [word for place in never.get("places", []) for word in ("--never", place)]
+    words += [word for source in never.get("sources", []) for word in ("--never-source", source)]
+    return words + (["--no-twins"] if "twins" in split and split["twins"] is None else [])
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -97,7 +112,7 @@ def _summary(evaluation: Evaluation) -> list[Part]:
         ),
         *(
             Paragraph(
-                f"On {other.metrics.images:,} images of another collection, {other.data}{_kept_out(other)}, it recognises "
+                f"On {other.metrics.images:,} images of another collection, {other.name}{_kept_out(other)}, it recognises "
                 f"{_share(other.figures['sensitivity_MEL'])} of the melanomas; its accuracy there is "
                 f"{_share(other.figures['accuracy'])}."
             )
@@ -176,6 +191,7 @@ def _training_data(evaluation: Evaluation) -> list[Part]:
             )
             for record in split.get("also", [])
         ),
+        *_kept_out_besides(split),
         Paragraph(
             "The kept epoch, the temperature, the thresholds and the refusal were chosen on the validation images; the "
             "test images chose nothing."
@@ -183,10 +199,49 @@ def _training_data(evaluation: Evaluation) -> list[Part]:
     ]
 
 
+def _kept_out_besides(split: Mapping[str, Any]) -> list[Part]:
+    """Say what was kept out on top of the splits, and why."""
+    parts: list[Part] = []
+    never, twins = split.get("never"), split.get("twins")
+    if never:
+        clinics = f", and every image of {', '.join(never['sources'])}" if never["sources"] else ""
+        parts.append(
+            Paragraph(
+                "Never in training, calibration or choice, with what shows the same lesion or patient: "
+                f"{never['images']:,} images by name (SHA-256 of their sorted ids: `{never['sha256']}`){clinics}."
+            )
+        )
+    if twins:
+        parts.append(
+            Paragraph(
+                f"{twins['pairs']:,} pairs of pictures of different lesions look the same, {twins['torn']:,} of them in "
+                "different parts; of those, the one that would have been learned from was dropped. SHA-256 of the pairs: "
+                f"`{twins['sha256']}`"
+            )
+        )
+    dropped = [
+        (name, len(record["kept_out"]))
+        for name, record in (("the main collection", split), *((r["name"], r) for r in split.get("also", [])))
+        if record.get("kept_out")
+    ]
+    if dropped:
+        counts = ", ".join(f"{count:,} of {name}" for name, count in dropped)
+        parts.append(
+            Paragraph(f"Rows of the tables, with an image or not, that were kept out besides the splits: {counts}.")
+        )
+    return parts
+
+
+def _by_source(evaluation: Evaluation) -> list[Evaluation]:
+    """Return the judgements of single clinics, one for each clinic."""
+    return list({other.source: other for other in evaluation.others if other.source}.values())
+
+
 def _evaluation_data(evaluation: Evaluation) -> list[Part]:
     counts = evaluation.predictions["diagnosis"].value_counts()
     places = " ".join(
-        [f"--other {other.data}" for other in evaluation.others]
+        [f"--other {other.data}" for other in evaluation.others if not other.source]
+        + [f"--other-source {shlex.quote(o.source)}" for o in _by_source(evaluation)]
         + [f"--unlike {name}" for name in evaluation.unlike]
         + ([f"--masks {evaluation.evidence.masks}"] if evaluation.evidence else [])
         + ([f"--views {evaluation.classifier.views}"] if evaluation.classifier.views > 1 else [])
@@ -322,7 +377,7 @@ def _others(evaluation: Evaluation) -> list[Part]:
         return [Paragraph("Not measured here (`lesionviz evaluate --other DIR`).")]
     rows = [
         (
-            f"{each.data}, {each.part}",
+            f"{each.name}, {each.part}",
             f"{each.metrics.images:,}",
             *(str(each.figures[key]) for key in SHOWN),
             _refused(each),
@@ -382,9 +437,11 @@ def _clear_derm(evaluation: Evaluation) -> list[Part]:
 
 def _kept_out(evaluation: Evaluation) -> str:
     """Say so where the model was trained on other images of the same collection."""
-    return (
-        "" if evaluation.part == ALL else f" ({evaluation.part} part: kept out of a training that used others of it)"
-    )
+    if evaluation.part == ALL:
+        return ""
+    if evaluation.part == KEPT_OUT:
+        return " (a clinic of which no image was trained on)"
+    return f" ({evaluation.part} part: kept out of a training that used others of it)"
 
 
 def _refused(evaluation: Evaluation) -> str:

@@ -13,6 +13,7 @@ from lesionviz.imaging.door import (
     LesionImage,
     check_size,
     open_image,
+    open_thumbnail,
     read_file,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "LesionImage",
     "check_size",
     "open_image",
+    "open_thumbnail",
     "read_file",
 ]

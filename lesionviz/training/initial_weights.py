@@ -120,12 +120,20 @@ def _refuse_another_split(earlier: Mapping[str, Any], name: str, splits: Mapping
     """Make sure that whatever an earlier model was kept from is kept out now, and the other way round."""
     now = {record["sha256"] for record in (splits, *splits.get("also", [])) if record}
     before = {record.get("sha256") for record in (earlier, *earlier.get("also", []))}
-    if not before <= now:
+    # What is kept out now and was not then, the earlier model may have learned from.
+    learned_from = _kept_out(splits) - _kept_out(earlier)
+    if not before <= now or learned_from:
         raise LesionvizError(
-            f"{name} was trained on another split, or its split is not recorded, so test images of this one may be among "
-            "those that it learned from. Start from other weights, or train on the collections and with the "
-            "--split-seed that it was trained with."
+            f"{name} was trained on another split, or its split is not recorded, or less was kept out, so test images of "
+            "this one may be among those that it learned from. Start from other weights, or train on the collections and "
+            "with the --split-seed that it was trained with."
         )
+
+
+def _kept_out(split: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return what a record keeps out on top of its splits: the collection's hash and the image."""
+    records = [record for record in (split, *split.get("also", [])) if record]
+    return {(str(record.get("sha256")), image) for record in records for image in record.get("kept_out", [])}
 
 
 def _download() -> dict[str, object]:

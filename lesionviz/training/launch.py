@@ -19,6 +19,8 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
+from lesionviz.checkpoint import Checkpoint
+from lesionviz.data.portions import ALSO_TEST
 from lesionviz.data.split import FILE, Split
 from lesionviz.errors import LesionvizError
 from lesionviz.recipe import Recipe
@@ -38,6 +40,10 @@ def train_on_processes(
     out: str | Path,
     *,
     also: Iterable[str | Path] = (),
+    keep_out: float = ALSO_TEST,
+    never: Iterable[str | Path] = (),
+    never_sources: Iterable[str] = (),
+    twins: bool = True,
     outlines: Iterable[str | Path] = (),
     init: str | Path = IMAGENET,
     recipe: Recipe | None = None,
@@ -56,7 +62,8 @@ def train_on_processes(
         processes: how many; with GPUs, one for each. With one the training runs right here.
         data: a folder or table; the processes read it anew, so a collection will not do.
         also: more of them.
-        outlines, out, init, recipe, split_seed, resume, half, cpu, workers, report, watch, stop: as there.
+        keep_out, never, never_sources, twins, outlines, out, init, recipe, split_seed, resume, half, cpu, workers,
+            report, watch, stop: as there.
 
     Raises:
         LesionvizError: as there, or a process ended without a word; the text then holds its last lines.
@@ -69,6 +76,10 @@ def train_on_processes(
             data,
             out,
             also=also,
+            keep_out=keep_out,
+            never=never,
+            never_sources=never_sources,
+            twins=twins,
             outlines=outlines,
             init=init,
             recipe=recipe,
@@ -83,6 +94,9 @@ def train_on_processes(
         )
     arguments = ["--data", str(data), "--out", str(out), "--init", str(init), "--split-seed", str(split_seed)]
     arguments += [word for place in also for word in ("--also", str(place))]
+    arguments += ["--keep-out", str(keep_out), "--twins" if twins else "--no-twins"]
+    arguments += [word for place in never for word in ("--never", str(place))]
+    arguments += [word for source in never_sources for word in ("--never-source", source)]
     arguments += [word for folder in outlines for word in ("--outlines", str(folder))]
     arguments += ["--workers", str(workers), *recipe.to_arguments()]
     arguments += [f"--{name}" for name, on in (("resume", resume), ("half", half), ("cpu", cpu)) if on]
@@ -97,7 +111,8 @@ def train_on_processes(
             stop,
         )
     history = pd.read_csv(out / HISTORY)
-    split = Split(pd.read_csv(out / FILE, dtype=str), split_seed, 0.15, 0.15, recipe.split_by)
+    kept_out = frozenset(Checkpoint.load(out / BEST).split.get("kept_out", []))
+    split = Split(pd.read_csv(out / FILE, dtype=str), split_seed, 0.15, 0.15, recipe.split_by, kept_out)
     best = int(history["epoch"][history[chosen_figure(history.columns)].idxmax()])
     return TrainingResult(out / BEST, history, best, split, interrupted=(out / UNFINISHED).exists())
 

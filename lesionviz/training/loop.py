@@ -1,7 +1,8 @@
 """The training loop: epochs over a collection, the best one kept as ``best_model.pth``.
 
-What a run leaves in its folder: ``split.csv`` (and one more for each additional collection), ``history.csv`` (a row
-for each epoch), ``best_model.pth``, and, until it is finished, ``unfinished.pth``, from which ``resume`` goes on.
+What a run leaves in its folder: ``split.csv`` (and one more for each additional collection), ``twins.csv`` (pairs of
+pictures that look the same, where there are any), ``history.csv`` (a row for each epoch), ``best_model.pth``, and, until
+it is finished, ``unfinished.pth``, from which ``resume`` goes on.
 
 It runs on accelerate: on a CPU, a GPU, or as one of several processes started by ``torchrun``, which then
 share every batch. On GPUs it computes in bfloat16 and batch norm sees the whole batch; on CPUs each
@@ -25,8 +26,9 @@ from tqdm.auto import tqdm
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.collection import Collection
+from lesionviz.data.never import read_never
 from lesionviz.data.plain_layouts import ISIC_ID
-from lesionviz.data.portions import Portion, also_portions, describe_splits
+from lesionviz.data.portions import ALSO_TEST, Division, Portion, divide
 from lesionviz.data.read import read_collection
 from lesionviz.data.split import Split, split_at_random, split_by_lesion
 from lesionviz.errors import LesionvizError
@@ -55,6 +57,7 @@ from lesionviz.weights import read_tensors
 BEST = "best_model.pth"
 HISTORY = "history.csv"
 UNFINISHED = "unfinished.pth"
+TWINS = "twins.csv"
 STEPS_BETWEEN_QUESTIONS = 5
 """Several processes agree on whether to stop, and tell their watchers, once in so many steps."""
 
@@ -86,6 +89,10 @@ def train(
     out: str | Path,
     *,
     also: Iterable[str | Path | Collection] = (),
+    keep_out: float = ALSO_TEST,
+    never: Iterable[str | Path] = (),
+    never_sources: Iterable[str] = (),
+    twins: bool = True,
     outlines: Iterable[str | Path] = (),
     init: str | Path = IMAGENET,
     recipe: Recipe | None = None,
@@ -106,8 +113,14 @@ def train(
     Args:
         data: a folder or table in a known layout (:mod:`lesionviz.data.read`), or a collection.
         out: folder for the results; made when missing.
-        also: additional collections to learn from. Half of each is kept out, to judge the model on other clinics
+        also: additional collections to learn from. A part of each is kept out, to judge the model on other clinics
             (:mod:`lesionviz.data.portions`); the epoch and the calibration are still chosen on ``data`` alone.
+        keep_out: test share of the additional collections; a tenth beside it is for validation.
+        never: folders of images, and files with ids, that take no part, with what shows the same lesion or patient
+            (:mod:`lesionviz.data.never`).
+        never_sources: names of clinics that take no part.
+        twins: of pictures that look the same (:mod:`lesionviz.data.twins`), learn from none whose twin is kept out;
+            looked for where there are several collections, or folders in ``never``.
         outlines: folders of lesions' outlines (:mod:`lesionviz.data.outlines`), for ``recipe.outline_weight``.
         init: ``"imagenet"``, ``"scratch"`` or the path of a state dict.
         recipe: every number that decides the outcome; by default ``Recipe()``.
@@ -137,16 +150,22 @@ def train(
         raise LesionvizError(f"{out} holds no unfinished training to resume. Start one without --resume.")
 
     if split is None:
-        divide = split_by_lesion if recipe.split_by == "lesion" else split_at_random
-        split = divide(collection, seed=split_seed)
-    others = also_portions(also, Portion(collection, split))
+        by = split_by_lesion if recipe.split_by == "lesion" else split_at_random
+        split = by(collection, seed=split_seed)
+    division = divide(
+        Portion(collection, split),
+        also,
+        keep_out=keep_out,
+        never=read_never(never, never_sources),
+        twins=twins,
+        progress=watch is None,
+    )
+    split, others = division.main.split, division.also
     run = _Run(
         recipe,
-        collection,
-        split,
+        division,
         init,
         out,
-        also=others,
         outlines=[Path(folder) for folder in outlines],
         half=half,
         cpu=cpu,
@@ -157,6 +176,8 @@ def train(
     say = report if report and run.accelerator.is_main_process else lambda sentence: None
     for each in (collection, *(other.collection for other in others)):
         say(each.describe())
+    for sentence in division.sentences():
+        say(sentence)
     if resume:
         run.restore(unfinished)
         say(f"Resuming after epoch {run.epoch}.")
@@ -164,6 +185,9 @@ def train(
         split.save(out)
         for other in others:
             other.split.save(out, f"split_{other.name}.csv")
+        if division.twins is not None and division.twins.names:
+            with replacing(out / TWINS) as temporary:
+                division.twins.table().to_csv(temporary, index=False)
     interrupted = False
     try:
         while not run.finished:
@@ -187,12 +211,10 @@ class _Run:
     def __init__(
         self,
         recipe: Recipe,
-        collection: Collection,
-        split: Split,
+        division: Division,
         init: str | Path,
         out: Path,
         *,
-        also: Sequence[Portion] = (),
         outlines: Sequence[Path] = (),
         half: bool,
         cpu: bool,
@@ -207,8 +229,8 @@ class _Run:
         self.accelerator = accelerator_of(recipe, cpu)
         set_seed(recipe.seed)  # the head starts at random, the same on every process
 
-        main = Portion(collection, split)
-        self.splits = describe_splits(main, also)
+        main, also = division.main, division.also
+        self.splits = division.describe()
         network, self.origin = initial_network(init, self.splits)
         portions = [main, *also]
         self.judge = Judge(recipe, portions)
@@ -226,7 +248,7 @@ class _Run:
                 f" {len(unknown):,} images of other diagnoses ({kinds}) taught it to prefer none of the four."
             )
             train_rows = pd.concat([train_rows, unknown], ignore_index=True)
-        self.licence = _licence([collection, *(each.collection for each in also)], init)
+        self.licence = _licence([each.collection for each in portions], init)
         self.order = torch.Generator()
         labels, paths = labels_of(train_rows), train_rows["path"].tolist()
         self.balancing = Balancing.of(
@@ -479,7 +501,7 @@ class _Run:
 def _licence(collections: Sequence[Collection], init: str | Path) -> str:
     """Say what the weights may be used for, from what they were made of."""
     images = " and ".join(dict.fromkeys(map(_source, collections)))
-    archive = "ISIC" in images or "HAM" in images
+    archive = "ISIC" in images or "HAM" in images or "NC" in images
     start = {IMAGENET: "ImageNet weights", SCRATCH: "random weights"}.get(
         str(init), "other weights, whose terms hold too"
     )
@@ -489,6 +511,9 @@ def _licence(collections: Sequence[Collection], init: str | Path) -> str:
 
 def _source(collection: Collection) -> str:
     """Say whose images a collection holds, and under what licence."""
+    if "licence" in collection.table and collection.table["licence"].notna().any():
+        licences = ", ".join(sorted(collection.table["licence"].dropna().unique()))
+        return f"{collection.layout.split(' (')[0]} images ({licences})"
     if collection.layout.startswith(("ISIC", "HAM")):
         return f"{collection.layout.split(' without')[0]} images (CC BY-NC 4.0)"
     if len(collection.table) and collection.table["image"].str.extract(ISIC_ID, expand=False).notna().all():

@@ -24,6 +24,7 @@ import torch
 
 from lesionviz.data.collection import make_collection
 from lesionviz.data.pixel_cache import VARIABLE
+from lesionviz.data.portions import Division, Portion
 from lesionviz.data.split import Split
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
@@ -55,7 +56,8 @@ def make_run(folder: Path, options: argparse.Namespace, augmentation: str) -> _R
         "cpu": options.cpu,
         "workers": options.workers,
     }
-    return _Run(recipe, make_collection(table, folder, "drawn"), split, "scratch", folder / "out", **rest)
+    division = Division(Portion(make_collection(table, folder, "drawn"), split))
+    return _Run(recipe, division, "scratch", folder / "out", **rest)
 
 
 def endless(run: _Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -29,6 +29,7 @@ from torchvision.models import efficientnet_b0
 
 from lesionviz.data.collection import make_collection
 from lesionviz.data.pixel_cache import VARIABLE
+from lesionviz.data.portions import Division, Portion
 from lesionviz.data.split import Split
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
@@ -98,7 +99,7 @@ def ours(rows: pd.DataFrame, folder: Path, frozen: int) -> Callable[[], None]:
     split = Split(table[["image", "lesion", "diagnosis"]].assign(part=part), 0, 0.1, 0.1)
     collection = make_collection(table, folder, "drawn")
     nobody = {"half": False, "cpu": True, "workers": 0, "watch": None, "stop": None}
-    run = _Run(Recipe(size=224), collection, split, "scratch", folder / "out", **nobody)
+    run = _Run(Recipe(size=224), Division(Portion(collection, split)), "scratch", folder / "out", **nobody)
 
     def steps() -> None:
         run.staged.frozen = frozen
