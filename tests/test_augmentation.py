@@ -270,6 +270,7 @@ def test_training_knows_nothing_of_the_drawings_that_a_model_is_probed_with() ->
             assert not {module for module in used if "probes" in module or "evaluation" in module}
 
 
+@pytest.mark.heavy
 def test_a_training_for_every_clinic_is_the_same_with_and_without_a_loader_process(
     drawn_folder: Path, tmp_path: Path
 ) -> None:

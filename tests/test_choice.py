@@ -196,6 +196,7 @@ def test_lesions_that_cannot_be_halved_are_refused(with_others: Collection) -> N
         Judge(EVERYTHING, [Portion(with_others, replace(split, table=few))])
 
 
+@pytest.mark.heavy
 def test_a_training_with_everything_resumes_to_the_unbroken_result(
     with_others: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

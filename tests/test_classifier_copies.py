@@ -74,6 +74,7 @@ def _answer(classifier: LesionClassifier) -> dict[str, float]:
     return dict(classifier.predict(synthetic_samples()[0]).probabilities)
 
 
+@pytest.mark.heavy
 def test_another_process_answers_the_same(classifier: LesionClassifier) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert pool.submit(_answer, classifier).result() == pytest.approx(_answer(classifier), abs=1e-6)
@@ -107,6 +108,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("saved", ["bare", "half"])
 def test_settings_while_loading_change_nothing_later(
@@ -123,6 +125,7 @@ def test_settings_while_loading_change_nothing_later(
     assert everything(classifier) == expected
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_settings_while_asking_change_nothing_either(setting: str, small_checkpoint: Checkpoint) -> None:
     expected = everything(LesionClassifier(small_checkpoint, views=8))

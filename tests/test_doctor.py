@@ -62,6 +62,7 @@ def test_only_what_is_wrong_gives_exit_status_1(
     assert f"{state:<6} thing  told" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_the_pair_of_torch_and_torchvision_is_really_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert "nms" in doctor.TRY_TORCH

@@ -291,6 +291,7 @@ def test_what_is_named_leaves_training_and_validation_with_its_whole_lesion_and_
     assert "4 images by name; 3 of them are in these collections" in " ".join(division.sentences())
 
 
+@pytest.mark.heavy
 def test_a_clinic_that_is_named_is_kept_out_whole_and_judged_alone(small_checkpoint: Checkpoint) -> None:
     main, other = main_and_other()
     division = divide(main, [other], never=read_never(sources=["clinic b"]), twins=False)
@@ -338,6 +339,7 @@ def test_a_damaged_list_of_what_was_kept_out_is_refused(small_checkpoint: Checkp
             recorded_split(checkpoint, main.collection)
 
 
+@pytest.mark.heavy
 def test_twins_across_collections_are_kept_apart_recorded_and_written(drawn_folder: Path, tmp_path: Path) -> None:
     main = Portion(read_isic2019(drawn_folder), split_by_lesion(read_isic2019(drawn_folder)))
     kept = main.rows("test").iloc[0]
@@ -363,6 +365,7 @@ def test_twins_across_collections_are_kept_apart_recorded_and_written(drawn_fold
     assert not switched_off.also[0].split.kept_out
 
 
+@pytest.mark.heavy
 def test_what_is_never_to_be_trained_on_is_recorded_written_and_never_opened(
     drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

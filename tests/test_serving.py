@@ -81,6 +81,7 @@ def test_without_any_folder_that_is_said(no_home: Path, monkeypatch: pytest.Monk
         give_jupyter_folders()
 
 
+@pytest.mark.heavy
 def test_the_dashboard_answers_without_a_home(tmp_path: Path) -> None:
     """Before, it said that it was open and answered every page with status 500."""
     home = tmp_path / "home"

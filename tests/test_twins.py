@@ -132,6 +132,7 @@ def test_inspect_finds_twins_across_several_folders(tmp_path: Path, capsys: pyte
     assert "one = two 1" in (tmp_path / "out" / "inspection.txt").read_text()
 
 
+@pytest.mark.heavy
 def test_three_thousand_pictures_are_compared_within_seconds() -> None:
     random = np.random.default_rng(0)
     pictures = random.normal(128, 40, (3000, SIDE, SIDE)).astype(np.float32)

@@ -252,6 +252,7 @@ def test_other_kinds_of_file_are_named(data: bytes, words: str, tmp_path: Path) 
         Checkpoint.load(tmp_path / "theirs.pth")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 1000])
 def test_another_number_of_classes_is_said_by_number(count: int, good: State, tmp_path: Path) -> None:
     heads = {"classifier.1.weight": torch.zeros(count, 1280), "classifier.1.bias": torch.zeros(count)}
@@ -351,6 +352,7 @@ def test_torchvisions_own_file_is_known_by_its_hash(
     assert "IMAGENET1K_V1 (ImageNet), as published, from b0.pth" in initial_network(tmp_path / "b0.pth")[1]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("wrapping", ["DataParallel", "Lightning", "timm", "double"])
 def test_the_bundled_model_is_known_again_in_any_wrapping(wrapping: str, tmp_path: Path) -> None:
     bundled = Checkpoint.load(BUNDLED)

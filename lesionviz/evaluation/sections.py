@@ -83,7 +83,7 @@ def _keeping_out(split: Mapping[str, Any]) -> list[str]:
         words += ["--keep-out", str(also[0]["test"])]
     words += [word for place in never.get("places", []) for word in ("--never", place)]
     words += [word for source in never.get("sources", []) for word in ("--never-source", source)]
-    return words + (["--no-twins"] if "twins" in split and split["twins"] is None else [])
+    return words + (["--no-twins"] if also and split.get("twins") is None else [])
 
 
 def headline(evaluation: Evaluation) -> str:
