@@ -609,6 +609,7 @@ def test_a_case_is_made_into_a_file_with_its_provenance(
     message(downloads, {"kind": "make", "key": key})
     assert made == []  # there is nothing to keep yet
     explorer.image = drawn
+    assert made.pop() == ({"kind": "problem", "words": ""}, None)  # nothing that was said of an earlier case stays
     message(downloads, {"kind": "make", "key": "../etc"})
     message(downloads, {"kind": "make", "key": key})
     ((content, buffers),) = made

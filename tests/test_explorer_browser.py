@@ -363,10 +363,13 @@ def test_the_view_is_saved_as_a_png(page: Page, photo: Path, tmp_path: Path) -> 
 )
 def test_a_case_is_kept_as_a_file(page: Page, photo: Path, tmp_path: Path, label: str, begins: bytes) -> None:
     example(page, photo)
+    said = page.locator(".lv-downloads [role=status]")
+    expect(said).to_be_empty()  # whatever was said of an earlier case
     with page.expect_download() as waiting:
         page.locator(".lv-downloads").get_by_role("button", name=label).click()
     waiting.value.save_as(tmp_path / "file")
     assert (tmp_path / "file").read_bytes().startswith(begins)
+    expect(said).to_contain_text("is saved")
 
 
 def test_a_corrupt_file_clears_the_old_result_and_says_why(page: Page, photo: Path, tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ class Downloads(anywidget.AnyWidget):
         """Send a finished file to the browser, which saves it."""
         self.send({"kind": "file", "name": name, "type": media_type}, [data])
 
+    def clear(self) -> None:
+        """Take away what was said of the last file: it was of another case."""
+        self.fail("")
+
     def fail(self, sentence: str) -> None:
         """Say why there is no file."""
         self.send({"kind": "problem", "words": sentence})

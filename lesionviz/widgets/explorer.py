@@ -470,6 +470,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.error = self._answer.value = self._similar.value = ""
         _display(self._similar, False)
         self._view.clear()
+        self._downloads.clear()
         if self._comparison is not None:
             self._comparison.clear()
 
