@@ -20,6 +20,7 @@ from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, TAUGHT_UNKNOWN
 from lesionviz.errors import LesionvizError
+from lesionviz.evaluation.parts import unknown_rows
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.recipe import Recipe
 from lesionviz.training import loop
@@ -172,6 +173,19 @@ def test_only_taught_kinds_of_the_training_part_teach(with_others: Collection, d
     plain = read_isic2019(drawn_folder)
     with pytest.raises(LesionvizError, match="No training image of AK, AKIEC, SCC, SCCKA"):
         outlier_rows([Portion(plain, split_by_lesion(plain))])
+
+
+def test_a_model_is_asked_about_none_of_the_unknown_images_that_taught_it(
+    with_others: Collection, small_checkpoint: Checkpoint
+) -> None:
+    split = split_by_lesion(with_others)
+    taught = replace(small_checkpoint, recipe={"outlier_weight": 0.5}, split=split.describe())
+    asked = set(unknown_rows(taught, with_others)["image"])
+    assert not asked & set(outlier_rows([Portion(with_others, split)])["image"])
+    tested = Portion(with_others, split).rows("test", of="others")
+    assert asked == {*tested["image"], *(f"{label}{number}" for label in ("VASC", "DF") for number in range(12))}
+    for checkpoint in (replace(taught, recipe={}), replace(taught, split={**taught.split, "sha256": "0" * 64})):
+        assert len(unknown_rows(checkpoint, with_others)) == 48  # it learned from none of them
 
 
 def test_probes_are_drawn_once_for_all_alike_from_every_collection(with_others: Collection) -> None:

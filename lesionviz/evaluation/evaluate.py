@@ -28,7 +28,14 @@ from lesionviz.evaluation.groups import group_table
 from lesionviz.evaluation.measures import Floats, Integers, calibration_error, measures
 from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.evaluation.model_card import model_card
-from lesionviz.evaluation.parts import ALL, refuse_known_images, rows_of_other, rows_of_part, rows_of_source
+from lesionviz.evaluation.parts import (
+    ALL,
+    refuse_known_images,
+    rows_of_other,
+    rows_of_part,
+    rows_of_source,
+    unknown_rows,
+)
 from lesionviz.evaluation.report import report_page
 from lesionviz.files import replacing
 from lesionviz.imaging import ImageSource
@@ -275,10 +282,9 @@ def _refusals(
     benign = (~predictions["predicted"].isin(MALIGNANT_CODES)).to_numpy()
     whole = (f"{collection.folder.name}, {part}", len(refused), int(refused.sum()), int((benign & ~refused).sum()))
     rows = [whole]
-    here = collection.others[collection.others["path"].notna()]
     asked: dict[str, Sequence[ImageSource]] = {
         f"{collection.folder.name}, {label} (a diagnosis it does not know)": group["path"].tolist()
-        for label, group in here.groupby("diagnosis")
+        for label, group in unknown_rows(classifier.checkpoint, collection).groupby("diagnosis")
     }
     asked |= {name: list(paths) for name, paths in strange.items()}
     asked |= {f"drawn: {name}": pictures for name, pictures in strangers().items()}

@@ -12,6 +12,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.collection import Collection
 from lesionviz.data.never import of_source
 from lesionviz.data.split import KEPT_OUT, PARTS, Split, split_at_random, split_by_lesion
+from lesionviz.diagnoses import TAUGHT_UNKNOWN
 from lesionviz.errors import LesionvizError
 
 ALL = "all"
@@ -71,6 +72,26 @@ def rows_of_source(checkpoint: Checkpoint, other: Collection, source: str) -> tu
         rows = present[parts.isin(["test", KEPT_OUT])]
         part = KEPT_OUT if (parts[of_source(present, [source])] == KEPT_OUT).all() else part
     return rows[of_source(rows, [source])], part
+
+
+def unknown_rows(checkpoint: Checkpoint, collection: Collection) -> pd.DataFrame:
+    """Return the rows of diagnoses that a model does not know and did not learn from, whose image is here.
+
+    A model that was taught what is unknown (``recipe.outlier_weight``) has seen images of the kinds in
+    ``TAUGHT_UNKNOWN``; of these only the test part of its own collections is left.
+
+    Raises:
+        LesionvizError: the record of its splits is damaged.
+    """
+    here = collection.present_of("others")
+    if not checkpoint.recipe.get("outlier_weight"):
+        return here
+    split = next(
+        (split for record in _records(checkpoint) if (split := _split_as(record, collection)) is not None), None
+    )
+    if split is None:  # a collection that is new to it
+        return here
+    return here[~here["diagnosis"].isin(TAUGHT_UNKNOWN) | (split.parts_of(here) == "test")]
 
 
 def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
