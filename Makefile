@@ -10,7 +10,9 @@ OLDEST := .venv-oldest
 
 # Half of the tests' time is waiting for browsers and kernels: a process for each core, which computes on one thread.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
-# Of the tests without any mark; the others wait for browsers, build wheels, or compute for long.
+# Notebooks are tested on what is drawn: with real images they train for hours.
+NBVAL := env -u LESIONVIZ_DATA $(BIN)/python -m pytest --nbval-lax --nbval-current-env
+# The tests without any mark; the others wait for browsers, build wheels, or compute for long.
 PLAIN := not browser and not wheel and not heavy and not slow
 
 .PHONY: dashboard lab quick test test-all test-oldest lint bench browser clean
@@ -28,11 +30,11 @@ quick: $(READY) lint         ## 90 s: lint, types, and every test that needs no 
 
 test: $(READY) lint browser  ## 10 min: what must pass before a change lands
 	$(PYTEST) -m "not slow" $(ARGS)
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env dashboards
+	$(NBVAL) dashboards
 
 test-all: $(READY) lint browser  ## 25 min: that, faults, load, every notebook, the oldest versions; real images in LESIONVIZ_DATA
 	$(PYTEST) $(ARGS)
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks dashboards
+	$(NBVAL) notebooks dashboards
 	@if command -v $(OLDEST_PYTHON) >/dev/null; then $(MAKE) test-oldest; \
 	 else echo "$(OLDEST_PYTHON) is missing: the oldest versions were not tested"; fi
 
