@@ -9,7 +9,7 @@ OLDEST_PYTHON ?= python3.11
 OLDEST := .venv-oldest
 
 # Half of the tests' time is waiting for browsers and kernels: a process for each core, which computes on one thread.
-PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
+PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 # Notebooks are tested on what is drawn: with real images they train for hours.
 NBVAL := env -u LESIONVIZ_DATA $(BIN)/python -m pytest --nbval-lax --nbval-current-env
 # The tests without any mark; the others wait for browsers, build wheels, or compute for long.

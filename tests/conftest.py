@@ -34,6 +34,13 @@ FLAGS = [
 ]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: a process that came to one of them last would keep the others waiting."""
+    longest = {item.path for item in items if item.get_closest_marker("browser") or item.get_closest_marker("wheel")}
+    items.sort(key=lambda item: item.path not in longest)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep decoded pixels out of the user's cache folder."""
