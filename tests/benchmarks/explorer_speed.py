@@ -79,12 +79,19 @@ WATCH = """() => {
         put.apply(this, rest);
         if (this.canvas.classList.contains("lv-veil")) window.onPaint?.();
     };
+    const status = document.querySelector(".lv-status");
     const input = document.querySelector(".lv-picker input[type=file]");
     input.addEventListener("change", () => {
         window.dropped = performance.now();
-        window.answered = new Promise(done => { window.onPaint = () => requestAnimationFrame(() => {
-            if (document.querySelector(".lv-answer h2")) done(performance.now() - window.dropped);
-        }); });
+        window.answered = new Promise(done => {
+            // The page shows the answer, its map already painted, when the status says so; the next frame is seen.
+            const observer = new MutationObserver(() => {
+                if (status.dataset.state !== "answered") return;
+                observer.disconnect();
+                requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - window.dropped)));
+            });
+            observer.observe(status, { attributes: true, attributeFilter: ["data-state"] });
+        });
     }, true);
 }"""
 
