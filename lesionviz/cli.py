@@ -55,6 +55,9 @@ def _parser(complete: bool = True) -> argparse.ArgumentParser:
     dashboard.set_defaults(run=_dashboard)
     _model(dashboard)
     dashboard.add_argument("--port", type=int, default=8866, help="where to listen (default: 8866; 0: any free one)")
+    dashboard.add_argument(
+        "--base-url", default="/", metavar="PATH", help="path under which a proxy shows the page, such as /lesions/"
+    )
     dashboard.add_argument("--no-browser", action="store_true", help="only print the address")
     dashboard.add_argument("--dark", action="store_true", help="light letters on a dark page")
 
@@ -278,6 +281,7 @@ def _dashboard(options: argparse.Namespace) -> int:
         model=options.model,
         browser=not options.no_browser,
         dark=options.dark,
+        base_url=options.base_url,
         tell=lambda sentence: print(f"lesionviz: {sentence}", file=sys.stderr),
     )
     return 0

@@ -34,12 +34,14 @@ def write_notebook(path: Path, *sources: str) -> Path:
 
 
 @contextmanager
-def running_dashboard(command: Sequence[str | Path], folder: Path, **variables: str) -> Iterator[tuple[str, int]]:
+def running_dashboard(
+    command: Sequence[str | Path], folder: Path, *options: str, **variables: str
+) -> Iterator[tuple[str, int]]:
     """Run ``lesionviz dashboard`` in ``folder``; give its address and process id once it listens."""
     environment = _environment() | variables | {"PYTHONUNBUFFERED": "1"}
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [*map(str, command), "dashboard", "--no-browser", "--port", "8899"],
+            [*map(str, command), "dashboard", "--no-browser", "--port", "8899", *options],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -52,7 +54,7 @@ def running_dashboard(command: Sequence[str | Path], folder: Path, **variables: 
         assert server.stdout is not None
         line = server.stdout.readline()
         patience.cancel()
-        found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+        found = re.search(r"http://127\.0\.0\.1:\d+/(\S+/)?", line)
         assert found, f"no address in {line!r}; the log says: {(folder / 'server.log').read_text()}"
         yield found[0], server.pid
     finally:
@@ -61,9 +63,9 @@ def running_dashboard(command: Sequence[str | Path], folder: Path, **variables: 
 
 
 @contextmanager
-def running_voila(notebook: Path) -> Iterator[tuple[str, int]]:
-    """Serve a notebook with Voila; give its address and process id."""
-    port = _free_port()
+def running_voila(notebook: Path, again: str = "") -> Iterator[tuple[str, int]]:
+    """Serve a notebook with Voila, ``again`` at an address that it had before; give its address and process id."""
+    port = _port(again)
     options = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1", "--show_tracebacks=True"]
     options += ["--template=lesionviz", "--VoilaConfiguration.allow_theme_override=YES"]  # ?theme=dark
     command = [sys.executable, "-m", "voila", str(notebook), *options]
@@ -72,9 +74,9 @@ def running_voila(notebook: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def running_lab(notebook: Path) -> Iterator[tuple[str, int]]:
-    """Run JupyterLab on a notebook's folder; give the notebook's address and the process id."""
-    port, token, folder = _free_port(), secrets.token_hex(8), notebook.parent
+def running_lab(notebook: Path, again: str = "") -> Iterator[tuple[str, int]]:
+    """Run JupyterLab on a notebook's folder, ``again`` at an address that it had before; give it and the process id."""
+    port, token, folder = _port(again), again.partition("token=")[2] or secrets.token_hex(8), notebook.parent
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True, exist_ok=True)
     # It would ask whether to fetch news, over the page.
@@ -94,9 +96,9 @@ def running_lab(notebook: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def running(kind: str, notebook: Path) -> Iterator[tuple[str, int]]:
+def running(kind: str, notebook: Path, again: str = "") -> Iterator[tuple[str, int]]:
     """Serve a notebook with ``"voila"`` or ``"lab"``; give its address and process id."""
-    with (running_voila if kind == "voila" else running_lab)(notebook) as server:
+    with (running_voila if kind == "voila" else running_lab)(notebook, again) as server:
         yield server
 
 
@@ -105,7 +107,9 @@ def _running(command: list[str], folder: Path, port: int, **variables: str) -> I
     log = folder / "server.log"
     with log.open("w") as file:
         environment = _environment() | {"JUPYTER_CONFIG_DIR": str(folder / "config")} | variables
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        )
     try:
         for _ in range(10 * PATIENCE):
             assert server.poll() is None, log.read_text()
@@ -131,7 +135,9 @@ def _environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "JUPYTER_PATH"}}
 
 
-def _free_port() -> int:
+def _port(again: str) -> int:
+    if found := re.search(r":(\d+)/", again):
+        return int(found[1])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

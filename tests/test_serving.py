@@ -13,7 +13,7 @@ from servers import running_dashboard
 
 from lesionviz.cli import PLAIN, main
 from lesionviz.errors import LesionvizError
-from lesionviz.serving.places import check_port, give_jupyter_folders
+from lesionviz.serving.places import check_path, check_port, give_jupyter_folders
 
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
 
@@ -31,6 +31,30 @@ def test_a_port_is_taken_as_it_is_and_0_means_a_free_one() -> None:
     assert 1024 <= check_port(0) <= 65535
     with pytest.raises(LesionvizError, match="There is no port 65536"):
         check_port(65536)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("/", "/"),
+        ("", "/"),
+        ("lesions", "/lesions/"),
+        ("/lesions", "/lesions/"),
+        ("/user/ann@example.org/proxy/8866/", "/user/ann@example.org/proxy/8866/"),
+    ],
+)
+def test_a_path_gets_its_slashes(given: str, taken: str) -> None:
+    assert check_path(given) == taken
+
+
+@pytest.mark.parametrize(
+    "path", ["http://lab.example/lesions/", "/a//b/", "/a b/", "/a/../b/", "/?x", "/#x", "//lab"]
+)
+def test_what_is_no_path_is_refused_in_a_sentence(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dashboard", "--no-browser", "--base-url", path]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"lesionviz: {path} cannot be the path of a page.")
+    assert "/lesions/" in error
 
 
 @pytest.fixture

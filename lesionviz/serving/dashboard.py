@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from inspect import isawaitable
 from pathlib import Path
+from typing import Any
 
 from jupyter_server.auth.identity import PasswordIdentityProvider, User
 from jupyter_server.base.handlers import JupyterHandler
@@ -21,7 +22,7 @@ from voila.app import Voila
 
 from lesionviz.checkpoint import VARIABLE
 from lesionviz.errors import LesionvizError
-from lesionviz.serving.places import LARGEST_PORT, check_port, give_jupyter_folders
+from lesionviz.serving.places import LARGEST_PORT, check_path, check_port, give_jupyter_folders
 
 HERE = Path(__file__).parent
 NOTEBOOK = "lesion_explorer.ipynb"
@@ -50,6 +51,7 @@ class _Dashboard(Voila):  # type: ignore[misc]
     """Voila that says where it is in one line, and reads no configuration of the working directory."""
 
     report: Callable[[str], None]
+    server_url: str
 
     @property
     def config_file_paths(self) -> list[str]:
@@ -57,8 +59,17 @@ class _Dashboard(Voila):  # type: ignore[misc]
 
     def listen(self) -> None:
         """Listen until stopped; the address is known once the loop runs, when a free port was found."""
-        IOLoop.current().add_callback(lambda: self.report(f"http://{ADDRESS}:{self.port}/"))
+        IOLoop.current().add_callback(lambda: self.report(f"http://{ADDRESS}:{self.port}{self.base_url}"))
         super().listen()
+
+    def init_handlers(self) -> list[Any]:
+        """Answer below the path under which the page is known, and below none: some proxies take it off, others do not."""
+        handlers: list[Any] = super().init_handlers()
+        if self.server_url != "/":
+            known, self.server_url = self.server_url, "/"
+            handlers += super().init_handlers()
+            self.server_url = known
+        return handlers
 
 
 def notebook_path() -> Path:
@@ -76,6 +87,7 @@ def serve(
     model: Path | None = None,
     browser: bool = True,
     dark: bool = False,
+    base_url: str = "/",
     tell: Callable[[str], None] = lambda _sentence: None,
 ) -> None:
     """Serve the dashboard until Ctrl-C.
@@ -84,14 +96,15 @@ def serve(
         report: called with the address as soon as the page can be opened.
         port: where to listen, 1 to 65535; the next free one is taken when it is busy. 0 takes any free one.
         model: checkpoint to show; by default the bundled one.
-        browser: open the page in a browser.
+        browser: open the page in a browser; not behind a proxy, whose address only its keeper knows.
         dark: light letters on a dark page.
+        base_url: path under which a proxy shows the page, such as ``/lesions/``.
         tell: called with a sentence for whatever had to be arranged in another way than usual.
 
     Raises:
-        LesionvizError: the model is missing, there is no such port, or none that is free.
+        LesionvizError: the model is missing, there is no such port, none that is free, or ``base_url`` is no path.
     """
-    port = check_port(port)
+    port, base_url = check_port(port), check_path(base_url)
     if model is not None:
         if not model.is_file():
             raise LesionvizError(f"There is no file {model}. Give the path of a best_model.pth.")
@@ -105,9 +118,10 @@ def serve(
     config = Config()
     config.Voila.ip = ADDRESS
     config.Voila.port = port
+    config.Voila.base_url = base_url
     # Voila tries five in a row, then others up to twice as far away as it may try; beyond the last port it would fail.
     config.Voila.port_retries = 50 if port + 2 * 51 <= LARGEST_PORT else min(4, LARGEST_PORT - port)
-    config.Voila.open_browser = browser
+    config.Voila.open_browser = browser and base_url == "/"  # the proxy's own address is not known here
     config.Voila.identity_provider_class = _CookieIdentity
     config.Voila.root_dir = str(notebook.parent)
     config.VoilaConfiguration.template = "lesionviz"

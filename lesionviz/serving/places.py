@@ -1,4 +1,4 @@
-"""Folders and ports that the server can really use, on machines that are not as servers like them.
+"""Folders, ports and paths that the server can really use, on machines that are not as servers like them.
 
 In containers and classrooms the home folder may be read-only, or not exist at all. Jupyter then starts, says that it is
 ready, and answers every page with an error.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -72,3 +73,18 @@ def check_port(port: int) -> int:
         free.bind(("127.0.0.1", 0))
         found: int = free.getsockname()[1]
         return found
+
+
+def check_path(path: str) -> str:
+    """Return a path for the page's address, with a slash at both ends.
+
+    Raises:
+        LesionvizError: it is a whole address, or holds what no path does.
+    """
+    if not re.fullmatch(r"/?([A-Za-z0-9._~@-]+/)*[A-Za-z0-9._~@-]*", path) or {".", ".."} & set(path.split("/")):
+        raise LesionvizError(
+            f"{path} cannot be the path of a page. Give what follows the name of the proxy's computer in the "
+            "address, such as /lesions/."
+        )
+    inner = path.strip("/")
+    return f"/{inner}/" if inner else "/"
