@@ -144,7 +144,6 @@ OFFICIAL_ZOO: dict[str, tuple[str | bytes, str]] = {
     "missing id": (HEAD + ROW + ROW.replace("ISIC_0000001", ""), "row 3 has no image id"),
     "path as id": (HEAD + ROW.replace("ISIC_0000001", "../../etc/passwd"), "row 2 has the image id"),
     "semicolons": ((HEAD + ROW).replace(",", ";"), "by semicolons"),
-    "tabs": ((HEAD + ROW).replace(",", "\t"), "by tabs"),
     "UTF-16 with its mark": ((HEAD + ROW).encode("utf-16"), "UTF-16"),
     "Latin-1": ((HEAD + ROW.replace("ISIC", "Läsion")).encode("latin-1"), "not saved as UTF-8"),
     "more values than columns": (HEAD + ROW.replace("\n", ",1,2\n"), "more values in a row|not a readable CSV"),

@@ -5,12 +5,13 @@ Readers of particular layouts make collections; splitting, training and evaluati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from lesionviz.data.folders import some
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 
@@ -47,6 +48,8 @@ class Collection:
         undetermined: dermoscopy without a definite diagnosis, such as "benign" and no more: it has no class, and is no
             unknown diagnosis either. The same columns.
         grouped_by: what ``lesion`` keeps together, for people: lesions, or patients.
+        notes: sentences about what lies in the folder and was passed over.
+        damaged: names of images that cannot be used and were left out: their rows are as if no file were here.
     """
 
     table: pd.DataFrame
@@ -56,6 +59,8 @@ class Collection:
     close_ups: pd.DataFrame = field(default_factory=_no_rows)
     undetermined: pd.DataFrame = field(default_factory=_no_rows)
     grouped_by: str = "lesions"
+    notes: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @property
     def present(self) -> pd.DataFrame:
@@ -83,6 +88,18 @@ class Collection:
         frames = [self.frame(of).assign(of=of) for of in FRAMES]
         filled = [rows for rows in frames if len(rows)]
         return pd.concat(filled or frames[:1], ignore_index=True)
+
+    def without(self, paths: Mapping[str, str] | frozenset[str]) -> Collection:
+        """Return the collection as if these files were not here: the rows stay, and so does every split."""
+        if not paths:
+            return self
+        everything = self.everything()
+        gone = everything["image"][everything["path"].map(lambda path: path in paths).astype(bool)]
+        frames = {
+            of: self.frame(of).assign(path=lambda rows: rows["path"].mask(rows["image"].isin(gone), None))
+            for of in FRAMES
+        }
+        return replace(self, damaged=(*self.damaged, *gone), **frames)
 
     def describe(self) -> str:
         """Say in a few lines what was found, what is missing, and whose the images are."""
@@ -114,7 +131,9 @@ class Collection:
             for column, name in (("licence", "Licences"), ("attribution", "Attribution"))
             if column in here and here[column].notna().any()
         ]
-        return "\n".join(lines)
+        if self.damaged:
+            lines.append(f"{len(self.damaged):,} images cannot be used and are left out: {some(self.damaged)}")
+        return "\n".join([*lines, *self.notes])
 
 
 def make_collection(
@@ -125,12 +144,13 @@ def make_collection(
     close_up: Sequence[bool] | None = None,
     undetermined: Sequence[bool] | None = None,
     grouped_by: str = "lesions",
+    notes: Sequence[str] = (),
 ) -> Collection:
     """Return a collection from rows with ``COLUMNS`` whose ``diagnosis`` may be a code or any other label.
 
     Args:
         rows: one for each image.
-        folder, layout, grouped_by: as a collection has them.
+        folder, layout, grouped_by, notes: as a collection has them.
         close_up: for each row, whether it is no dermoscopy; by default none is.
         undetermined: for each row, whether its diagnosis is too vague to be a class or an unknown one; by default none.
     """
@@ -140,4 +160,4 @@ def make_collection(
     known = rows["diagnosis"].isin(CODES) & ~aside & ~vague
     chosen = {"table": known, "others": ~(known | aside | vague), "close_ups": aside, "undetermined": vague}
     frames = {of: rows[which][columns].sort_values("image", ignore_index=True) for of, which in chosen.items()}
-    return Collection(folder=folder, layout=layout, grouped_by=grouped_by, **frames)
+    return Collection(folder=folder, layout=layout, grouped_by=grouped_by, notes=tuple(notes), **frames)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from lesionviz.data.collection import Collection, make_collection
-from lesionviz.data.tables import ages, check_ids, find_images, one_hot, paths_of, read_table
+from lesionviz.data.folders import place_images
+from lesionviz.data.tables import ages, check_ids, one_hot, read_table
 from lesionviz.errors import LesionvizError
 
 GROUND_TRUTH = "ISIC_2019_Training_GroundTruth.csv"
@@ -58,13 +59,14 @@ def read_isic2019(folder: str | Path) -> Collection:
     }
     if "age_approx" in joined:
         details["age"] = ages(joined["age_approx"])
+    paths, notes = place_images(joined["image"], folder / IMAGES)
     rows = joined[["image", "diagnosis"]].assign(
         lesion=joined["lesion_id"].fillna(joined["image"]),
         source=joined["lesion_id"].str.extract(r"^([A-Za-z0-9]+)_", expand=False).fillna("unknown"),
-        path=paths_of(joined["image"], find_images(folder / IMAGES)),
+        path=paths,
         **details,
     )
-    collection = make_collection(rows, folder, layout)
+    collection = make_collection(rows, folder, layout, notes=notes)
     if collection.present.empty:
         raise LesionvizError(
             f"{folder / IMAGES} holds no image that {GROUND_TRUTH} names in the four classes. "

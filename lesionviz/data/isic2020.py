@@ -13,8 +13,9 @@ import pandas as pd
 
 from lesionviz.data.archive_labels import meaning
 from lesionviz.data.collection import Collection, make_collection
+from lesionviz.data.folders import place_images
 from lesionviz.data.isic_archive import GROUPED_BY, groups_of
-from lesionviz.data.tables import ages, check_ids, find_images, first_row, paths_of, read_table
+from lesionviz.data.tables import ages, check_ids, first_row, read_table
 from lesionviz.errors import LesionvizError
 
 GROUND_TRUTHS = (
@@ -39,17 +40,21 @@ SOURCE = "ISIC 2020"
 ADVICE = "Download the official table again."
 
 
-def read_isic2020(folder: str | Path) -> Collection:
+def read_isic2020(folder: str | Path, name: str | None = None) -> Collection:
     """Read the ground truth, and find the image files.
 
     Images of one patient are kept together. ``unknown`` diagnoses are undetermined.
+
+    Args:
+        folder: what holds it.
+        name: of the table, by default the first of ``GROUND_TRUTHS`` that is there.
 
     Raises:
         LesionvizError: the table is missing or broken, a diagnosis is not one of the official words or contradicts
             ``target``, or no image is there.
     """
     folder = Path(folder)
-    name = next((name for name in GROUND_TRUTHS if (folder / name).is_file()), None)
+    name = name or next((name for name in GROUND_TRUTHS if (folder / name).is_file()), None)
     if name is None:
         raise LesionvizError(f"{GROUND_TRUTHS[0]} is not in {folder.resolve()}. Give the folder that holds it.")
     table = read_table(folder / name, REQUIRED, ADVICE)
@@ -74,24 +79,27 @@ def read_isic2020(folder: str | Path) -> Collection:
         )
     found = [meaning([word]) for word in diagnosis]
     details = {
-        name: table[column]
-        for name, column in (("sex", "sex"), ("site", "anatom_site_general_challenge"))
+        detail: table[column]
+        for detail, column in (("sex", "sex"), ("site", "anatom_site_general_challenge"))
         if column in table
     }
     if "age_approx" in table:
         details["age"] = ages(table["age_approx"])
+    paths, notes = place_images(table["image_name"], folder, [folder / name])
     rows = pd.DataFrame(
         {
             "image": table["image_name"],
             "lesion": groups_of(table, "image_name"),
             "diagnosis": [label for label, _ in found],
             "source": SOURCE,
-            "path": paths_of(table["image_name"], find_images(folder)),
+            "path": paths,
             **details,
         }
     )
     undetermined = [vague for _, vague in found]
-    collection = make_collection(rows, folder, "ISIC 2020", undetermined=undetermined, grouped_by=GROUPED_BY)
+    collection = make_collection(
+        rows, folder, "ISIC 2020", undetermined=undetermined, grouped_by=GROUPED_BY, notes=notes
+    )
     if collection.present.empty:
         raise LesionvizError(
             f"No image of the four classes was found in {folder.resolve()} or below. Unpack the JPEG archive there."

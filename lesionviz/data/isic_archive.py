@@ -13,8 +13,9 @@ import pandas as pd
 
 from lesionviz.data.archive_labels import meaning
 from lesionviz.data.collection import Collection, make_collection
+from lesionviz.data.folders import place_images
 from lesionviz.data.milk10k import DERMOSCOPIC
-from lesionviz.data.tables import ages, check_ids, find_images, paths_of, read_table
+from lesionviz.data.tables import ages, check_ids, read_table
 from lesionviz.errors import LesionvizError
 
 METADATA = "metadata.csv"
@@ -61,13 +62,14 @@ def read_isic_archive(folder: str | Path) -> Collection:
     }
     if "age_approx" in table:
         details["age"] = ages(table["age_approx"])
+    paths, notes = place_images(table["isic_id"], folder, [folder / METADATA])
     rows = pd.DataFrame(
         {
             "image": table["isic_id"],
             "lesion": groups_of(table, "isic_id"),
             "diagnosis": [label for label, _ in found],
             "source": table["attribution"].fillna("unknown") if "attribution" in table else "unknown",
-            "path": paths_of(table["isic_id"], find_images(folder)),
+            "path": paths,
             **details,
         }
     )
@@ -78,6 +80,7 @@ def read_isic_archive(folder: str | Path) -> Collection:
         close_up=table["image_type"] != DERMOSCOPIC,
         undetermined=[vague for _, vague in found],
         grouped_by=GROUPED_BY,
+        notes=notes,
     )
     if collection.present.empty:
         raise LesionvizError(

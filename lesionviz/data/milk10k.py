@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from lesionviz.data.collection import Collection, make_collection
-from lesionviz.data.tables import ages, check_ids, find_images, first_row, one_hot, paths_of, read_table
+from lesionviz.data.folders import place_images
+from lesionviz.data.tables import ages, check_ids, first_row, one_hot, read_table
 from lesionviz.errors import LesionvizError
 
 GROUND_TRUTH = "MILK10k_Training_GroundTruth.csv"
@@ -71,17 +72,19 @@ def read_milk10k(folder: str | Path) -> Collection:
     }
     if "age_approx" in images:
         details["age"] = ages(images["age_approx"])
+    paths, notes = place_images(images["isic_id"], folder / IMAGES)
     rows = pd.DataFrame(
         {
             "image": images["isic_id"],
             "lesion": images["lesion_id"],
             "diagnosis": images["lesion_id"].map(of_lesion),
             "source": SOURCE,
-            "path": paths_of(images["isic_id"], find_images(folder / IMAGES)),
+            "path": paths,
             **details,
         }
     )
-    collection = make_collection(rows, folder, "MILK10k", close_up=images["image_type"] != DERMOSCOPIC)
+    close_up = images["image_type"] != DERMOSCOPIC
+    collection = make_collection(rows, folder, "MILK10k", close_up=close_up, notes=notes)
     if collection.present.empty:
         raise LesionvizError(
             f"{folder / IMAGES} holds no dermoscopic image of the four classes that {METADATA} names. Unpack "

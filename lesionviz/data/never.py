@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from lesionviz.data.plain_layouts import ISIC_ID
-from lesionviz.data.tables import SUFFIXES, find_images, read_table
+from lesionviz.data.folders import is_image, nfc, walk
+from lesionviz.data.plain_layouts import ISIC_ID, TABLES
+from lesionviz.data.tables import SUFFIXES, read_table
 from lesionviz.errors import LesionvizError
 
 ID_COLUMNS = ("isic_id", "image", "image_id", "image_name")
@@ -77,9 +78,16 @@ def read_never(places: Iterable[str | Path] = (), sources: Iterable[str] = ()) -
     ids, pictures, names = set[str](), list[Path](), list[str]()
     for place in map(Path, places):
         if place.is_dir():
-            found = list(find_images(place).values())
-            pictures += found
-            written = [path.stem for path in found]
+            walked = walk(place)
+            if walked.closed:
+                raise LesionvizError(
+                    f"{walked.closed[0]} cannot be looked into, so it is not known what must take no part. Make it "
+                    "readable."
+                )
+            pictures += walked.images
+            written = [
+                path.stem for path in (*walked.images, *filter(is_image, walked.lost))
+            ]  # a link has a name, too
         elif place.is_file():
             written = _ids_in(place)
         else:
@@ -98,6 +106,7 @@ def read_never(places: Iterable[str | Path] = (), sources: Iterable[str] = ()) -
 
 def identity(image: str) -> str:
     """Return what tells an image across collections: the ISIC id in its name, else the name without folder and ending."""
+    image = nfc(image)
     found = re.search(ISIC_ID, image)
     if found:
         return found[1]
@@ -117,7 +126,7 @@ def of_source(rows: pd.DataFrame, sources: Iterable[str]) -> pd.Series[bool]:
 
 def _ids_in(path: Path) -> list[str]:
     """Return the ids in a text, CSV or JSON file."""
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in TABLES:
         table = read_table(path, (), ADVICE)
         column = next((name for name in ID_COLUMNS if name in table), None)
         if column is None:

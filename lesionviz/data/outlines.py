@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from lesionviz.data.folders import nfc
 from lesionviz.errors import LesionvizError
 
 ENDING = "_segmentation.png"
@@ -34,11 +35,14 @@ def find_outlines(paths: Sequence[str | Path], folders: Sequence[Path]) -> list[
     Raises:
         LesionvizError: there is no such folder.
     """
+    known: dict[str, str] = {}
     for folder in folders:
         if not folder.is_dir():
             raise LesionvizError(f"There is no folder {folder}. Give the folder that holds the outlines.")
-    candidates = [[folder / f"{Path(path).stem}{ENDING}" for folder in folders] for path in paths]
-    return [next((str(outline) for outline in each if outline.is_file()), None) for each in candidates]
+        for path in folder.iterdir():
+            if path.name.endswith(ENDING) and path.is_file():
+                known.setdefault(nfc(path.name), str(path))  # of several folders, the first
+    return [known.get(nfc(f"{Path(path).stem}{ENDING}")) for path in paths]
 
 
 def refuse_other_frames(paths: Sequence[str | Path], outlines: Sequence[str | None]) -> None:

@@ -7,50 +7,95 @@ files with the same bytes. Each other image counts as its own lesion.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from lesionviz.data.class_names import diagnosis_of, names_class
 from lesionviz.data.collection import Collection, make_collection
-from lesionviz.data.tables import SUFFIXES, diagnosis_of, first_row, read_table
+from lesionviz.data.folders import Walk, nfc, one_for_each, some, walk
+from lesionviz.data.tables import SUFFIXES, first_row, read_table
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
 
 ISIC_ID = r"(ISIC_\d{7})"
 CSV_COLUMNS = ("path", "label")
+TABLES = {".csv", ".tsv", ".tab"}
+"""Endings of tables that may be read."""
 ADVICE = f"Expected are the columns {', '.join(CSV_COLUMNS)} and, if known, group (one name for each lesion)."
 
 
-def class_folders(folder: Path) -> dict[Path, str | None]:
-    """Return the subfolders that hold images, with the diagnosis that their names mean, or None."""
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return {path: diagnosis_of(path.name) for path in subfolders if any(_images(path))}
+def class_folders(walked: Walk) -> dict[str, str | None]:
+    """Return the names of the subfolders that hold images, with the class that each means, or None."""
+    return {name: diagnosis_of(name) for name in _by_subfolder(walked) if name}
 
 
-def read_class_folders(folder: Path) -> Collection:
-    """Read images from one folder for each class, named by its code or name; others are kept aside.
+def read_class_folders(folder: Path, walked: Walk | None = None) -> Collection:
+    """Read images from folders named by a class or a diagnosis in it; those of others are kept aside.
+
+    Several folders may hold diagnoses of one class, such as seborrhoeic keratosis and solar lentigo. Files that differ in
+    nothing but their endings, such as a phone's HEIC and JPEG, are one image.
+
+    Args:
+        folder: what holds the folders.
+        walked: what lies in it, where that is known.
 
     Raises:
         LesionvizError: no folder is named after a class, or two mean the same one.
     """
-    classes = class_folders(folder)
-    named = [code for code in classes.values() if code]
-    if not named:
+    walked = walked or walk(folder)
+    classes = class_folders(walked)
+    if not any(classes.values()):
         raise LesionvizError(
             f"{folder.resolve()} has no folder named after a class. Name them {', '.join(CODES)}, or write the full "
             "names."
         )
-    twice = {code for code in named if named.count(code) > 1}
-    if twice:
-        both = [path.name for path, code in classes.items() if code in twice]
-        raise LesionvizError(f"The folders {' and '.join(both)} mean the same class. Put their images together.")
+    named = [name for name in classes if names_class(name)]
+    for name in named:
+        same = [other for other in named if classes[other] == classes[name]]
+        if len(same) > 1:
+            raise LesionvizError(f"The folders {' and '.join(same)} mean the same class. Put their images together.")
+    by_subfolder = _by_subfolder(walked)
+    loose = by_subfolder.pop("", [])
+    ids = {path: nfc(str(path.with_suffix(""))) for paths in by_subfolder.values() for path in paths}
+    chosen, notes = one_for_each(walked, ids)
+    taken = set(chosen.values())
     rows = [
-        {"path": str(path), "image": path.relative_to(folder).as_posix(), "diagnosis": code or subfolder.name}
-        for subfolder, code in classes.items()
-        for path in _images(subfolder)
+        {"path": str(path), "image": walked.name_of(path), "diagnosis": classes[name] or nfc(name)}
+        for name, paths in by_subfolder.items()
+        for path in paths
+        if path in taken
     ]
-    return _collection(pd.DataFrame(rows), None, folder, "one folder for each class")
+    if loose:
+        notes.append(
+            f"{len(loose):,} images lie in no folder of a class and are passed over: {_names(walked, loose)}"
+        )
+    merged = [name for name, code in classes.items() if code and not names_class(name)]
+    if merged:
+        notes.append("Read as a class: " + ", ".join(f"{nfc(name)} as {classes[name]}" for name in merged))
+    return _collection(
+        pd.DataFrame(rows), None, folder, "one folder for each class", [*notes, *walked.notes(tables_in(walked))]
+    )
+
+
+def tables_in(walked: Walk) -> list[Path]:
+    """Return the files in a folder itself, not below it, that may be tables: whoever reads it says what became of them."""
+    return [path for path in walked.files if path.parent == walked.folder and path.suffix.lower() in TABLES]
+
+
+def _by_subfolder(walked: Walk) -> dict[str, list[Path]]:
+    """Return the images by the name of the subfolder in which, or below which, they lie; "" for those in none."""
+    found: dict[str, list[Path]] = {}
+    for path in walked.images:
+        first, *deeper = path.relative_to(walked.folder).parts
+        found.setdefault(first if deeper else "", []).append(path)
+    return found
+
+
+def _names(walked: Walk, paths: Iterable[Path]) -> str:
+    return some(map(walked.name_of, paths))
 
 
 def read_csv_of_paths(path: Path) -> Collection:
@@ -65,7 +110,7 @@ def read_csv_of_paths(path: Path) -> Collection:
     for column in (*CSV_COLUMNS, "group"):
         if column in table and table[column].isna().any():
             raise LesionvizError(f"{name}: row {first_row(table[column].isna())} has no {column}. {ADVICE}")
-    written = table["path"].str.replace("\\", "/")
+    written = table["path"].str.replace("\\", "/").map(nfc)
     outside = written.map(lambda p: PurePosixPath(p).is_absolute() or ".." in PurePosixPath(p).parts or ":" in p)
     if outside.any():
         raise LesionvizError(
@@ -87,26 +132,35 @@ def read_csv_of_paths(path: Path) -> Collection:
             f"{name}: no label means one of the four classes; the first is {table['label'].iloc[0]!r}. "
             f"Write {', '.join(CODES)}, or their full names."
         )
-    here = [str(folder / image) if (folder / image).is_file() else None for image in images]
-    rows = pd.DataFrame({"path": here, "image": images, "diagnosis": diagnosis})
+    rows = pd.DataFrame({"path": _here(folder, images), "image": images, "diagnosis": diagnosis})
     if "source" in table:
         rows["source"] = table["source"].fillna("unknown")
     return _collection(rows, table.get("group"), folder, f"{name}, a table of paths and labels")
 
 
-def _images(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
+def _here(folder: Path, images: pd.Series[str]) -> list[str | None]:
+    """Return the path of each image that a table names, or None where it is not here."""
+    paths = [folder / image for image in images]
+    here = [str(path) if path.is_file() else None for path in paths]
+    # What the table writes in one form of Unicode may have its name in the other; to know, the folder must be walked.
+    if any(path is None and not image.isascii() for path, image in zip(here, images, strict=True)):
+        walked = walk(folder)
+        known = {walked.name_of(path): str(path) for path in walked.files}
+        here = [path or known.get(image) for path, image in zip(here, images, strict=True)]
+    return here
 
 
-def _collection(rows: pd.DataFrame, groups: pd.Series[str] | None, folder: Path, layout: str) -> Collection:
+def _collection(
+    rows: pd.DataFrame, groups: pd.Series[str] | None, folder: Path, layout: str, notes: Sequence[str] = ()
+) -> Collection:
     if rows["path"].isna().all():
         raise LesionvizError(f"None of the {len(rows):,} images is in {folder.resolve()}. Put them there.")
     if groups is None:
         groups = _groups(rows)
         layout += ", grouped by ISIC id and by content"
-    collection = make_collection(rows.assign(lesion=groups, source=rows.get("source", "unknown")), folder, layout)
+    collection = make_collection(
+        rows.assign(lesion=groups, source=rows.get("source", "unknown")), folder, layout, notes=notes
+    )
     if collection.present.empty:
         raise LesionvizError(f"No image of the four classes is in {folder.resolve()}. Put them there.")
     return collection

@@ -1,31 +1,30 @@
-"""Reads CSV tables and finds image files: the one door for both, whatever the layout.
+"""Reads tables of text: the one door for them, whatever the layout.
 
-Tables come from people: with a byte-order mark, semicolons, missing columns, repeated ids. What can be
-read without guessing is read, anything else is refused in words.
+Tables come from people: with a byte-order mark, tabs, semicolons, missing columns, repeated ids, empty rows at the
+end. What can be read without guessing is read, anything else is refused in words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import ENDINGS
 
 SUFFIXES = ENDINGS
-DOWNSAMPLED = "_downsampled"
-"""ISIC 2019 ends some ids with this; some mirrors leave it out of the file's name."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_table(path: Path, required: Sequence[str], advice: str) -> pd.DataFrame:
-    """Return a CSV table as text, empty cells as missing, names of columns without surrounding blanks.
+    """Return a table as text, empty cells as missing, names of columns without surrounding blanks.
 
     Args:
-        path: the file; UTF-8, with or without a byte-order mark.
+        path: the file; UTF-8, with or without a byte-order mark, its columns separated by commas or tabs. Empty rows at
+            its end do not count.
         required: columns that must be there.
         advice: what to do when something is wrong, a sentence.
 
@@ -41,11 +40,17 @@ def read_table(path: Path, required: Sequence[str], advice: str) -> pd.DataFrame
         if not start.strip():
             raise LesionvizError(f"{name} is empty. {advice}")
         header = start.decode("utf-8-sig", errors="replace").lstrip().splitlines()[0]
-        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
-            if separator in header and "," not in header:
-                raise LesionvizError(f"{name} separates its columns by {word}. Save it with commas.")
+        if ";" in header and "," not in header:
+            raise LesionvizError(f"{name} separates its columns by semicolons. Save it with commas.")
+        separator = "\t" if "\t" in header and "," not in header else ","
         # As text: pandas must not turn an id into a number, or the class "NA" into nothing.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+        table = pd.read_csv(
+            io.StringIO(_without_empty_end(path.read_text(encoding="utf-8-sig"))),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[""],
+        )
     except UnicodeDecodeError as error:
         raise LesionvizError(f"{name} is not saved as UTF-8 ({error.reason}). Save it as CSV UTF-8.") from error
     except (ValueError, OSError) as error:
@@ -56,11 +61,26 @@ def read_table(path: Path, required: Sequence[str], advice: str) -> pd.DataFrame
         raise LesionvizError(
             f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns[:12]))}. {advice}"
         )
-    if table.empty:
-        raise LesionvizError(f"{name} has a header and no rows. {advice}")
     if not isinstance(table.index, pd.RangeIndex):
         raise LesionvizError(f"{name} has more values in a row than columns in its header. {advice}")
-    return table.apply(lambda column: column.str.strip().replace("", pd.NA))
+    if len(table):
+        table = table.apply(lambda column: column.str.strip().replace("", pd.NA))
+        written = table.notna().any(axis=1).to_numpy().nonzero()[0]
+        table = table.iloc[: int(written.max(initial=-1)) + 1]
+    if table.empty:
+        raise LesionvizError(f"{name} has a header and no rows. {advice}")
+    return table
+
+
+def _without_empty_end(text: str) -> str:
+    """Return a table's text without the lines at its end that hold separators and blanks at most.
+
+    Spreadsheets write such lines where something once stood, sometimes with more separators than there are columns.
+    """
+    lines = text.split("\n")
+    while lines and not lines[-1].strip(", \t\r\x1a"):  # DOS ended files with the last of these
+        lines.pop()
+    return "\n".join(lines) + "\n"
 
 
 def check_ids(ids: pd.Series[str], table: str, advice: str, of: str = "image") -> None:
@@ -108,40 +128,6 @@ def one_hot(table: pd.DataFrame, labels: Sequence[str], name: str, advice: str, 
 def first_row(wrong: pd.Series[bool]) -> int:
     """Return the line of the file, counted from 1 with the header, where the first True stands."""
     return int(wrong.to_numpy().argmax()) + 2
-
-
-def diagnosis_of(label: str) -> str | None:
-    """Return the code that a label means, from its code or its name in any case, or None."""
-    plain = label.strip().lower().replace("_", " ").replace("-", " ")
-    for diagnosis in DIAGNOSES:
-        if plain in {diagnosis.code.lower(), diagnosis.name.lower()} | SYNONYMS.get(diagnosis.code, set()):
-            return diagnosis.code
-    return None
-
-
-SYNONYMS: dict[str, set[str]] = {
-    "BKL": {"benign keratosis like lesions", "benign keratosis like lesion", "pigmented benign keratosis"},
-    "NV": {"nevus", "naevus", "melanocytic naevus", "melanocytic nevi"},
-}
-assert SYNONYMS.keys() <= set(CODES)
-
-
-def find_images(folder: Path) -> dict[str, Path]:
-    """Return the image files in a folder and below it by name without ending; of two, the first in order."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            found.setdefault(path.stem, path)
-    return found
-
-
-def paths_of(ids: Iterable[str], found: dict[str, Path]) -> list[str | None]:
-    """Return the path of each id's file, or None where it is not here."""
-    paths = []
-    for image in ids:
-        path = found.get(image) or found.get(image.removesuffix(DOWNSAMPLED)) or found.get(image + DOWNSAMPLED)
-        paths.append(None if path is None else str(path))
-    return paths
 
 
 def ages(values: pd.Series[str]) -> pd.Series[float]:

@@ -14,10 +14,10 @@ from tqdm.auto import tqdm
 
 from lesionviz.classifier import LesionClassifier, Prediction, load
 from lesionviz.data.collection import DETAILS, Collection
+from lesionviz.data.folders import Walk, walk
 from lesionviz.data.never import of_source
 from lesionviz.data.read import read_collection
 from lesionviz.data.strangers import strangers
-from lesionviz.data.tables import find_images
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import Interval, by_lesion
@@ -192,7 +192,7 @@ def evaluate(
     collection = data if isinstance(data, Collection) else read_collection(data)
     new = [place if isinstance(place, Collection) else read_collection(place) for place in other]
     folders = [Path(folder) for folder in unlike]
-    strange = {name: paths for folder in folders for name, paths in _pictures_in(folder).items()}
+    strange = {name: paths for folder in folders for name, paths in _pictures_in(walk(folder)).items()}
     checkpoint = classifier.checkpoint
     rows = rows_of_part(checkpoint, collection, part)
     elsewhere = [(each, *rows_of_other(checkpoint, each)) for each in new]
@@ -321,17 +321,20 @@ def _operating(classifier: LesionClassifier, predictions: pd.DataFrame, draws: i
     return pd.DataFrame(rows)
 
 
-def _pictures_in(folder: Path) -> Mapping[str, Sequence[Path]]:
-    """Return the pictures of a folder, or of each of its subfolders, by name.
+def _pictures_in(walked: Walk) -> Mapping[str, Sequence[Path]]:
+    """Return the pictures of each subfolder of a folder by its name, and those in none by the folder's own.
 
     Raises:
         LesionvizError: there are none.
     """
-    subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
-    found = {path.name.replace("_", " "): list(find_images(path).values()) for path in subfolders or [folder]}
-    found = {name: paths for name, paths in found.items() if paths}
+    found: dict[str, list[Path]] = {}
+    for path in walked.images:
+        first, *deeper = path.relative_to(walked.folder).parts
+        found.setdefault((first if deeper else walked.folder.name).replace("_", " "), []).append(path)
     if not found:
-        raise LesionvizError(f"{folder} holds no pictures. Give a folder with images that should get no diagnosis.")
+        raise LesionvizError(
+            f"{walked.folder} holds no pictures. Give a folder with images that should get no diagnosis."
+        )
     return found
 
 

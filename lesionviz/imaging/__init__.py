@@ -14,6 +14,7 @@ from lesionviz.imaging.door import (
     check_size,
     open_image,
     open_thumbnail,
+    pixels_of,
     read_file,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "check_size",
     "open_image",
     "open_thumbnail",
+    "pixels_of",
     "read_file",
 ]

@@ -108,6 +108,22 @@ def open_thumbnail(path: str | Path, side: int) -> Image.Image:
     return pixels.resize((side, side), Image.Resampling.BOX, (left, top, left + short, top + short))
 
 
+def pixels_of(path: str | Path) -> int:
+    """Return how many pixels a file's header claims, 0 where it is no picture; nothing is decoded, so it may be damaged."""
+    path = Path(path)
+    try:
+        with _decoding(path.name), path.open("rb") as file:
+            start = file.read(512)
+            if is_dicom(start):
+                width, height = Photograph(read_file(path, path.name), path.name).size
+            else:
+                with Image.open(path, formats=formats_of(start, path.name)) as image:
+                    width, height = image.size
+    except LesionvizError:  # whoever opens it is told why
+        return 0
+    return width * height
+
+
 def read_file(path: Path, name: str) -> bytes:
     """Return a file's bytes, read only after its size is known to be acceptable; whether it is a picture is not checked.
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
+from lesionviz.data.folders import walk
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES, read_file
 from lesionviz.widgets.answer import NOTICE
@@ -125,7 +126,7 @@ class Batch(anywidget.AnyWidget):
         """Look at files, after those that wait already.
 
         In Jupyter this returns at once and rows follow (observe ``running``); in a script it returns when all are done.
-        Hidden files of a folder are left out.
+        Hidden files of a folder are left out, its links are followed.
 
         Args:
             source: a file, a folder with all below it, or several of them. A file that cannot be read becomes a row
@@ -436,11 +437,8 @@ def _tasks(path: Path) -> list[_Task]:
     """
     if not path.is_dir():
         return [_Task(path.name or str(path), path, path)]
-    found = sorted(
-        file
-        for file in path.rglob("*")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    walked = walk(path)
+    found = sorted((*walked.files, *walked.lost))  # a link that leads nowhere gets a row that says so
     if not found:
         raise LesionvizError(f"The folder {path} holds no files. Give one with images in it.")
     above = Path(path.resolve().name)  # as a browser names them

@@ -291,7 +291,7 @@ class FolderUpload:
 
 def _code_of(folders: tuple[str, ...]) -> str | None:
     """Return the code of the class that a picture's folders name, outermost first, or None."""
-    from lesionviz.data.tables import diagnosis_of
+    from lesionviz.data.class_names import diagnosis_of
 
     for name in (*folders[1:2], *folders[:1]):
         code = diagnosis_of(name)
