@@ -213,6 +213,7 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
     train.add_argument(
         "--processes", type=int, default=1, metavar="N", help="share every batch between N processes (default: 1)"
     )
+    _skip_damaged(evaluate, compare, calibrated, index, faithful, shortcut, train)
     # How a training that was started on several processes is followed from the one that started it.
     train.add_argument("--progress-lines", action="store_true", help=argparse.SUPPRESS)
     train.add_argument("--stop-file", type=Path, help=argparse.SUPPRESS)
@@ -256,12 +257,26 @@ def _data_commands(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also find pictures that look the same, across all folders and inside them",
     )
-    inspect.add_argument("--out", type=Path, metavar="DIR", help="also write the text and a figure there")
+    inspect.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="also write the text, a figure and the list of all damaged images there",
+    )
     inspect.add_argument("--split-seed", type=int, default=2019, help="of the split whose leakage is counted")
     download = commands.add_parser("download", help="fetch the ISIC 2019 training data (9.1 GB)")
     download.set_defaults(run=_download)
     download.add_argument("folder", type=Path, metavar="DIR", help="where to")
     download.add_argument("--accept-licence", action="store_true", help="do not ask whether you accept it")
+
+
+def _skip_damaged(*commands: argparse.ArgumentParser) -> None:
+    for command in commands:
+        command.add_argument(
+            "--skip-damaged",
+            action="store_true",
+            help="go on without images that cannot be used, and say how many (default: name them all and stop)",
+        )
 
 
 def _model(command: argparse.ArgumentParser) -> None:
@@ -296,8 +311,10 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from lesionviz.data.folders import some
     from lesionviz.evaluation.evaluate import CARD, JSON, PREDICTIONS, REPORT
     from lesionviz.evaluation.sections import headline
+    from lesionviz.evaluation.usable import left_out
 
     evaluation = lesionviz.evaluate(
         options.data,
@@ -309,7 +326,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         unlike=options.unlike,
         masks=options.masks,
         views=options.views,
+        skip_damaged=options.skip_damaged,
     )
+    for note in evaluation.notes:
+        _say(note)
+    for each in (evaluation, *evaluation.others):
+        if each.damaged:
+            _say(f"{each.name}: {left_out(len(each.damaged))} {some(each.damaged)}")
     _say(headline(evaluation))
     for code in CODES:
         figures = (evaluation.figures[f"{name}_{code}"] for name in ("sensitivity", "specificity"))
@@ -325,7 +348,9 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from lesionviz.evaluation.compare import compare
 
-    comparison = compare(options.first, options.second, options.data, options.out, options.part)
+    comparison = compare(
+        options.first, options.second, options.data, options.out, options.part, skip_damaged=options.skip_damaged
+    )
     _say(comparison.to_markdown())
     _say(f"Written to {options.out}: comparison.md, comparison.json")
     return 0
@@ -338,7 +363,8 @@ def _calibrate(options: argparse.Namespace) -> int:
     from lesionviz.evaluation.parts import recorded_split
 
     checkpoint, collection = Checkpoint.load(options.model), read_collection(options.data)
-    calibrated = calibrate(checkpoint, collection, recorded_split(checkpoint, collection), size=options.size)
+    split = recorded_split(checkpoint, collection)
+    calibrated = calibrate(checkpoint, collection, split, size=options.size, skip_damaged=options.skip_damaged)
     calibrated.save(options.out, half=options.half)
     _say(
         f"Temperature {calibrated.temperature:.3f}; {calibrated.refusal['accepted']:.1%} of the validation images "
@@ -350,22 +376,25 @@ def _calibrate(options: argparse.Namespace) -> int:
 def _index(options: argparse.Namespace) -> int:
     from lesionviz.evaluation.index import make_index
 
-    path = make_index(options.data, options.model, options.part)
+    path = make_index(options.data, options.model, options.part, skip_damaged=options.skip_damaged, report=_say)
     _say(f"Written to {path}. It stays on this computer.")
     return 0
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    import pandas as pd
+
     from lesionviz.data.inspection import inspect, inspect_twins
     from lesionviz.data.read import read_collection
     from lesionviz.data.split import leakage_text
 
     collections = [read_collection(place) for place in options.places]
-    texts, written = [], ["inspection.txt"]
+    texts, written, damaged = [], ["inspection.txt"], []
     for collection in collections:
         inspection = inspect(collection)
         texts.append(inspection.to_text() + "\n\n" + leakage_text(collection, options.split_seed))
         _say(texts[-1] + "\n")
+        damaged.append(inspection.damaged())
         if options.out:
             name = collection.folder.resolve().name
             written.append(f"inspection_{name}.png" if len(collections) > 1 else "inspection.png")
@@ -379,6 +408,10 @@ def _inspect(options: argparse.Namespace) -> int:
             written.append("twins.csv")
             with replacing(options.out / written[-1]) as temporary:
                 twins.table().drop(columns="torn").to_csv(temporary, index=False)
+    if options.out and any(map(len, damaged)):
+        written.append("damaged.csv")
+        with replacing(options.out / written[-1]) as temporary:
+            pd.concat(damaged).to_csv(temporary, index=False)
     if options.out:
         with replacing(options.out / written[0]) as temporary:
             temporary.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
@@ -403,16 +436,25 @@ def _download(options: argparse.Namespace) -> int:
 
 def _faithfulness(options: argparse.Namespace) -> int:
     from lesionviz.evaluation.faithfulness import faithfulness
+    from lesionviz.evaluation.usable import left_out
 
-    report = faithfulness(options.data, options.masks, options.model, options.out, options.images)
-    _say(f"{report.images:,} images judged. Written to {options.out}: faithfulness.csv, .json, .md, .png")
+    report = faithfulness(
+        options.data,
+        options.masks,
+        options.model,
+        options.out,
+        options.images,
+        skip_damaged=options.skip_damaged,
+    )
+    lost = f" {left_out(report.damaged)}" if report.damaged else ""
+    _say(f"{report.images:,} images judged.{lost} Written to {options.out}: faithfulness.csv, .json, .md, .png")
     return 0
 
 
 def _shortcuts(options: argparse.Namespace) -> int:
     from lesionviz.evaluation.shortcuts import shortcuts
 
-    report = shortcuts(options.data, options.model, options.out, options.images)
+    report = shortcuts(options.data, options.model, options.out, options.images, skip_damaged=options.skip_damaged)
     _say(report.to_markdown())
     _say(f"Written to {options.out}: shortcuts.csv, .json, .md")
     return 0
@@ -446,6 +488,7 @@ def _train(options: argparse.Namespace) -> int:
         half=options.half,
         cpu=options.cpu,
         workers=options.workers,
+        skip_damaged=options.skip_damaged,
         report=_say,
         watch=(lambda event: _say(event.to_line())) if options.progress_lines else None,
         stop=stop_file.exists if stop_file else None,

@@ -21,7 +21,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketClientConnection, WebSocketHandler, websocket_connect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE)
 PATH = "/some/prefix/"
 HOP = {"connection", "upgrade", "transfer-encoding", "content-length", "content-encoding", "keep-alive"}

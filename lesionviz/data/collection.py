@@ -104,7 +104,7 @@ class Collection:
     def describe(self) -> str:
         """Say in a few lines what was found, what is missing, and whose the images are."""
         counts = self.present["diagnosis"].value_counts()
-        missing = len(self.table) - len(self.present)
+        missing = int((self.table["path"].isna() & ~self.table["image"].isin(self.damaged)).sum())
         lines = [
             f"{self.layout}: {len(self.table) + len(self.others):,} labelled rows, {len(self.table):,} of them in "
             f"the four classes ({len(self.others):,} of other diagnoses kept aside)",

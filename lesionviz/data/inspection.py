@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from lesionviz.data.collection import Collection
+from lesionviz.data.damaged import why_unusable
 from lesionviz.data.twins import Twins, twins_of
 from lesionviz.diagnoses import CODES, DIAGNOSES
-from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
-from lesionviz.imaging import open_image
 
 SHOWN = 5
 """How many examples of a problem are named."""
@@ -42,6 +41,19 @@ class Inspection:
         present = self.collection.present
         table = pd.crosstab(present["diagnosis"], present["source"])
         return table.reindex([code for code in CODES if code in table.index])
+
+    def damaged(self) -> pd.DataFrame:
+        """Return one row for each image that cannot be used: ``collection``, ``image``, ``path``, ``why``."""
+        rows = self.collection.everything()
+        rows = rows[rows["image"].isin(self.unreadable)]
+        return pd.DataFrame(
+            {
+                "collection": self.collection.folder.resolve().name,
+                "image": rows["image"],
+                "path": rows["path"],
+                "why": rows["image"].map(self.unreadable),
+            }
+        )
 
     def to_text(self) -> str:
         """Say what was found, in lines for people."""
@@ -119,12 +131,7 @@ def inspect_twins(collections: Sequence[Collection]) -> Twins:
 
 def _look(path: str) -> tuple[str, str]:
     """Return why an image cannot be used, or nothing, and the digest of its file."""
-    digest = sha256(Path(path))
-    try:
-        open_image(path)
-    except LesionvizError as error:
-        return str(error), digest
-    return "", digest
+    return why_unusable(path), sha256(Path(path))
 
 
 def _list(what: str, items: Iterable[str]) -> list[str]:

@@ -26,7 +26,9 @@ from PIL import Image
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
+from lesionviz.data.damaged import refuse_damaged, why_unusable
 from lesionviz.errors import LesionvizError
+from lesionviz.files import sha256
 from lesionviz.imaging import DECODER, open_image
 from lesionviz.preprocessing import RESAMPLING, Preprocessing
 
@@ -86,24 +88,41 @@ class PixelCache:
             progress: show a bar where there is something to decode and someone is looking.
 
         Raises:
-            LesionvizError: an image cannot be used, or the disk is full or not writable.
+            LesionvizError: images cannot be used, all of which the text names, or the disk is full or not writable.
         """
+        damaged, positions = self._fill(paths, progress)
+        refuse_damaged(damaged, "Copy or export them again.")
+        shape = (max(positions, default=-1) + 1, self.preprocessing.size, self.preprocessing.size, 3)
+        return CachedPixels(np.memmap(self.folder / "pixels.u8", np.uint8, "r", shape=shape), positions)
+
+    def damaged(self, paths: Sequence[str | Path], progress: bool = True) -> dict[str, str]:
+        """Return by path why those image files that cannot be used cannot; the pixels of all others are kept.
+
+        Args:
+            paths, progress: as for :meth:`get`.
+
+        Raises:
+            LesionvizError: the disk is full or not writable.
+        """
+        return self._fill(paths, progress)[0]
+
+    def _fill(self, paths: Sequence[str | Path], progress: bool) -> tuple[dict[str, str], tuple[int, ...]]:
+        """Decode what is missing; return by path why files cannot be used, and the records of the others, in order."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.folder / "index.sqlite", timeout=120)) as index:
                 index.executescript(_TABLES)
                 self._forget_lost_records(index)
-                contents = self._contents(index, [Path(path) for path in paths])
-                self._build(index, contents, progress)
+                contents, damaged = self._contents(index, [Path(path) for path in paths])
+                broken = self._build(index, contents, progress)
                 found = dict(index.execute("select content, position from records"))
         except (OSError, sqlite3.Error) as error:
             raise LesionvizError(
                 f"The pixel cache in {self.folder} cannot be used ({error}). Name another folder in {VARIABLE}, "
                 "or train without it (--no-cache)."
             ) from error
-        positions = tuple(found[content] for _, content in contents)
-        shape = (max(positions, default=-1) + 1, self.preprocessing.size, self.preprocessing.size, 3)
-        return CachedPixels(np.memmap(self.folder / "pixels.u8", np.uint8, "r", shape=shape), positions)
+        damaged |= {str(path): broken[content] for path, content in contents if content in broken}
+        return damaged, tuple(found[content] for _, content in contents if content not in broken)
 
     def _forget_lost_records(self, index: sqlite3.Connection) -> None:
         """Drop the rows of records that are no longer in the file, so that they are made again."""
@@ -112,25 +131,30 @@ class PixelCache:
         with index:
             index.execute("delete from records where position >= ?", (whole,))
 
-    def _contents(self, index: sqlite3.Connection, paths: Sequence[Path]) -> list[tuple[Path, str]]:
-        """Return each file with the digest of its bytes; unchanged files are not read again."""
+    def _contents(
+        self, index: sqlite3.Connection, paths: Sequence[Path]
+    ) -> tuple[list[tuple[Path, str]], dict[str, str]]:
+        """Return each file with the digest of its bytes, and why others have none; unchanged ones are not read again."""
         known = {row[0]: row[1:] for row in index.execute("select path, bytes, modified, content from files")}
-        contents, new = [], []
+        contents, new, damaged = [], [], dict[str, str]()
         for path in paths:
-            name, state = str(path.resolve()), path.stat()
-            stamp = (state.st_size, state.st_mtime_ns)
-            kept = known.get(name)
-            if kept is None or kept[:2] != stamp:
-                with path.open("rb") as file:
-                    kept = (*stamp, hashlib.file_digest(file, "sha256").hexdigest())
-                new.append((name, *kept))
+            try:
+                name, state = str(path.resolve()), path.stat()
+                stamp = (state.st_size, state.st_mtime_ns)
+                kept = known.get(name)
+                if kept is None or kept[:2] != stamp:
+                    kept = (*stamp, sha256(path))
+                    new.append((name, *kept))
+            except OSError:
+                damaged[str(path)] = why_unusable(path) or f"{path.name} could not be read just now."
+                continue
             contents.append((path, kept[2]))
         with index:
             index.executemany("insert or replace into files values (?, ?, ?, ?)", new)
-        return contents
+        return contents, damaged
 
-    def _build(self, index: sqlite3.Connection, contents: list[tuple[Path, str]], progress: bool) -> None:
-        """Decode what is missing, batch by batch."""
+    def _build(self, index: sqlite3.Connection, contents: list[tuple[Path, str]], progress: bool) -> dict[str, str]:
+        """Decode what is missing, batch by batch; return by content why some of it cannot be."""
         have = {row[0] for row in index.execute("select content from records")}
         missing = {content: path for path, content in contents if content not in have}
         needed = len(missing) * self._record
@@ -141,7 +165,7 @@ class PixelCache:
                 f"{free / 2**20:,.0f} MiB are free. Name another folder in {VARIABLE}, or train without it "
                 "(--no-cache)."
             )
-        todo = list(missing.items())
+        todo, broken = list(missing.items()), dict[str, str]()
         with (
             ThreadPoolExecutor() as pool,  # Pillow decodes and resizes outside the interpreter's lock
             tqdm(
@@ -152,13 +176,18 @@ class PixelCache:
                 batch = todo[start : start + BATCH]
                 known = self._known(index, [content for content, _ in batch])  # another process may have been here
                 batch = [item for item in batch if item[0] not in known]
-                self._append(
-                    index, [content for content, _ in batch], list(pool.map(self._decode, dict(batch).values()))
-                )
+                decoded = dict(zip(dict(batch), pool.map(self._decode, dict(batch).values()), strict=True))
+                broken |= {content: str(why) for content, why in decoded.items() if isinstance(why, LesionvizError)}
+                records = {content: record for content, record in decoded.items() if isinstance(record, bytes)}
+                self._append(index, list(records), list(records.values()))
                 bar.update(len(batch))
+        return broken
 
-    def _decode(self, path: Path) -> bytes:
-        return self.preprocessing.resize(open_image(path).pixels).tobytes()
+    def _decode(self, path: Path) -> bytes | LesionvizError:
+        try:
+            return self.preprocessing.resize(open_image(path).pixels).tobytes()
+        except LesionvizError as error:
+            return error
 
     @staticmethod
     def _known(index: sqlite3.Connection, contents: Sequence[str]) -> set[str]:

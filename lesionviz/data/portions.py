@@ -87,6 +87,9 @@ class Division:
             described["twins"] = self.twins.describe()
         elif self.also:
             described["twins"] = None
+        damaged = [f"{each.name}/{image}" for each in self.portions for image in each.collection.damaged]
+        if damaged:
+            described["damaged"] = damaged
         return described
 
     def sentences(self) -> list[str]:

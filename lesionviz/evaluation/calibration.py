@@ -26,6 +26,7 @@ from lesionviz.data.halves import halves
 from lesionviz.data.split import Split
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.evaluation.metrics import score
+from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.imaging import open_image
 from lesionviz.refusal import QUALITY, Refusal, energies, quality
 
@@ -48,6 +49,9 @@ def calibrate(
     progress: bool = True,
     device: str | torch.device = "cpu",
     size: int | None = None,
+    *,
+    skip_damaged: bool = False,
+    looked_at: bool = False,
 ) -> Checkpoint:
     """Return the checkpoint with temperature, operating points and refusal statistics fitted.
 
@@ -60,6 +64,8 @@ def calibrate(
         size: another side of the input in pixels. Where training pictures were smaller than the recipe's input, theirs
             may suit the network better (Touvron et al. 2019, arXiv 1906.06423); ``tests/benchmarks/input_side.py``
             shows figures of several on the validation images.
+        skip_damaged: go on without images that cannot be used; the checkpoint's history says how many.
+        looked_at: whether all images are known to be usable, as at the end of a training.
 
     Raises:
         LesionvizError: images of a part are missing or cannot be used, or the size is out of range.
@@ -67,10 +73,16 @@ def calibrate(
     if size is not None:
         checkpoint = replace(checkpoint, preprocessing=replace(checkpoint.preprocessing, size=size))
     classifier = LesionClassifier(replace(checkpoint, temperature=1.0, refusal={}, operating_points=()), device)
-    training = outputs_of(classifier, split.rows(collection, "train"), "Features of training images", progress)
-    rows = split.rows(collection, "validation")
+    learned, rows = split.rows(collection, "train"), split.rows(collection, "validation")
     if checkpoint.recipe.get("choose_by") == "sources":  # half of them chose the epoch
         rows = halves(rows)[1]
+    if not looked_at:
+        damaged = look_at([*learned["path"], *rows["path"]], skip_damaged, progress)
+        learned, rows = usable_rows(learned, damaged), usable_rows(rows, damaged)
+        if damaged:
+            history = (*checkpoint.history, f"Calibrated; {left_out(len(damaged))}")
+            checkpoint = replace(checkpoint, history=history)
+    training = outputs_of(classifier, learned, "Features of training images", progress)
     validation = outputs_of(classifier, rows, "Calibrating on validation images", progress)
     truth = rows["diagnosis"].map(CODES.index).to_numpy(np.int64)
     temperature = fit_temperature(validation.logits, truth)

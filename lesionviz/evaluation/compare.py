@@ -20,6 +20,7 @@ from lesionviz.evaluation.document import Paragraph, Section, Table, to_markdown
 from lesionviz.evaluation.evaluate import DRAWS, answers_of, to_plain
 from lesionviz.evaluation.measures import BY_CLASS, TITLES, Floats, measures
 from lesionviz.evaluation.parts import ALL, rows_of_part
+from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.files import replacing
 
 Row = dict[str, Any]
@@ -35,6 +36,7 @@ class Comparison:
         table: by measure, ``first``, ``second`` and ``difference`` (second minus first), each an
             :class:`lesionviz.evaluation.bootstrap.Interval`; the same lesions are drawn for both.
         disagreements: on how many images they answer differently.
+        damaged: how many images could not be used and were left out.
     """
 
     data: str
@@ -44,6 +46,7 @@ class Comparison:
     names: tuple[str, str]
     table: pd.DataFrame
     disagreements: int
+    damaged: int = 0
 
     def to_markdown(self) -> str:
         """Return the comparison for people."""
@@ -66,6 +69,7 @@ class Comparison:
                             f"{self.images:,} images of {self.lesions:,} lesions ({self.data}, {self.part}). They answer "
                             f"differently on {self.disagreements:,}. 95 % intervals, bootstrapped by lesion, the same "
                             "lesions for both; a difference is sure where its interval does not hold zero."
+                            + (f" {left_out(self.damaged)}" if self.damaged else "")
                         ),
                         Table(("figure", *self.names, "difference, points"), rows),
                     ],
@@ -82,6 +86,7 @@ class Comparison:
             "lesions": self.lesions,
             "models": list(self.names),
             "disagreements": self.disagreements,
+            "damaged": self.damaged,
             "measures": self.table.to_dict("index"),
         }
         with replacing(out / "comparison.json") as temporary:
@@ -97,6 +102,7 @@ def compare(
     out: str | Path | None = None,
     part: str = "test",
     draws: int = DRAWS,
+    skip_damaged: bool = False,
 ) -> Comparison:
     """Compare two checkpoints on one part of a collection.
 
@@ -106,6 +112,7 @@ def compare(
         out: folder for the results; by default nothing is written.
         part: ``"test"``, ``"validation"`` or ``"train"`` of their split, or ``"all"`` images.
         draws: of the bootstrap.
+        skip_damaged: go on without images that cannot be used.
 
     Raises:
         LesionvizError: a model or the data cannot be used, or the models were trained on different splits, so that
@@ -119,6 +126,8 @@ def compare(
             "The two models were trained on different splits, so a test image of one may be a training image of the "
             f"other. Compare them on a collection that is new to both (--part {ALL})."
         )
+    damaged = look_at(rows[0]["path"], skip_damaged)
+    rows = [usable_rows(each, damaged) for each in rows]
     truth = rows[0]["diagnosis"].map(CODES.index).to_numpy(np.int64)
     lesions = rows[0]["lesion"].to_numpy()
     a, b = (_probabilities(model, rows[0]) for model in models)
@@ -141,6 +150,7 @@ def compare(
         _names(Path(first), Path(second)),
         table.loc[keys, ["first", "second", "difference"]],
         int((a.argmax(axis=1) != b.argmax(axis=1)).sum()),
+        len(damaged),
     )
     if out is not None:
         comparison.save(Path(out))

@@ -16,6 +16,7 @@ from lesionviz.classifier import LesionClassifier, Prediction, load
 from lesionviz.data.collection import DETAILS, Collection
 from lesionviz.data.folders import Walk, walk
 from lesionviz.data.never import of_source
+from lesionviz.data.outlines import find_outlines
 from lesionviz.data.read import read_collection
 from lesionviz.data.strangers import strangers
 from lesionviz.diagnoses import CODES, DIAGNOSES
@@ -37,6 +38,7 @@ from lesionviz.evaluation.parts import (
     unknown_rows,
 )
 from lesionviz.evaluation.report import report_page
+from lesionviz.evaluation.usable import look_at, usable_rows
 from lesionviz.files import replacing
 from lesionviz.imaging import ImageSource
 
@@ -67,6 +69,8 @@ class Evaluation:
         unlike: names of the folders with pictures that should get no diagnosis.
         evidence: how much of the evidence lies inside the lesion, where outlines were given.
         source: the one clinic of the collection that was judged, or "" for all.
+        damaged: names of images that could not be used and were left out.
+        notes: sentences about what was passed over in folders of pictures that should get no diagnosis.
     """
 
     data: str
@@ -84,6 +88,8 @@ class Evaluation:
     unlike: Sequence[str] = ()
     evidence: EvidenceInside | None = None
     source: str = ""
+    damaged: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -118,6 +124,7 @@ class Evaluation:
             **({"source": self.source} if self.source else {}),
             "part": self.part,
             "lesions": self.lesions,
+            **({"damaged": list(self.damaged)} if self.damaged else {}),
             "classes": list(CODES),
             "model_sha256": checkpoint.file_sha256,
             "temperature": checkpoint.temperature,
@@ -163,6 +170,7 @@ def evaluate(
     masks: str | Path | None = None,
     views: int = 1,
     draws: int = DRAWS,
+    skip_damaged: bool = False,
 ) -> Evaluation:
     """Judge a classifier on one part of a collection.
 
@@ -184,15 +192,18 @@ def evaluate(
         views: 1, or 8 for a checkpoint's answers averaged over the symmetries of the square, at eight times the cost; a
             classifier has views of its own.
         draws: of the bootstrap.
+        skip_damaged: go on without images that cannot be used; the report says how many.
 
     Raises:
-        LesionvizError: the data or the model cannot be used, or the split does not come out the same.
+        LesionvizError: the data or the model cannot be used, or the split does not come out the same. Of damaged images
+            all are named, before any is judged.
     """
     classifier = model if isinstance(model, LesionClassifier) else load(model, views)
     collection = data if isinstance(data, Collection) else read_collection(data)
     new = [place if isinstance(place, Collection) else read_collection(place) for place in other]
     folders = [Path(folder) for folder in unlike]
-    strange = {name: paths for folder in folders for name, paths in _pictures_in(walk(folder)).items()}
+    walks = [walk(folder) for folder in folders]
+    strange = {name: paths for walked in walks for name, paths in _pictures_in(walked).items()}
     checkpoint = classifier.checkpoint
     rows = rows_of_part(checkpoint, collection, part)
     elsewhere = [(each, *rows_of_other(checkpoint, each)) for each in new]
@@ -210,14 +221,29 @@ def evaluate(
         sources += [source] * len(found)
     for each, judged, _ in elsewhere if part != ALL else ():
         refuse_known_images(checkpoint, collection, each, judged)
+    frames = [rows, *(judged for _, judged, _ in elsewhere)]
+    if checkpoint.refusal:
+        frames += [each.present_of("others") for each in (collection, *new)]
+    shown = [path for paths in strange.values() for path in paths] if checkpoint.refusal else []
+    outlines = [] if masks is None else find_outlines(rows["path"].tolist(), [Path(masks)])
+    asked = [*(path for frame in frames for path in frame["path"]), *shown, *filter(None, outlines)]
+    damaged = look_at(asked, skip_damaged)
+    strange = {name: [path for path in paths if str(path) not in damaged] for name, paths in strange.items()}
+    evaluation = _judge(classifier, collection, rows, part, draws, strange, damaged)
     evaluation = replace(
-        _judge(classifier, collection, rows, part, draws, strange),
+        evaluation,
         others=tuple(
-            replace(_judge(classifier, each, judged, name, draws, {}, source), source=source)
+            replace(_judge(classifier, each, judged, name, draws, {}, damaged, source), source=source)
             for (each, judged, name), source in zip(elsewhere, sources, strict=True)
         ),
         unlike=tuple(folder.name for folder in folders),
-        evidence=None if masks is None else evidence_inside(classifier, rows, masks),
+        damaged=(*evaluation.damaged, *(path.name for path in shown if str(path) in damaged)),
+        notes=tuple(f"{walked.folder.name}: {note}" for walked in walks for note in walked.notes()),
+        evidence=None
+        if masks is None
+        else evidence_inside(
+            classifier, usable_rows(rows[[outline not in damaged for outline in outlines]], damaged), masks
+        ),
     )
     if out is not None:
         evaluation.save(Path(out))
@@ -231,10 +257,14 @@ def _judge(
     part: str,
     draws: int,
     strange: Mapping[str, Sequence[Path]],
+    damaged: frozenset[str],
     source: str = "",
 ) -> Evaluation:
     if source:  # of what is kept aside, too, only the clinic's own is asked
         collection = replace(collection, others=collection.others[of_source(collection.others, [source])])
+    asked = [rows, collection.present_of("others")] if classifier.checkpoint.refusal else [rows]
+    lost = [image for frame in asked for image in frame["image"][frame["path"].isin(damaged)]]
+    collection, rows = collection.without(damaged), usable_rows(rows, damaged)
     answers = answers_of(classifier, rows["path"], f"Evaluating {collection.folder.name}, {part}")
     columns = [name for name in ("image", "lesion", "diagnosis", "source", *DETAILS) if name in rows]
     predictions = rows[columns].reset_index(drop=True)
@@ -258,6 +288,7 @@ def _judge(
         group_table(predictions, min(draws, GROUP_DRAWS)),
         _refusals(classifier, collection, predictions, part, strange),
         _operating(classifier, predictions, draws),
+        damaged=lost,
     )
 
 
@@ -286,7 +317,7 @@ def _refusals(
         f"{collection.folder.name}, {label} (a diagnosis it does not know)": group["path"].tolist()
         for label, group in unknown_rows(classifier.checkpoint, collection).groupby("diagnosis")
     }
-    asked |= {name: list(paths) for name, paths in strange.items()}
+    asked |= {name: list(paths) for name, paths in strange.items() if paths}
     asked |= {f"drawn: {name}": pictures for name, pictures in strangers().items()}
     for name, pictures in asked.items():
         answers = answers_of(classifier, pictures, f"Refusal: {name}")

@@ -38,6 +38,7 @@ from lesionviz.data.read import read_collection
 from lesionviz.evaluation.bootstrap import mean_by_group
 from lesionviz.evaluation.evidence import evidence_share, read_outline, spread_evidence
 from lesionviz.evaluation.parts import rows_of_part
+from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.explanation.methods import METHODS
 from lesionviz.files import replacing
 from lesionviz.imaging import LesionImage, open_image
@@ -67,6 +68,7 @@ class FaithfulnessReport:
         lesion_area: mean share of the network's view that lies inside the outline: what an even map reaches.
         images, lesions: how many were judged.
         model_sha256: of the checkpoint file.
+        damaged: how many of those drawn could not be used and were left out.
     """
 
     table: pd.DataFrame
@@ -74,6 +76,7 @@ class FaithfulnessReport:
     images: int
     lesions: int
     model_sha256: str
+    damaged: int = 0
 
     def summary(self) -> pd.DataFrame:
         """Return mean, low and high of every figure, indexed by layer, method and figure."""
@@ -93,7 +96,7 @@ class FaithfulnessReport:
         lines = [
             f"{self.images:,} test images of {self.lesions:,} lesions; means with 95 % intervals, bootstrapped by "
             f"lesion. The outline covers {self.lesion_area:.1%} of what the network sees. "
-            f"Model `{self.model_sha256[:12]}`.",
+            f"Model `{self.model_sha256[:12]}`." + (f" {left_out(self.damaged)}" if self.damaged else ""),
             "",
             "| layer | method | " + " | ".join(FIGURES) + " |",
             "|---|---|" + "---|" * len(FIGURES),
@@ -118,6 +121,7 @@ class FaithfulnessReport:
         with replacing(out / "faithfulness.json") as temporary:
             content = {
                 "images": self.images,
+                "damaged": self.damaged,
                 "lesions": self.lesions,
                 "lesion_area": self.lesion_area,
                 "model_sha256": self.model_sha256,
@@ -138,6 +142,7 @@ def faithfulness(
     images: int = 500,
     layers: Sequence[str] = LAYERS,
     seed: int = 0,
+    skip_damaged: bool = False,
 ) -> FaithfulnessReport:
     """Judge every method at every layer on test images with outlines.
 
@@ -149,6 +154,7 @@ def faithfulness(
         images: how many to draw from the test images that have an outline.
         layers: which blocks.
         seed: of the choice of images, of the random maps and of the random weights.
+        skip_damaged: go on without images that cannot be used.
 
     Raises:
         LesionvizError: data, model or masks cannot be used.
@@ -158,6 +164,9 @@ def faithfulness(
     collection = data if isinstance(data, Collection) else read_collection(data)
     rows = with_outline(rows_of_part(classifier.checkpoint, collection, "test"), Path(masks))
     rows = rows.sample(min(images, len(rows)), random_state=seed)
+    damaged = look_at([*rows["path"], *rows["outline"]], skip_damaged)
+    rows = usable_rows(rows, damaged)
+    rows = usable_rows(rows.assign(path=rows["outline"]), damaged).assign(path=rows["path"])
     judge = _Judge(checkpoint, tuple(layers), seed)
     found: list[dict[str, Any]] = []
     areas = []
@@ -167,7 +176,12 @@ def faithfulness(
         areas.append(outline.mean())
         found += [{"image": row.image, "lesion": row.lesion} | line for line in judge.judge(picture, outline)]
     report = FaithfulnessReport(
-        pd.DataFrame(found), float(np.mean(areas)), len(rows), rows["lesion"].nunique(), checkpoint.file_sha256
+        pd.DataFrame(found),
+        float(np.mean(areas)),
+        len(rows),
+        rows["lesion"].nunique(),
+        checkpoint.file_sha256,
+        len(damaged),
     )
     if out is not None:
         report.save(Path(out))

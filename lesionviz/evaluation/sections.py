@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionviz.checkpoint import Checkpoint
+from lesionviz.data.folders import some
 from lesionviz.data.portions import ALSO_TEST
 from lesionviz.data.split import KEPT_OUT
 from lesionviz.diagnoses import CODES, DIAGNOSES
@@ -23,6 +24,7 @@ from lesionviz.evaluation.figures import confusion_figure, reliability_figure, r
 from lesionviz.evaluation.groups import SHOWN
 from lesionviz.evaluation.measures import BY_CLASS, MALIGNANT, TITLES, calibration_error, confidence_bins
 from lesionviz.evaluation.parts import ALL
+from lesionviz.evaluation.usable import left_out
 from lesionviz.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def _keeping_out(split: Mapping[str, Any]) -> list[str]:
         words += ["--keep-out", str(also[0]["test"])]
     words += [word for place in never.get("places", []) for word in ("--never", place)]
     words += [word for source in never.get("sources", []) for word in ("--never-source", source)]
+    words += ["--skip-damaged"] if split.get("damaged") else []
     return words + (["--no-twins"] if also and split.get("twins") is None else [])
 
 
@@ -224,6 +227,9 @@ def _kept_out_besides(split: Mapping[str, Any]) -> list[Part]:
         for name, record in (("the main collection", split), *((r["name"], r) for r in split.get("also", [])))
         if record.get("kept_out")
     ]
+    damaged = split.get("damaged", [])
+    if damaged:
+        parts.append(Paragraph(f"{left_out(len(damaged))} {some(damaged)}"))
     if dropped:
         counts = ", ".join(f"{count:,} of {name}" for name, count in dropped)
         parts.append(
@@ -245,12 +251,18 @@ def _evaluation_data(evaluation: Evaluation) -> list[Part]:
         + [f"--unlike {name}" for name in evaluation.unlike]
         + ([f"--masks {evaluation.evidence.masks}"] if evaluation.evidence else [])
         + ([f"--views {evaluation.classifier.views}"] if evaluation.classifier.views > 1 else [])
+        + (["--skip-damaged"] if any(each.damaged for each in (evaluation, *evaluation.others)) else [])
     )
     return [
         Paragraph(
             f"{evaluation.metrics.images:,} images of {evaluation.lesions:,} lesions: "
             + ", ".join(f"{code} {counts.get(code, 0):,}" for code in CODES)
             + "."
+        ),
+        *(
+            Paragraph(f"{each.name}: {left_out(len(each.damaged))} {some(each.damaged)}")
+            for each in (evaluation, *evaluation.others)
+            if each.damaged
         ),
         Command(f"lesionviz evaluate --data {evaluation.data} --part {evaluation.part} {places}".rstrip()),
     ]

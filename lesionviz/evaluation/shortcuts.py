@@ -24,6 +24,7 @@ from lesionviz.diagnoses import DIAGNOSES
 from lesionviz.evaluation.bootstrap import mean_by_group
 from lesionviz.evaluation.evidence import evidence_share
 from lesionviz.evaluation.parts import rows_of_part
+from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.files import replacing
 from lesionviz.imaging import LesionImage, open_image
 
@@ -48,10 +49,12 @@ class ShortcutReport:
             probability), ``evidence`` (share of the new map's positive evidence on the drawn pixels) and
             ``area`` (their share of what the network sees: what an even map would put there).
         images: how many were judged.
+        damaged: how many of those drawn could not be used and were left out.
     """
 
     table: pd.DataFrame
     images: int
+    damaged: int = 0
 
     def summary(self) -> pd.DataFrame:
         """Return mean, low and high of every figure by artefact; intervals bootstrapped by lesion."""
@@ -65,7 +68,8 @@ class ShortcutReport:
     def to_markdown(self) -> str:
         """Return the summary as a table, with 95 % intervals."""
         lines = [
-            f"{self.images:,} test images; means with 95 % intervals, bootstrapped by lesion.",
+            f"{self.images:,} test images; means with 95 % intervals, bootstrapped by lesion."
+            + (f" {left_out(self.damaged)}" if self.damaged else ""),
             "",
             "| artefact | " + " | ".join(FIGURES.values()) + " |",
             "|---|" + "---|" * len(FIGURES),
@@ -81,7 +85,11 @@ class ShortcutReport:
         with replacing(out / "shortcuts.csv") as temporary:
             self.table.to_csv(temporary, index=False, float_format="%.5f")
         with replacing(out / "shortcuts.json") as temporary:
-            content = {"images": self.images, "figures": self.summary().to_dict(orient="records")}
+            content = {
+                "images": self.images,
+                "damaged": self.damaged,
+                "figures": self.summary().to_dict(orient="records"),
+            }
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         with replacing(out / "shortcuts.md") as temporary:
             temporary.write_text(self.to_markdown(), encoding="utf-8")
@@ -93,6 +101,7 @@ def shortcuts(
     out: str | Path | None = None,
     images: int = 500,
     seed: int = 0,
+    skip_damaged: bool = False,
 ) -> ShortcutReport:
     """Draw each artefact on test images and compare the answers.
 
@@ -102,6 +111,7 @@ def shortcuts(
         out: folder for the results; by default nothing is written.
         images: how many test images to draw.
         seed: of the choice and of the drawing.
+        skip_damaged: go on without images that cannot be used.
 
     Raises:
         LesionvizError: data or model cannot be used.
@@ -110,12 +120,14 @@ def shortcuts(
     collection = data if isinstance(data, Collection) else read_collection(data)
     rows = rows_of_part(classifier.checkpoint, collection, "test")
     rows = rows.sample(min(images, len(rows)), random_state=seed)
+    damaged = look_at(rows["path"], skip_damaged)
+    rows = usable_rows(rows, damaged)
     random = np.random.default_rng(seed)
     found: list[dict[str, Any]] = []
     for row in tqdm(rows.itertuples(), total=len(rows), desc="Drawing artefacts", disable=None):
         for line in _probe(classifier, open_image(row.path), random):
             found.append({"image": row.image, "lesion": row.lesion} | line)
-    report = ShortcutReport(pd.DataFrame(found), len(rows))
+    report = ShortcutReport(pd.DataFrame(found), len(rows), len(damaged))
     if out is not None:
         report.save(Path(out))
     return report

@@ -28,6 +28,7 @@ from lesionviz.training.initial_weights import IMAGENET
 from lesionviz.training.judging import chosen_figure
 from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, TrainingResult, train
 from lesionviz.training.progress import Progress, Watcher
+from lesionviz.training.usable import CAUTION
 
 PREFIX = "lesionviz: "
 """How the command line begins the line that tells what is wrong."""
@@ -52,6 +53,7 @@ def train_on_processes(
     half: bool = False,
     cpu: bool = False,
     workers: int = 0,
+    skip_damaged: bool = False,
     report: Callable[[str], None] | None = None,
     watch: Watcher | None = None,
     stop: Callable[[], bool] | None = None,
@@ -63,7 +65,7 @@ def train_on_processes(
         data: a folder or table; the processes read it anew, so a collection will not do.
         also: more of them.
         keep_out, never, never_sources, twins, outlines, out, init, recipe, split_seed, resume, half, cpu, workers,
-            report, watch, stop: as there.
+            skip_damaged, report, watch, stop: as there.
 
     Raises:
         LesionvizError: as there, or a process ended without a word; the text then holds its last lines.
@@ -88,6 +90,7 @@ def train_on_processes(
             half=half,
             cpu=cpu,
             workers=workers,
+            skip_damaged=skip_damaged,
             report=report,
             watch=watch,
             stop=stop,
@@ -99,7 +102,8 @@ def train_on_processes(
     arguments += [word for source in never_sources for word in ("--never-source", source)]
     arguments += [word for folder in outlines for word in ("--outlines", str(folder))]
     arguments += ["--workers", str(workers), *recipe.to_arguments()]
-    arguments += [f"--{name}" for name, on in (("resume", resume), ("half", half), ("cpu", cpu)) if on]
+    switches = (("resume", resume), ("half", half), ("cpu", cpu), ("skip-damaged", skip_damaged))
+    arguments += [f"--{name}" for name, on in switches if on]
     with tempfile.TemporaryDirectory(prefix="lesionviz-") as folder:
         stop_file = Path(folder) / "stop"
         _follow(
@@ -164,7 +168,7 @@ def _follow(
                     (watch or bar.show)(event)
                 elif line.startswith(PREFIX):
                     complaint = complaint or line.removeprefix(PREFIX).strip()
-                elif line.startswith(("Epoch ", "Resuming ", "Stopped ")):
+                elif line.startswith(("Epoch ", "Resuming ", "Stopped ", CAUTION)):
                     say(line.rstrip())
                 last.append(line)
                 if stop is not None and stop():

@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
+from lesionviz.data.damaged import damaged_among
 from lesionviz.data.outlines import find_outlines, refuse_other_frames
 from lesionviz.data.pixel_cache import PixelCache
 from lesionviz.diagnoses import CODES
@@ -64,6 +66,16 @@ class Loaders:
             return list(paths)
         with self._accelerator.main_process_first():  # one process decodes, the others find it done
             return PixelCache(preprocessing).get(list(paths), self._accelerator.is_main_process)
+
+    def damaged(self, paths: Iterable[str], preprocessing: Preprocessing) -> dict[str, str]:
+        """Return by path why some files cannot be used; with the cache, the pixels of all others are then in it."""
+        main = self._accelerator.is_main_process
+        if self._recipe.cache:
+            with self._accelerator.main_process_first():
+                return PixelCache(preprocessing).damaged(list(paths), main)
+        found = [damaged_among(paths) if main else {}]
+        broadcast_object_list(found)
+        return found[0]
 
     def outlines(self, paths: list[str], folders: Sequence[Path]) -> Outlines | None:
         """Return the outlines of the training images, where the recipe asks for them.

@@ -34,6 +34,7 @@ from lesionviz.data.split import Split, split_at_random, split_by_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.calibration import calibrate
 from lesionviz.evaluation.metrics import Metrics
+from lesionviz.evaluation.usable import left_out
 from lesionviz.files import replacing
 from lesionviz.network import Network
 from lesionviz.recipe import Recipe
@@ -52,6 +53,7 @@ from lesionviz.training.probes import draw_probes
 from lesionviz.training.processes import accelerator_of
 from lesionviz.training.progress import Progress, Watcher
 from lesionviz.training.stages import StagedNetwork, frozen_blocks
+from lesionviz.training.usable import CAUTION, caution, usable_division
 from lesionviz.weights import read_tensors
 
 BEST = "best_model.pth"
@@ -102,6 +104,7 @@ def train(
     half: bool = False,
     cpu: bool = False,
     workers: int = 0,
+    skip_damaged: bool = False,
     report: Callable[[str], None] | None = None,
     watch: Watcher | None = None,
     stop: Callable[[], bool] | None = None,
@@ -130,12 +133,14 @@ def train(
         half: store the weights in half precision, 8 MB instead of 16.
         cpu: use the CPU even where a GPU is at hand.
         workers: processes that read images beside the training.
+        skip_damaged: go on without images that cannot be used, as if they were not here; they are named in the record.
         report: receives sentences about what is found and reached; by default they are dropped.
         watch: receives events while it runs; bars are then not drawn.
         stop: asked after every step; when it answers True, the training ends as if stopped by hand.
 
     Raises:
-        LesionvizError: the data, the starting weights or ``out`` cannot be used.
+        LesionvizError: the data, the starting weights or ``out`` cannot be used. Of damaged images all are named, before
+            anything is learned.
     """
     out, recipe = Path(out), recipe or Recipe()
     collection = data if isinstance(data, Collection) else read_collection(data)
@@ -160,7 +165,6 @@ def train(
         twins=twins,
         progress=watch is None,
     )
-    split, others = division.main.split, division.also
     run = _Run(
         recipe,
         division,
@@ -170,14 +174,19 @@ def train(
         half=half,
         cpu=cpu,
         workers=workers,
+        skip_damaged=skip_damaged,
         watch=watch,
         stop=stop,
     )
+    division = run.division
+    collection, split, others = division.main.collection, division.main.split, division.also
     say = report if report and run.accelerator.is_main_process else lambda sentence: None
     for each in (collection, *(other.collection for other in others)):
         say(each.describe())
     for sentence in division.sentences():
         say(sentence)
+    if run.caution:
+        say(CAUTION + run.caution)
     if resume:
         run.restore(unfinished)
         say(f"Resuming after epoch {run.epoch}.")
@@ -199,7 +208,8 @@ def train(
         say(f"Stopped by hand. {out / BEST} holds the best epoch so far, not calibrated (lesionviz calibrate).")
     if run.accelerator.is_main_process and not interrupted:
         say("Calibrating on the validation images.")
-        best = calibrate(Checkpoint.load(out / BEST), collection, split, not watch, run.accelerator.device)
+        device = run.accelerator.device
+        best = calibrate(Checkpoint.load(out / BEST), collection, split, not watch, device, looked_at=True)
         best.save(out / BEST, half=half)
         unfinished.unlink(missing_ok=True)
     return TrainingResult(out / BEST, pd.DataFrame(run.history), run.best_epoch, split, interrupted)
@@ -219,6 +229,7 @@ class _Run:
         half: bool,
         cpu: bool,
         workers: int,
+        skip_damaged: bool = False,
         watch: Watcher | None,
         stop: Callable[[], bool] | None,
     ) -> None:
@@ -227,6 +238,8 @@ class _Run:
         self.outlines = outlines
         self.epoch, self.best_epoch, self.history = 0, 0, list[dict[str, Any]]()
         self.accelerator = accelerator_of(recipe, cpu)
+        loaders = Loaders(recipe, self.accelerator, workers)
+        division = self.division = usable_division(division, recipe, loaders, skip_damaged)
         set_seed(recipe.seed)  # the head starts at random, the same on every process
 
         main, also = division.main, division.also
@@ -241,6 +254,10 @@ class _Run:
             + f", the epoch chosen on {len(choosing):,} images of {choosing['lesion'].nunique():,} "
             + ("other lesions." if recipe.split_by == "lesion" else "lesions, which training may have seen too.")
         )
+        self.caution = caution(train_rows, choosing)
+        damaged = sum(len(each.collection.damaged) for each in portions)
+        self.trained_on += f" {left_out(damaged)}" if damaged else ""
+        self.trained_on += f" {self.caution}" if self.caution else ""
         if recipe.outlier_weight:
             unknown = outlier_rows(portions)
             kinds = ", ".join(sorted(set(unknown["diagnosis"])))
@@ -258,7 +275,6 @@ class _Run:
             (train_rows["collection"] + " " + train_rows["source"]).tolist(),
             recipe.source_power,
         ).to(self.accelerator.device)
-        loaders = Loaders(recipe, self.accelerator, workers)
         drawn = loaders.outlines(paths, outlines)
         if drawn is not None:
             have = sum(position is not None for position in drawn.positions)

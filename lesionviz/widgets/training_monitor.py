@@ -158,14 +158,24 @@ class TrainingMonitor(ipywidgets.VBox):  # type: ignore[misc]
 
     def _run(self, **arguments: Any) -> None:
         from lesionviz.training.launch import train_on_processes
+        from lesionviz.training.usable import CAUTION
+
+        report, cautions = arguments.pop("report", None), list[str]()
+
+        def hear(sentence: str) -> None:
+            if sentence.startswith(CAUTION):
+                cautions.append(sentence)
+            if report is not None:
+                report(sentence)
 
         try:
-            result = train_on_processes(**arguments, watch=self.watch, stop=self._stop.is_set)
+            result = train_on_processes(**arguments, report=hear, watch=self.watch, stop=self._stop.is_set)
             if len(result.history) and result.best_epoch:
                 best = result.history.set_index("epoch")["balanced_accuracy"][result.best_epoch]
                 self._say(
                     f"{'Stopped' if result.interrupted else 'Finished'}. Epoch {result.best_epoch} was the best, "
                     f"balanced accuracy {best:.1%} on the validation images. Saved as {result.checkpoint}."
+                    + "".join(f" {sentence}" for sentence in cautions)
                 )
             self._bar.value = self._bar.value if result.interrupted else 1
             self._curves.value = curves_html(result.history.to_dict("records"), self._points)
