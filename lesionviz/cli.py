@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import contextlib
+import inspect
 import io
 import re
 import sys
@@ -236,9 +237,10 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 def _attributes(described: type) -> dict[str, str]:
     """Return what a docstring says of each attribute, without reStructuredText or percent signs."""
-    text = (described.__doc__ or "").partition("Attributes:")[2].replace("``", "").replace("%", " percent")
+    # Without its indentation, which Python 3.13 takes off by itself.
+    text = (inspect.getdoc(described) or "").partition("Attributes:")[2].replace("``", "").replace("%", " percent")
     text = re.sub(r":\w+:`([^`]+)`", r"\1", text)
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", text, flags=re.MULTILINE)
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE)
     return {name: " ".join(sentence.split()).rstrip(".") for name, sentence in found}
 
 

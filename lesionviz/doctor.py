@@ -192,10 +192,11 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "ok", f"{pair}; {threads} threads, {'a' if cuda == 'True' else 'no'} GPU")
         return
     last = (tried.stderr.strip().splitlines() or [f"ended with {tried.returncode}"])[-1]
-    if "nms" in tried.stderr or "torchvision" in last:
-        advice = "The two do not belong together. Install both anew, in one command: pip install -U torch torchvision"
-    elif "No module named" in last:
+    # Only the last line tells: from Python 3.13 on, a traceback also quotes the line that was run.
+    if "No module named" in last:
         advice = "Install both: pip install torch torchvision"
+    elif "nms" in last or "torchvision" in last:
+        advice = "The two do not belong together. Install both anew, in one command: pip install -U torch torchvision"
     else:
         advice = "Install both anew, in one command: pip install --force-reinstall torch torchvision"
     yield Finding("torch", "WRONG", f"{pair}: {last[:160]}", advice)
