@@ -215,7 +215,9 @@ def test_a_training_with_everything_resumes_to_the_unbroken_result(
     with_others: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"init": "scratch", "recipe": EVERYTHING, "cpu": True}
-    monkeypatch.setattr(loop, "calibrate", lambda checkpoint, *_: checkpoint)  # takes a while, and says nothing here
+    monkeypatch.setattr(
+        loop, "calibrate", lambda checkpoint, *_, **__: checkpoint
+    )  # takes a while, and says nothing here
     whole = train(with_others, tmp_path / "whole", **options)  # type: ignore[arg-type]
     columns = {
         "score",

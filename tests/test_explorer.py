@@ -394,6 +394,26 @@ def test_a_refused_picture_gets_no_diagnosis_until_the_person_insists(strict: Le
     assert status(explorer).kind == "answered"
 
 
+def test_a_class_that_is_turned_while_the_person_insists_does_not_keep_the_case_away(
+    strict: LesionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where every widget's messages have a thread of their own: the map is made before the case was sent."""
+    explorer = Explorer(strict)
+    explorer.image = DARK
+    write = ipywidgets.HTML.notify_change
+
+    def turn_meanwhile(html: ipywidgets.HTML, change: Any) -> None:
+        write(html, change)
+        if html is explorer._answer and change["new"] and explorer.target is None:
+            explorer.target = "MEL"
+
+    monkeypatch.setattr(ipywidgets.HTML, "notify_change", turn_meanwhile)
+    explorer.insist = True
+    assert explorer.explanation.target == "MEL"
+    assert view(explorer).case["predicted"] == explorer.prediction.diagnosis
+    assert view(explorer).maps
+
+
 def test_nothing_can_be_insisted_on_before_there_is_a_picture(strict: LesionClassifier) -> None:
     explorer = Explorer(strict)
     explorer._insist.click()

@@ -107,6 +107,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._comparison: Compare | None = None
         self._tabs: dict[str, ipywidgets.DOMWidget] = {}
         self._examined: _Examined | None = None
+        self._in_view: _Examined | None = None  # what picture and maps were sent of
         self._job = Job()
         self._film = self._second_film = -1
         self._input_size = 224  # until the model is there; only for the words of an error
@@ -399,7 +400,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 return
             self._answer.value = answer_html(prediction, self._point)
             _display(self._threshold, bool(self._background.classifier.checkpoint.operating_points))
-            if self.explanation is None:
+            # `explanation` would not tell: JupyterLab may run messages of widgets in several threads (subshells), so a
+            # class that was turned just before may make one meanwhile; seen in a log of calls under load.
+            if self._in_view is not self._examined:
+                self._in_view = self._examined
                 self._show_case(self._examined)
             self._say("answered", name=prediction.source)  # last: what belongs to it is on the page by now
             self._picker.label(
@@ -465,7 +469,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             )
 
     def _clear(self) -> None:
-        self._examined = self.prediction = self.explanation = None
+        self._examined = self._in_view = self.prediction = self.explanation = None
         self.insist = False
         self.error = self._answer.value = self._similar.value = ""
         _display(self._similar, False)
