@@ -98,5 +98,6 @@ def groups_of(table: pd.DataFrame, image: str) -> pd.Series[str]:
     nothing = pd.Series(np.nan, index=table.index, dtype=object)
     patients, lesions = (table.get(column, nothing).astype(object) for column in ("patient_id", "lesion_id"))
     of_lesion = patients.groupby(lesions).first()
-    groups: pd.Series[str] = patients.fillna(lesions.map(of_lesion)).fillna(lesions).fillna(table[image])
+    named = zip(patients, lesions.map(of_lesion), lesions, table[image], strict=True)
+    groups = pd.Series([next(name for name in names if pd.notna(name)) for names in named], table.index, dtype=object)
     return groups
