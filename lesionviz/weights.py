@@ -11,6 +11,7 @@ import contextlib
 import pickle
 import pickletools
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -107,6 +108,18 @@ _OF_TORCH = re.compile(
 """What torch itself rebuilds tensors with."""
 _MODEL = re.compile(r"(^|\.)(nn|models?|timm|lightning|pytorch_lightning)\.|^torchvision\.")
 """What the classes of models and of their parts are called."""
+_UNREADABLE = (
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    OSError,
+    struct.error,
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+    RuntimeError,
+)
+"""What zipfile and pickletools raise on damaged or hostile files."""
 _ONE_AT_A_TIME = Lock()
 """torch keeps its allow-list for the whole process, and would empty it under another thread's hands."""
 
@@ -126,6 +139,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise LesionvizError(f"There is no file {path}. {EXPECTED}")
     if path.stat().st_size > MAX_BYTES:
         raise LesionvizError(f"{path.name} has more than {MAX_BYTES // 2**20} MiB. {EXPECTED}")
+    if _is_torchscript(_members(path)):  # before torch sees it: 2.5 loads one whatever weights_only says
+        raise LesionvizError(f"{path.name} holds a TorchScript model. {SAVE} {EXPECTED}")
     try:
         with (
             _ONE_AT_A_TIME,
@@ -145,6 +160,17 @@ def read_tensors(path: Path) -> dict[str, Any]:
     return content
 
 
+def _members(path: Path) -> list[str]:
+    """Return the names in a zip archive, which ``torch.save`` writes; none if it is no archive."""
+    with contextlib.suppress(*_UNREADABLE), zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+    return []
+
+
+def _is_torchscript(members: list[str]) -> bool:
+    return any("/code/" in name or name.endswith("/constants.pkl") for name in members)
+
+
 def _what_it_is(path: Path) -> str:
     """Say what a file is that could not be read, and what to do; nothing in it is run."""
     with path.open("rb") as file:
@@ -153,12 +179,7 @@ def _what_it_is(path: Path) -> str:
         return "is an HDF5 file, as Keras writes it."
     if start[8:9] == b"{":
         return "is a safetensors file. Turn it into a state dict: torch.save(safetensors.torch.load_file(IN), OUT)."
-    names: list[str] = []
-    with contextlib.suppress(zipfile.BadZipFile):
-        names = zipfile.ZipFile(path).namelist()
-    if any("/code/" in name or name.endswith("/constants.pkl") for name in names):
-        return f"holds a TorchScript model. {SAVE}"
-    foreign = _foreign_objects(path, names)
+    foreign = _foreign_objects(path, _members(path))
     if any(_MODEL.search(name) for name in foreign):
         return f"holds a pickled model ({foreign[0]}). {SAVE}"
     if foreign:
@@ -193,16 +214,7 @@ def _operations(path: Path, names: list[str]) -> Iterator[tuple[Any, Any, Any]]:
         with path.open("rb") as file:
             for _ in range(5):  # torch's older files: a number, a version, facts, the object, names of storages
                 yield from pickletools.genops(file)
-    except (
-        ValueError,
-        EOFError,
-        KeyError,
-        IndexError,
-        OSError,
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-        RuntimeError,
-    ):
+    except _UNREADABLE:
         return  # damaged from here on
 
 

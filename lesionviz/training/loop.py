@@ -45,6 +45,7 @@ from lesionviz.training.choice import SCORE
 from lesionviz.training.clinics import as_elsewhere
 from lesionviz.training.dice import Dice
 from lesionviz.training.initial_weights import IMAGENET, SCRATCH, initial_network
+from lesionviz.training.interrupt import remembered
 from lesionviz.training.judging import Judge, chosen_figure, named_rows
 from lesionviz.training.loaders import Loaders, labels_of
 from lesionviz.training.outliers import outlier_loss, outlier_rows
@@ -199,8 +200,9 @@ def train(
                 division.twins.table().to_csv(temporary, index=False)
     interrupted = False
     try:
-        while not run.finished:
-            say(run.one_epoch())
+        with remembered() as run.pressed:
+            while not run.finished:
+                say(run.one_epoch())
     except KeyboardInterrupt:
         if not run.history:
             raise
@@ -235,6 +237,7 @@ class _Run:
     ) -> None:
         self.recipe, self.out = recipe, out
         self.init, self.half, self.watch, self.stop = init, half, watch, stop
+        self.pressed: Callable[[], bool] = lambda: False  # Ctrl-C, where train() remembers it
         self.outlines = outlines
         self.epoch, self.best_epoch, self.history = 0, 0, list[dict[str, Any]]()
         self.accelerator = accelerator_of(recipe, cpu)
@@ -396,7 +399,7 @@ class _Run:
         logits = self._answers(self.validation, train_loss)
         return self.judge.figures(logits, None if self.probes is None else self._answers(self.probes, train_loss))
 
-    @torch.inference_mode()
+    @torch.no_grad()  # torch 2.5 cannot gather inference tensors
     def _answers(self, loader: Any, train_loss: float) -> npt.NDArray[np.float64]:
         """Return the logits (N, 4) of the kept network for what a loader hands out, in the order of its positions."""
         network = self._kept_network().eval()
@@ -413,6 +416,8 @@ class _Run:
             found.append(outputs.float())
             places.append(positions)
             self._tell("validation", step, len(loader), train_loss)
+            if step % STEPS_BETWEEN_QUESTIONS == 0:
+                self._stop_if_asked()
         logits: npt.NDArray[np.float64] = torch.cat(found)[torch.cat(places).argsort()].double().cpu().numpy()
         return logits
 
@@ -449,7 +454,7 @@ class _Run:
 
     def _stop_if_asked(self) -> None:
         """End like Ctrl-C when the stop function says so; all processes at the same step."""
-        asked = torch.tensor(float(bool(self.stop and self.stop())), device=self.accelerator.device)
+        asked = torch.tensor(float(self.pressed() or bool(self.stop and self.stop())), device=self.accelerator.device)
         if self.accelerator.num_processes > 1:
             asked = self.accelerator.reduce(asked, "sum")
         if asked.item():
