@@ -61,7 +61,7 @@ def opened(
         return fetch(self, index)
 
     def measure(self: loop._Run, pictures: torch.Tensor) -> torch.Tensor:
-        if not torch.is_inference_mode_enabled():  # which validation runs in
+        if torch.is_grad_enabled():  # not so in validation
             sides.append((self.epoch + 1, pictures.shape[-1]))
         return batch(self, pictures)
 
