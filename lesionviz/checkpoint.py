@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = "lesionviz checkpoint"
-VERSION = 1
+VERSION = 2
+READ = (1, 2)
+"""Versions that are read: 2 has ``calibration``, and may ask three questions before it answers."""
 BUNDLED = Path(__file__).parent / "models" / "best_model.pth"
 VARIABLE = "LESIONVIZ_MODEL"
 """Environment variable that names another default than the bundled checkpoint."""
@@ -39,12 +41,14 @@ class Checkpoint:
         state_dict: torchvision EfficientNet-B0 with a 4-way head, float32.
         preprocessing: how pictures become its input.
         temperature: divides the logits before softmax; 1 changes nothing.
-        refusal: statistics that decide when to stay silent (:class:`lesionviz.refusal.Refusal`); empty until
-            the model is calibrated.
+        refusal: statistics that decide when to stay silent (:mod:`lesionviz.refusal`); empty until the model is
+            calibrated.
         operating_points: thresholds on the probability of melanoma, chosen on validation images: dicts with
             ``sensitivity``, ``threshold``, ``specificity`` and ``benign_per_melanoma``; empty until calibrated.
         recipe: the training recipe, plain values, with ``init`` (the starting weights) and ``half``.
         split: ``sha256``, ``seed`` and fractions of the lesion-grouped split; empty when not known.
+        calibration: of the images that it was calibrated on, for checks of an answer that are fitted later: ``logits``
+            (N, 4), ``truth``, ``lesion`` and ``source`` (N,) as numbers, and the ``sources``' names; empty until then.
         metrics: validation figures of the stored epoch.
         licence: what the weights may be used for.
         history: where the weights come from, one sentence for each step.
@@ -58,6 +62,7 @@ class Checkpoint:
     operating_points: tuple[Mapping[str, float], ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     split: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     history: tuple[str, ...] = ()
@@ -85,6 +90,7 @@ class Checkpoint:
             "temperature": self.temperature,
             "refusal": dict(self.refusal),
             "operating_points": [dict(point) for point in self.operating_points],
+            "calibration": dict(self.calibration),
             "recipe": dict(self.recipe),
             "split": dict(self.split),
             "metrics": dict(self.metrics),
@@ -173,10 +179,10 @@ def _from_state_dict(content: dict[str, Any], name: str) -> Checkpoint:
 
 def _from_content(content: dict[str, Any], name: str) -> Checkpoint:
     """Check every value of a lesionviz checkpoint."""
-    if content.get("version") != VERSION:
+    if content.get("version") not in READ:
         raise LesionvizError(
-            f"{name} has format version {content.get('version')!r}; this lesionviz reads version {VERSION}. "
-            "Install the lesionviz that wrote it, or train again."
+            f"{name} has format version {content.get('version')!r}; this lesionviz reads the versions "
+            f"{' and '.join(map(str, READ))}. Install the lesionviz that wrote it, or train again."
         )
     if content.get("classes") != list(CODES):
         raise LesionvizError(f"{name} tells apart {content.get('classes')!r}; expected are {list(CODES)}.")
@@ -195,12 +201,44 @@ def _from_content(content: dict[str, Any], name: str) -> Checkpoint:
         temperature=temperature,
         refusal=value("refusal", dict),
         operating_points=_operating_points(content.get("operating_points", []), name),
+        calibration=_calibration(content.get("calibration", {}), name),
         recipe=value("recipe", dict),
         split=value("split", dict),
         metrics=value("metrics", dict),
         licence=value("licence", str),
         history=tuple(str(line) for line in value("history", list)),
     )
+
+
+def _calibration(values: object, name: str) -> Mapping[str, Any]:
+    """Check what later checks are fitted on; a checkpoint of an earlier version has nothing of it."""
+    import torch
+
+    if values == {}:
+        return {}
+    kinds = {"logits": torch.float32, "truth": torch.uint8, "lesion": torch.int32, "source": torch.uint8}
+    damaged = LesionvizError(f"{name} has a damaged record of its calibration images. Calibrate the model again.")
+    if not isinstance(values, dict) or values.keys() != {*kinds, "sources"}:
+        raise damaged
+    tensors, names = [values[key] for key in kinds], values["sources"]
+    if not all(
+        isinstance(t, torch.Tensor) and t.dtype == kind for t, kind in zip(tensors, kinds.values(), strict=True)
+    ):
+        raise damaged
+    count = tensors[1].numel()
+    if [tuple(tensor.shape) for tensor in tensors] != [
+        (count, len(CODES)),
+        (count,),
+        (count,),
+        (count,),
+    ] or not count:
+        raise damaged
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise damaged
+    logits, truth, _, source = tensors
+    if not torch.isfinite(logits).all() or truth.max() >= len(CODES) or source.max() >= len(names):
+        raise damaged
+    return values
 
 
 def _operating_points(values: object, name: str) -> tuple[Mapping[str, float], ...]:

@@ -30,8 +30,9 @@ from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer, ordinary_tensors, run_blocks, run_head
 from lesionviz.preprocessing import Preprocessing, to_tensor
-from lesionviz.refusal import Refusal, features_of
+from lesionviz.refusal import Look, Verdict, features_of
 from lesionviz.similarity import SimilarCase, SimilarityIndex, index_path
+from lesionviz.three_questions import read_refusal
 
 VIEWS = (1, 8)
 
@@ -47,6 +48,9 @@ class Prediction:
         source: name of the picture that the answer belongs to.
         refusal: why the answer should not be used, as a clause such as "the picture is too blurred"; empty when it may
             be, or when the model was not calibrated.
+        warning: what the answer should be read with, as a clause such as "this may be a diagnosis that the model does not
+            know"; usually empty.
+        unfamiliarity: how little the answer stands out, which that warning hangs on; None where the model does not ask.
         notes: what is worth knowing about the picture and its quality, each a few words; usually nothing.
     """
 
@@ -56,6 +60,8 @@ class Prediction:
     source: str
     refusal: str = ""
     notes: tuple[str, ...] = ()
+    warning: str = ""
+    unfamiliarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class LesionClassifier:
         self._cache = AnalysisCache()
         self._inputs: WeakKeyDictionary[LesionImage, Image.Image] = WeakKeyDictionary()
         self._kept_index: tuple[int | None, SimilarityIndex] | None = None
-        self._refusal = Refusal.from_dict(checkpoint.refusal)
+        self._judge = read_refusal(checkpoint.refusal)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy what the classifier is made of; analyses that were kept stay behind."""
@@ -177,11 +183,13 @@ class LesionClassifier:
         """
         picture = open_image(image)
         analysis = self._analysis(picture, lambda batch: forward(self._network, batch))
-        seen, (features,) = self.network_input(picture), features_of(analysis.activations)
+        (features,), (embedding,) = features_of(analysis.activations), _embeddings(analysis.activations)
+        seen = self.network_input(picture)
         upright = torch.tensor([analysis.logits], dtype=torch.float64, device="cpu")
         with torch.inference_mode():
             logits = self._averaged(self._normalised([seen]), upright) if self.views > 1 else upright
-        return self._answer(picture, seen, features, upright[0].numpy(), logits[0].cpu().numpy())
+        look = Look(seen, picture.pixels.size, features, embedding, upright[0].numpy())
+        return self._answer(picture, look, logits[0].cpu().numpy())
 
     def predict_many(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Prediction]:
         """Yield the diagnosis of each picture, in order, running the network on batches."""
@@ -189,9 +197,8 @@ class LesionClassifier:
             seen = [self.preprocessing.resize(picture.pixels) for picture in pictures]
             outputs = self._run(seen)
             for index, picture in enumerate(pictures):
-                yield self._answer(
-                    picture, seen[index], outputs.features[index], outputs.upright[index], outputs.logits[index]
-                )
+                parts = (part[index] for part in (outputs.features, outputs.embeddings, outputs.upright))
+                yield self._answer(picture, Look(seen[index], picture.pixels.size, *parts), outputs.logits[index])
 
     def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
         """Yield logits, embeddings and features of pictures, batch by batch; for calibration and search."""
@@ -378,7 +385,7 @@ class LesionClassifier:
             return Outputs(
                 self._averaged(batch, upright).cpu().numpy(),
                 upright.double().cpu().numpy(),
-                blocks[LAYERS[-1]].mean(dim=(2, 3)).float().cpu().numpy(),
+                _embeddings(blocks),
                 features_of(blocks),
             )
 
@@ -389,25 +396,24 @@ class LesionClassifier:
         turned = [self._network(view) for view in symmetries(batch)[1:]]
         return torch.stack([view.double() for view in (upright, *turned)]).mean(dim=0)
 
-    def _answer(
-        self,
-        picture: LesionImage,
-        seen: Image.Image,
-        features: npt.NDArray[np.float64],
-        upright: npt.NDArray[np.float64],
-        logits: npt.NDArray[np.float64],
-    ) -> Prediction:
-        """Return the prediction from what a run gave: features (FEATURES,), logits (4,) of the picture as it is, and
-        over all views."""
-        refusal, notes = "", picture.notes
-        if self._refusal is not None:
-            refusal = self._refusal.reason(seen, picture.pixels.size, features, upright)
-            notes += self._refusal.notes(seen, picture.pixels.size)
+    def _answer(self, picture: LesionImage, look: Look, logits: npt.NDArray[np.float64]) -> Prediction:
+        """Return the prediction from what a run gave: of the picture upright, and its logits (4,) over all views."""
+        verdict = Verdict() if self._judge is None else self._judge.judge(look)
         scaled = torch.tensor(logits, dtype=torch.float64, device="cpu") / self.checkpoint.temperature
         row = torch.softmax(scaled, dim=0).tolist()
         best = max(range(len(CODES)), key=row.__getitem__)
         by_code = MappingProxyType(dict(zip(CODES, row, strict=True)))
-        return Prediction(CODES[best], row[best], by_code, picture.name, refusal, notes)
+        notes = picture.notes + verdict.notes
+        return Prediction(
+            CODES[best],
+            row[best],
+            by_code,
+            picture.name,
+            verdict.refusal,
+            notes,
+            verdict.warning,
+            verdict.unfamiliarity,
+        )
 
     def _input(self, pictures: list[LesionImage]) -> torch.Tensor:
         """Return the normalised batch (N, 3, S, S) of checked pictures."""
@@ -431,6 +437,12 @@ class _Choice:
     layer: str
     method: Method
     against: int | None
+
+
+def _embeddings(blocks: Mapping[str, torch.Tensor]) -> npt.NDArray[np.float32]:
+    """Return what the head sees (N, 1280) of the blocks' outputs."""
+    means: npt.NDArray[np.float32] = blocks[LAYERS[-1]].mean(dim=(2, 3)).float().cpu().numpy()
+    return means
 
 
 def symmetries(batch: torch.Tensor) -> list[torch.Tensor]:

@@ -126,6 +126,9 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
     )
     calibrated.set_defaults(run=_calibrate)
     calibrated.add_argument("--data", type=Path, required=True, metavar="DIR", help="what it was trained on")
+    calibrated.add_argument(
+        "--also", type=Path, action="append", default=[], metavar="DIR", help="what it was trained on besides, each"
+    )
     calibrated.add_argument("--out", type=Path, required=True, metavar="FILE", help="the calibrated best_model.pth")
     calibrated.add_argument("--size", type=int, help="another side of the input in pixels (default: the model's)")
     calibrated.add_argument("--half", action="store_true", help="store weights in half precision (8 MB)")
@@ -341,8 +344,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         _say("{:>4}: sensitivity {}, specificity {}".format(code, *figures))
     for other in evaluation.others:
         _say(f"{other.name}: {headline(other)}")
-    for row in evaluation.refusals.to_dict("records"):
-        _say(f"No answer for {row['refused']:,} of {row['images']:,} pictures: {row['pictures']}")
+    for each in (evaluation, *evaluation.others):
+        for row in each.silence.refusals.to_dict("records"):
+            warned = f", a warning for {row['warned']:,}" if row["warned"] else ""
+            _say(f"No answer for {row['refused']:,} of {row['images']:,} pictures{warned}: {row['pictures']}")
     _say(f"Written to {options.out}: {REPORT}, {CARD}, {JSON}, {PREDICTIONS}, confusion_matrix.png")
     return 0
 
@@ -361,12 +366,12 @@ def _compare(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from lesionviz.checkpoint import Checkpoint
     from lesionviz.data.read import read_collection
-    from lesionviz.evaluation.calibration import calibrate
-    from lesionviz.evaluation.parts import recorded_split
+    from lesionviz.evaluation.parts import recorded_portions
+    from lesionviz.training.calibration import calibrate
 
-    checkpoint, collection = Checkpoint.load(options.model), read_collection(options.data)
-    split = recorded_split(checkpoint, collection)
-    calibrated = calibrate(checkpoint, collection, split, size=options.size, skip_damaged=options.skip_damaged)
+    checkpoint = Checkpoint.load(options.model)
+    portions = recorded_portions(checkpoint, [read_collection(place) for place in (options.data, *options.also)])
+    calibrated = calibrate(checkpoint, portions, size=options.size, skip_damaged=options.skip_damaged)
     calibrated.save(options.out, half=options.half)
     _say(
         f"Temperature {calibrated.temperature:.3f}; {calibrated.refusal['accepted']:.1%} of the validation images "

@@ -22,7 +22,8 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES
-from lesionviz.refusal import FEATURES, QUALITY, Refusal
+from lesionviz.quality import QUALITY
+from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.widgets import Batch
 from lesionviz.widgets import batch as module
 from lesionviz.widgets.background import Background
@@ -89,7 +90,7 @@ def folder(tmp_path: Path) -> Path:
 def strict(small_checkpoint: Checkpoint) -> LesionClassifier:
     """A classifier that refuses whatever is darker than a quarter of full brightness."""
     limits = dict.fromkeys(QUALITY, (-100.0, 100.0)) | {"brightness": (0.25, 100.0)}
-    refusal = Refusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
+    refusal = DistanceRefusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
     return LesionClassifier(replace(small_checkpoint, refusal=refusal.to_dict(), file_sha256="abc123"))
 
 

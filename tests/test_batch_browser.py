@@ -19,7 +19,8 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
-from lesionviz.refusal import FEATURES, QUALITY, Refusal
+from lesionviz.quality import QUALITY
+from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.widgets.answer import NOTICE
 
 pytestmark = pytest.mark.browser
@@ -50,7 +51,7 @@ ipywidgets.VBox([opened, batch])
 def model(small_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small model, refusing whatever is darker than a quarter of full brightness."""
     limits = dict.fromkeys(QUALITY, (-100.0, 100.0)) | {"brightness": (0.25, 100.0)}
-    refusal = Refusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
+    refusal = DistanceRefusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
     path = tmp_path_factory.mktemp("model") / "model.pth"
     replace(small_checkpoint, refusal=refusal.to_dict()).save(path)
     return path

@@ -15,14 +15,17 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.collection import Collection
 from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.portions import Portion
 from lesionviz.data.split import Split, split_by_lesion
 from lesionviz.data.strangers import strangers
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.calibration import ACCEPTED, calibrate, fit_temperature, operating_points
 from lesionviz.evaluation.sections import _details
-from lesionviz.refusal import QUALITY, Refusal, energies, quality
+from lesionviz.quality import QUALITY, quality
+from lesionviz.refusal import DistanceRefusal, Look, energies
+from lesionviz.training.calibration import calibrate, fit_temperature, operating_points
+from lesionviz.training.teach_refusal import ACCEPTED
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def drawn(drawn_folder: Path) -> Collection:
 
 @pytest.fixture(scope="module")
 def calibrated(small_checkpoint: Checkpoint, drawn: Collection) -> Checkpoint:
-    return calibrate(small_checkpoint, drawn, split_by_lesion(drawn))
+    return calibrate(small_checkpoint, [Portion(drawn, split_by_lesion(drawn))])
 
 
 def test_the_temperature_undoes_a_known_sharpening() -> None:
@@ -69,6 +72,13 @@ def test_operating_points_by_hand() -> None:
     assert points[0.75]["benign_per_melanoma"] == pytest.approx(2 / 3)  # the carcinoma is not benign
     assert points[0.99]["threshold"] == 0.1
     assert operating_points(truth[4:], probabilities[4:]) == ()
+    # a source whose two images count three times: the melanoma at 0.9 and the keratosis at 0.5
+    weights = np.array([3.0, 1, 1, 1, 1, 3, 1, 1])
+    points = {point["sensitivity"]: point for point in operating_points(truth, probabilities, weights)}
+    assert points[0.5]["threshold"] == 0.9  # it alone is three of six
+    assert points[0.75]["threshold"] == 0.4
+    assert points[0.75]["specificity"] == pytest.approx(1 / 6)
+    assert points[0.75]["benign_per_melanoma"] == pytest.approx(4 / 5)
 
 
 @pytest.mark.heavy
@@ -77,9 +87,9 @@ def test_another_side_is_calibrated_for_itself_and_the_card_says_how(
 ) -> None:
     split = split_by_lesion(drawn)
     trained = replace(small_checkpoint, recipe={"size": 96}, metrics={"epoch": 3, "validation": {}})
-    other = calibrate(trained, drawn, split, size=64)
+    other = calibrate(trained, [Portion(drawn, split)], size=64)
     assert other.preprocessing == replace(trained.preprocessing, size=64)
-    assert other.temperature != calibrate(trained, drawn, split).temperature
+    assert other.temperature != calibrate(trained, [Portion(drawn, split)]).temperature
     answers = LesionClassifier(other).predict_many(split.rows(drawn, "validation")["path"])
     truth = split.rows(drawn, "validation")["diagnosis"]
     right = np.mean([answer.diagnosis == code for answer, code in zip(answers, truth, strict=True)])
@@ -102,7 +112,7 @@ def test_calibration_never_sees_test_images_or_their_labels(
     poisoned.loc[tested & poisoned["path"].notna(), "path"] = str(tmp_path / "poison.jpg")
     poisoned.loc[tested, "diagnosis"] = "MEL"
     labels = Split(split.table.assign(diagnosis=poisoned["diagnosis"]), split.seed, split.validation, split.test)
-    again = calibrate(small_checkpoint, replace(drawn, table=poisoned), labels)
+    again = calibrate(small_checkpoint, [Portion(replace(drawn, table=poisoned), labels)])
     assert again.temperature == calibrated.temperature
     assert again.operating_points == calibrated.operating_points
     assert again.refusal.keys() == calibrated.refusal.keys()
@@ -160,10 +170,10 @@ def test_quality_by_hand() -> None:
     assert quality(Image.new("RGB", (64, 64), (255, 0, 0)))["colour"] == 1
 
 
-def simple_refusal(**changes: object) -> Refusal:
+def simple_refusal(**changes: object) -> DistanceRefusal:
     limits = dict.fromkeys(QUALITY, (-10.0, 10.0))
     values = {"limits": limits, "mean": np.zeros(256), "precision": np.eye(256), "distance": 5.0, "energy": 0.0}
-    return Refusal(**values | {"accepted": 0.95} | changes)  # type: ignore[arg-type]
+    return DistanceRefusal(**values | {"accepted": 0.95} | changes)  # type: ignore[arg-type]
 
 
 def test_reasons_are_given_in_words() -> None:
@@ -173,15 +183,19 @@ def test_reasons_are_given_in_words() -> None:
     refusal = simple_refusal()
     assert refusal.distances(far[None])[0] == pytest.approx(6.4)
     assert energies(unsure[None])[0] == pytest.approx(5 - np.log(4))
-    assert refusal.reason(seen, (100, 100), near, sure) == ""
-    assert "unlike the dermoscopic images" in refusal.reason(seen, (100, 100), far, sure)
-    assert "unlike the dermoscopic images" in refusal.reason(seen, (100, 100), near, unsure)
-    assert refusal.reason(seen, (31, 400), near, sure).startswith("the picture has only 31 × 400 pixels")
+
+    def reason(refusal: DistanceRefusal, size: tuple[int, int], features: np.ndarray, logits: np.ndarray) -> str:
+        return refusal.judge(Look(seen, size, features, np.zeros(1280, np.float32), logits)).refusal
+
+    assert reason(refusal, (100, 100), near, sure) == ""
+    assert "unlike the dermoscopic images" in reason(refusal, (100, 100), far, sure)
+    assert "unlike the dermoscopic images" in reason(refusal, (100, 100), near, unsure)
+    assert reason(refusal, (31, 400), near, sure).startswith("the picture has only 31 × 400 pixels")
     brightness = quality(seen)["brightness"]
     dark = simple_refusal(limits={**refusal.limits, "brightness": (brightness + 0.1, 1.0)})
-    assert dark.reason(seen, (100, 100), near, sure) == "the picture is too dark"
+    assert reason(dark, (100, 100), near, sure) == "the picture is too dark"
     bright = simple_refusal(limits={**refusal.limits, "brightness": (0.0, brightness - 0.1)})
-    assert bright.reason(seen, (100, 100), near, sure) == "the picture is too bright"
+    assert reason(bright, (100, 100), near, sure) == "the picture is too bright"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +211,7 @@ def test_reasons_are_given_in_words() -> None:
 )
 def test_hostile_statistics_are_refused(damage: dict[str, object], small_checkpoint: Checkpoint) -> None:
     good = simple_refusal().to_dict()
-    assert Refusal.from_dict(good) is not None
+    assert DistanceRefusal.from_dict(good).to_dict().keys() == good.keys()
     with pytest.raises(LesionvizError, match="refusal statistics are damaged"):
         LesionClassifier(replace(small_checkpoint, refusal=good | damage))
 

@@ -24,10 +24,10 @@ from lesionviz.data import pixel_cache
 from lesionviz.data.damaged import NAMED, damaged_among, refuse_damaged, why_unusable
 from lesionviz.data.isic2019 import IMAGES, read_isic2019
 from lesionviz.data.pixel_cache import PixelCache
+from lesionviz.data.portions import Portion
 from lesionviz.data.split import FILE, split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.calibration import calibrate
 from lesionviz.evaluation.compare import compare
 from lesionviz.evaluation.evaluate import CARD, JSON, evaluate
 from lesionviz.evaluation.faithfulness import faithfulness
@@ -39,6 +39,7 @@ from lesionviz.imaging import open_image
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.recipe import Recipe
 from lesionviz.training import launch
+from lesionviz.training.calibration import calibrate
 from lesionviz.training.loop import train
 from lesionviz.training.usable import CAUTION, caution
 
@@ -246,7 +247,7 @@ JUDGES: dict[str, tuple[str, Callable[..., Any]]] = {
     "calibrate": (
         "train+validation",
         lambda folder, model, **more: calibrate(
-            Checkpoint.load(model), c := read_isic2019(folder), split_by_lesion(c), **more
+            Checkpoint.load(model), [Portion(c := read_isic2019(folder), split_by_lesion(c))], **more
         ),
     ),
 }
@@ -305,7 +306,9 @@ def test_other_judges_go_on_without_them_and_count_them(
     report = shortcuts(folder, model, images=4, seed=1, skip_damaged=True)
     assert report.images + report.damaged == 4
     collection = read_isic2019(folder)
-    calibrated = calibrate(Checkpoint.load(model), collection, split_by_lesion(collection), skip_damaged=True)
+    calibrated = calibrate(
+        Checkpoint.load(model), [Portion(collection, split_by_lesion(collection))], skip_damaged=True
+    )
     assert calibrated.history[-1] == "Calibrated; 4 images could not be used and were left out."
 
 

@@ -21,7 +21,8 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion, synthetic_samples
 from lesionviz.errors import LesionvizError
 from lesionviz.network import LAYERS
-from lesionviz.refusal import FEATURES, QUALITY, Refusal
+from lesionviz.quality import QUALITY
+from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.similarity import SimilarityIndex
 from lesionviz.widgets import Batch, Compare, Explorer, Quiz
 from lesionviz.widgets.answer import NOTICE
@@ -368,7 +369,7 @@ POINT = {"sensitivity": 0.9, "threshold": 0.25, "specificity": 0.7, "benign_per_
 def strict(small_checkpoint: Checkpoint) -> LesionClassifier:
     """A classifier that refuses whatever is darker than a quarter of full brightness."""
     limits = dict.fromkeys(QUALITY, (-100.0, 100.0)) | {"brightness": (0.25, 100.0)}
-    refusal = Refusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
+    refusal = DistanceRefusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
     return LesionClassifier(replace(small_checkpoint, refusal=refusal.to_dict(), operating_points=(POINT,)))
 
 

@@ -22,7 +22,8 @@ from lesionviz.classifier import LesionClassifier, Prediction
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
-from lesionviz.refusal import FEATURES, QUALITY, Refusal
+from lesionviz.quality import QUALITY
+from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.widgets import Quiz, quiz_results, quiz_set
 from lesionviz.widgets.background import Background
 from lesionviz.widgets.quiz_results import NO_ANSWER, Answer
@@ -308,7 +309,7 @@ def test_traits_can_be_observed(quiz: Quiz) -> None:
 def strict(small_checkpoint: Checkpoint) -> LesionClassifier:
     """A classifier that refuses every picture."""
     limits = dict.fromkeys(QUALITY, (-100.0, 100.0)) | {"brightness": (99.0, 100.0)}
-    refusal = Refusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
+    refusal = DistanceRefusal(limits, np.zeros(FEATURES), np.eye(FEATURES), 1e9, 1e9, 0.95)
     return LesionClassifier(replace(small_checkpoint, refusal=refusal.to_dict()))
 
 

@@ -12,11 +12,12 @@ from PIL import Image
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier, symmetries
 from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.portions import Portion
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.calibration import calibrate
 from lesionviz.evaluation.evaluate import evaluate
+from lesionviz.training.calibration import calibrate
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_probabilities_of_pictures_at_input_size_are_averaged_too(eight: LesionC
 @pytest.mark.heavy
 def test_explanations_and_refusals_are_of_the_upright_view(small_checkpoint: Checkpoint, drawn_folder: Path) -> None:
     collection = read_isic2019(drawn_folder)
-    calibrated = calibrate(small_checkpoint, collection, split_by_lesion(collection))
+    calibrated = calibrate(small_checkpoint, [Portion(collection, split_by_lesion(collection))])
     one, eight = (LesionClassifier(calibrated, views=views) for views in (1, 8))
     paths = collection.present["path"].tolist()[:12]
     assert [a.refusal for a in eight.predict_many(paths)] == [a.refusal for a in one.predict_many(paths)]

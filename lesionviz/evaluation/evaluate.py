@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from lesionviz.classifier import LesionClassifier, Prediction, load
+from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.collection import DETAILS, Collection
 from lesionviz.data.folders import Walk, walk
 from lesionviz.data.never import of_source
 from lesionviz.data.outlines import find_outlines
 from lesionviz.data.read import read_collection
-from lesionviz.data.strangers import strangers
-from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import Interval, by_lesion
 from lesionviz.evaluation.evidence import EvidenceInside, evidence_inside
@@ -31,18 +29,18 @@ from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.evaluation.model_card import model_card
 from lesionviz.evaluation.parts import (
     ALL,
+    close_up_rows,
     refuse_known_images,
     rows_of_other,
     rows_of_part,
     rows_of_source,
-    unknown_rows,
 )
 from lesionviz.evaluation.report import report_page
+from lesionviz.evaluation.silence import MALIGNANT_CODES, Silence, answers_of, silence_of
+from lesionviz.evaluation.sources import source_figures
 from lesionviz.evaluation.usable import look_at, usable_rows
 from lesionviz.files import replacing
-from lesionviz.imaging import ImageSource
 
-MALIGNANT_CODES = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
 DRAWS = 1000
 SHOWN_SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
 JSON, PREDICTIONS, REPORT, CARD = "metrics.json", "predictions.csv", "report.html", "MODEL_CARD.md"
@@ -58,12 +56,13 @@ class Evaluation:
         lesions: how many lesions the images show.
         metrics: counts and the figures that follow from them.
         predictions: one row for each image: ``image``, ``lesion``, ``diagnosis``, ``source``, what else the collection
-            records, ``predicted``, ``refusal`` and the probability of each class.
+            records, ``predicted``, ``refusal``, ``warning``, ``unfamiliarity`` and the probability of each class.
         classifier: what was judged.
         figures: every measure (:mod:`lesionviz.evaluation.measures`) with its 95 % interval by lesion.
         baseline: the measures of answering with the most frequent class every time.
         groups: figures by source, sex, age and body site.
-        refusals: rows ``pictures``, ``images``, ``refused`` (how many get no diagnosis), ``called_benign``.
+        silence: who gets no answer, and who a warning.
+        line: its line in the table of sources; see :func:`lesionviz.evaluation.sources.source_figures`.
         operating: what thresholds that were chosen on validation images do on these.
         others: the same classifier on what is new to it of other collections, such as another clinic's.
         unlike: names of the folders with pictures that should get no diagnosis.
@@ -82,7 +81,8 @@ class Evaluation:
     figures: Mapping[str, Interval]
     baseline: Mapping[str, float]
     groups: pd.DataFrame
-    refusals: pd.DataFrame
+    silence: Silence
+    line: Mapping[str, Interval | float | int]
     operating: pd.DataFrame
     others: Sequence[Evaluation] = field(default_factory=tuple)
     unlike: Sequence[str] = ()
@@ -135,7 +135,9 @@ class Evaluation:
             "ece_before_temperature": calibration_error(self.truth, self.uncalibrated),
             "majority_baseline": dict(self.baseline),
             "groups": groups,
-            "refusals": self.refusals.to_dict("records"),
+            "refusals": self.silence.refusals.to_dict("records"),
+            "unknown_diagnoses": self.silence.unknown.to_dict("records"),
+            "source_line": dict(self.line),
             "operating_points": self.operating.to_dict("records"),
             "evidence_inside_lesion": asdict(self.evidence) if self.evidence else None,
             "other_collections": [other.to_dict() for other in self.others],
@@ -224,6 +226,7 @@ def evaluate(
     frames = [rows, *(judged for _, judged, _ in elsewhere)]
     if checkpoint.refusal:
         frames += [each.present_of("others") for each in (collection, *new)]
+        frames += [close_up_rows(checkpoint, each) for each in (collection, *new)]
     shown = [path for paths in strange.values() for path in paths] if checkpoint.refusal else []
     outlines = [] if masks is None else find_outlines(rows["path"].tolist(), [Path(masks)])
     asked = [*(path for frame in frames for path in frame["path"]), *shown, *filter(None, outlines)]
@@ -233,7 +236,7 @@ def evaluate(
     evaluation = replace(
         evaluation,
         others=tuple(
-            replace(_judge(classifier, each, judged, name, draws, {}, damaged, source), source=source)
+            replace(_judge(classifier, each, judged, name, draws, None, damaged, source), source=source)
             for (each, judged, name), source in zip(elsewhere, sources, strict=True)
         ),
         unlike=tuple(folder.name for folder in folders),
@@ -256,20 +259,26 @@ def _judge(
     rows: pd.DataFrame,
     part: str,
     draws: int,
-    strange: Mapping[str, Sequence[Path]],
+    strange: Mapping[str, Sequence[Path]] | None,
     damaged: frozenset[str],
     source: str = "",
 ) -> Evaluation:
+    """Judge some rows; ``strange`` pictures are asked for besides, and with them those that are drawn."""
     if source:  # of what is kept aside, too, only the clinic's own is asked
-        collection = replace(collection, others=collection.others[of_source(collection.others, [source])])
-    asked = [rows, collection.present_of("others")] if classifier.checkpoint.refusal else [rows]
+        kept_aside = {of: collection.frame(of) for of in ("others", "close_ups")}
+        own = {of: frame[of_source(frame, [source])] for of, frame in kept_aside.items()}
+        collection = replace(collection, **own)
+    asked = [rows]
+    if classifier.checkpoint.refusal:
+        asked += [collection.present_of("others"), close_up_rows(classifier.checkpoint, collection)]
     lost = [image for frame in asked for image in frame["image"][frame["path"].isin(damaged)]]
     collection, rows = collection.without(damaged), usable_rows(rows, damaged)
     answers = answers_of(classifier, rows["path"], f"Evaluating {collection.folder.name}, {part}")
     columns = [name for name in ("image", "lesion", "diagnosis", "source", *DETAILS) if name in rows]
     predictions = rows[columns].reset_index(drop=True)
     predictions["predicted"] = [answer.diagnosis for answer in answers]
-    predictions["refusal"] = [answer.refusal for answer in answers]
+    for name in ("refusal", "warning", "unfamiliarity"):
+        predictions[name] = [getattr(answer, name) for answer in answers]
     for code in CODES:
         predictions[code] = [answer.probabilities[code] for answer in answers]
     truth, predicted = (predictions[name].map(CODES.index).to_numpy() for name in ("diagnosis", "predicted"))
@@ -286,45 +295,11 @@ def _judge(
         by_lesion(lambda w: measures(truth, probabilities, w), lesions, draws, progress="Bootstrap by lesion"),
         measures(truth, majority),
         group_table(predictions, min(draws, GROUP_DRAWS)),
-        _refusals(classifier, collection, predictions, part, strange),
+        silence_of(classifier, collection, predictions, part, strange or {}, strange is not None),
+        source_figures(predictions, min(draws, GROUP_DRAWS)),
         _operating(classifier, predictions, draws),
         damaged=lost,
     )
-
-
-def answers_of(classifier: LesionClassifier, images: Iterable[ImageSource], name: str) -> list[Prediction]:
-    """Return a classifier's answers for images, behind a bar with a name."""
-    images = list(images)
-    return list(tqdm(classifier.predict_many(images), total=len(images), desc=name, leave=False, disable=None))
-
-
-def _refusals(
-    classifier: LesionClassifier,
-    collection: Collection,
-    predictions: pd.DataFrame,
-    part: str,
-    strange: Mapping[str, Sequence[Path]],
-) -> pd.DataFrame:
-    """Count who gets no diagnosis: these images, diagnoses that the model does not know, pictures of other things."""
-    columns = ["pictures", "images", "refused", "called_benign"]
-    if not classifier.checkpoint.refusal:
-        return pd.DataFrame(columns=columns)
-    refused = (predictions["refusal"] != "").to_numpy()
-    benign = (~predictions["predicted"].isin(MALIGNANT_CODES)).to_numpy()
-    whole = (f"{collection.folder.name}, {part}", len(refused), int(refused.sum()), int((benign & ~refused).sum()))
-    rows = [whole]
-    asked: dict[str, Sequence[ImageSource]] = {
-        f"{collection.folder.name}, {label} (a diagnosis it does not know)": group["path"].tolist()
-        for label, group in unknown_rows(classifier.checkpoint, collection).groupby("diagnosis")
-    }
-    asked |= {name: list(paths) for name, paths in strange.items() if paths}
-    asked |= {f"drawn: {name}": pictures for name, pictures in strangers().items()}
-    for name, pictures in asked.items():
-        answers = answers_of(classifier, pictures, f"Refusal: {name}")
-        named = [answer for answer in answers if not answer.refusal]
-        called_benign = sum(answer.diagnosis not in MALIGNANT_CODES for answer in named)
-        rows.append((name, len(answers), len(answers) - len(named), called_benign))
-    return pd.DataFrame(rows, columns=columns)
 
 
 def _operating(classifier: LesionClassifier, predictions: pd.DataFrame, draws: int) -> pd.DataFrame:

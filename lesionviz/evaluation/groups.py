@@ -1,9 +1,11 @@
-"""How a classifier does on parts of the images: by source, sex, age and body site, as far as a collection records them.
+"""How a classifier does on parts of the images: by source, sex, age, body site and skin tone, as far as they are recorded.
 
-Skin tone is not recorded in ISIC, so no table can say how the model does on dark skin; the report says so.
+Most of ISIC records no skin tone; where a collection does, it is told in two groups, since more would be too small.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,8 @@ from lesionviz.diagnoses import CODES
 from lesionviz.evaluation.bootstrap import Interval, by_lesion
 from lesionviz.evaluation.measures import Floats, measures
 
-COLUMNS = {"source": "source", "sex": "sex", "age": "age in years", "site": "body site"}
+SKIN_TONE = "skin tone"
+COLUMNS = {"source": "source", "sex": "sex", "age": "age in years", "site": "body site", "skin_tone": SKIN_TONE}
 AGES = {
     "under 30": (0, 30),
     "30 to 44": (30, 45),
@@ -20,6 +23,14 @@ AGES = {
     "60 to 74": (60, 75),
     "75 and over": (75, 200),
 }
+DARKER, LIGHTER = "darker (MILK10k 0 to 2, Fitzpatrick IV to VI)", "lighter (MILK10k 3 to 5, Fitzpatrick I to III)"
+TONES = dict.fromkeys(("0", "1", "2", "IV", "V", "VI"), DARKER) | dict.fromkeys(
+    ("3", "4", "5", "I", "II", "III"), LIGHTER
+)
+"""MILK10k's scale runs from very dark, 0, to very light, 5: in its close-ups, which show skin around the lesion, the
+corners get lighter from 0 to 5. Fitzpatrick's runs the other way."""
+FEWEST_MELANOMAS = 20
+"""Melanomas under which a group by skin tone is counted, but not judged."""
 NOT_RECORDED = "not recorded"
 SHOWN = ("accuracy", "balanced_accuracy", "sensitivity_MEL", "roc_auc_MEL")
 FEWEST = 20
@@ -27,6 +38,7 @@ FEWEST = 20
 FEWEST_OF_CLASS = 10
 """Images of a class under which a figure about that class is not given: its interval would feign certainty."""
 DRAWS = 200
+UNKNOWN = Interval(np.nan, np.nan, np.nan)
 
 
 def group_table(predictions: pd.DataFrame, draws: int = DRAWS) -> pd.DataFrame:
@@ -45,13 +57,25 @@ def group_table(predictions: pd.DataFrame, draws: int = DRAWS) -> pd.DataFrame:
     for column, name in COLUMNS.items():
         if column not in predictions:
             continue
-        groups = age_bands(predictions[column]) if column == "age" else predictions[column].fillna(NOT_RECORDED)
-        order = [*AGES, NOT_RECORDED] if column == "age" else groups.value_counts().index.tolist()
+        groups, order = _groups(column, predictions[column])
         for group in order:
             part = predictions[groups == group]
             if len(part):
-                rows.append({"by": name, "group": str(group), **_figures(part, draws)})
+                figures = _figures(part, draws)
+                if name == SKIN_TONE and figures["melanomas"] < FEWEST_MELANOMAS:
+                    figures |= dict.fromkeys(SHOWN, UNKNOWN)
+                rows.append({"by": name, "group": str(group), **figures})
     return pd.DataFrame(rows).set_index(["by", "group"]) if rows else pd.DataFrame()
+
+
+def _groups(column: str, values: pd.Series[Any]) -> tuple[pd.Series[str], list[str]]:
+    """Return the group of each image, and the groups in the order of the table."""
+    if column == "age":
+        return age_bands(values), [*AGES, NOT_RECORDED]
+    if column == "skin_tone":
+        return values.map(TONES).fillna(NOT_RECORDED), [DARKER, LIGHTER] if values.isin(list(TONES)).any() else []
+    named = values.fillna(NOT_RECORDED)
+    return named, [str(name) for name in named.value_counts().index]
 
 
 def age_bands(ages: pd.Series[float]) -> pd.Series[str]:
@@ -62,14 +86,14 @@ def age_bands(ages: pd.Series[float]) -> pd.Series[str]:
     return bands
 
 
-def _figures(part: pd.DataFrame, draws: int) -> dict[str, object]:
-    counts = {
+def _figures(part: pd.DataFrame, draws: int) -> dict[str, Any]:
+    counts: dict[str, Any] = {
         "images": len(part),
         "lesions": part["lesion"].nunique(),
         "melanomas": int((part["diagnosis"] == "MEL").sum()),
     }
     if len(part) < FEWEST:
-        return counts | dict.fromkeys(SHOWN, Interval(np.nan, np.nan, np.nan))
+        return counts | dict.fromkeys(SHOWN, UNKNOWN)
     truth = part["diagnosis"].map(CODES.index).to_numpy(np.int64)
     probabilities = part[list(CODES)].to_numpy()
 
@@ -79,9 +103,8 @@ def _figures(part: pd.DataFrame, draws: int) -> dict[str, object]:
 
     found = dict(by_lesion(figures, part["lesion"].to_numpy(), draws))
     by_class = np.bincount(truth, minlength=len(CODES))
-    unknown = Interval(np.nan, np.nan, np.nan)
     if by_class[CODES.index("MEL")] < FEWEST_OF_CLASS:
-        found |= {"sensitivity_MEL": unknown, "roc_auc_MEL": unknown}
+        found |= {"sensitivity_MEL": UNKNOWN, "roc_auc_MEL": UNKNOWN}
     if by_class[by_class > 0].min() < FEWEST_OF_CLASS:
-        found["balanced_accuracy"] = unknown
+        found["balanced_accuracy"] = UNKNOWN
     return counts | found

@@ -8,7 +8,7 @@ from pathlib import Path
 from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
-from lesionviz.evaluation.calibration import outputs_of
+from lesionviz.evaluation.outputs import outputs_of
 from lesionviz.evaluation.parts import recorded_split
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.similarity import SimilarityIndex
@@ -43,7 +43,7 @@ def make_index(
     rows = usable_rows(rows, damaged)
     if damaged and report:
         report(left_out(len(damaged)))
-    outputs = outputs_of(classifier, rows, "Indexing", progress=True)
+    outputs = outputs_of(classifier, rows["path"], len(rows), "Indexing", progress=True)
     rows = rows.assign(path=[str(Path(path).resolve()) for path in rows["path"]])
     columns = {name: rows[name].to_numpy(str) for name in ("image", "lesion", "diagnosis", "path")}
     SimilarityIndex.of(outputs.embeddings, **columns).save(classifier.index_path)

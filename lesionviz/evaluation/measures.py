@@ -27,6 +27,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 ISIC2019_SHARES: Mapping[str, float] = {"NV": 0.5515, "MEL": 0.1937, "BCC": 0.1423, "BKL": 0.1124}
 """Shares of the four classes in the whole of ISIC 2019, for figures that are to be held against others' there."""
 MALIGNANT = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
+EQUAL_BINS = 10
 BINS = 15
 """Equal bins of confidence over which the calibration error is averaged (Guo et al. 2017, arXiv 1706.04599)."""
 
@@ -126,6 +127,34 @@ def confidence_bins(
     )
     filled = total > 0
     return sure[filled] / total[filled], hits[filled] / total[filled], total[filled]
+
+
+def equal_mass_error(truth: Integers, probabilities: Floats, bins: int = EQUAL_BINS) -> float:
+    """Return the mean gap between confidence and share of right answers over bins of equally many images.
+
+    Unlike :func:`calibration_error` it has no bin that hangs on a handful of images, so it suits small sources.
+    """
+    confidence = probabilities.max(axis=1)
+    right = (probabilities.argmax(axis=1) == truth).astype(np.float64)
+    order = np.argsort(confidence, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    return float(sum(len(part) * abs(confidence[part].mean() - right[part].mean()) for part in parts) / len(order))
+
+
+def equal_mass_error_if_calibrated(probabilities: Floats, draws: int = 200, seed: int = 0) -> float:
+    """Return the mean of :func:`equal_mass_error` that so many images of a perfectly calibrated model would show.
+
+    Args:
+        probabilities: (N, 4), taken to be true: the diagnoses are drawn from them.
+        draws: how often.
+        seed: of the draws.
+    """
+    random, cumulated = np.random.default_rng(seed), probabilities.cumsum(axis=1)
+    found = []
+    for _ in range(draws):
+        drawn = (cumulated < random.random((len(probabilities), 1))).sum(axis=1).clip(max=probabilities.shape[1] - 1)
+        found.append(equal_mass_error(drawn.astype(np.int64), probabilities))
+    return float(np.mean(found))
 
 
 def calibration_error(truth: Integers, probabilities: Floats, weights: Floats | None = None) -> float:

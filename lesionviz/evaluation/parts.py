@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.collection import Collection
 from lesionviz.data.never import of_source
+from lesionviz.data.portions import Portion
 from lesionviz.data.split import KEPT_OUT, PARTS, Split, split_at_random, split_by_lesion
 from lesionviz.diagnoses import TAUGHT_UNKNOWN
 from lesionviz.errors import LesionvizError
@@ -94,6 +95,22 @@ def unknown_rows(checkpoint: Checkpoint, collection: Collection) -> pd.DataFrame
     return here[~here["diagnosis"].isin(TAUGHT_UNKNOWN) | (split.parts_of(here) == "test")]
 
 
+def close_up_rows(checkpoint: Checkpoint, collection: Collection) -> pd.DataFrame:
+    """Return the close-ups, which are no dermoscopy, that a model's refusal cannot have learned from, whose image is here.
+
+    Of a collection that it was trained on those are the test part's.
+
+    Raises:
+        LesionvizError: the record of its splits is damaged.
+    """
+    here = collection.present_of("close_ups")
+    if here.empty or not checkpoint.split:
+        return here
+    found = (_split_as(record, collection) for record in _records(checkpoint))
+    split = next((split for split in found if split is not None), None)
+    return here if split is None else here[split.parts_of(here) == "test"]
+
+
 def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
     """Make the split of a collection that a checkpoint records again: the main one's, or an additional one's.
 
@@ -110,6 +127,34 @@ def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
             f"The split of {collection.folder} is not the one that the model was trained with ({expected}). {ADVICE}"
         )
     return found
+
+
+def recorded_portions(checkpoint: Checkpoint, collections: Sequence[Collection]) -> tuple[Portion, ...]:
+    """Return all collections that a model was trained on, with their splits, the main one first.
+
+    Args:
+        checkpoint: records the splits.
+        collections: the main one, then the others in any order.
+
+    Raises:
+        LesionvizError: one is missing or is not among the recorded, or its split does not come out the same.
+    """
+    splits = [recorded_split(checkpoint, each) for each in collections]
+    expected = [str(record.get("sha256")) for record in _records(checkpoint)]
+    order = [split.describe()["sha256"] for split in splits]
+    missing = [
+        str(record.get("name", "the main collection"))
+        for record in _records(checkpoint)
+        if record.get("sha256") not in order
+    ]
+    if missing or len(order) != len(expected):
+        raise LesionvizError(
+            f"The model was trained on {len(expected)} collections, and {len(order)} were given"
+            + (f"; {', '.join(missing)} is missing" if missing else "")
+            + ". Give the main one with --data and each other one with --also."
+        )
+    portions = {sha: Portion(each, split) for sha, each, split in zip(order, collections, splits, strict=True)}
+    return tuple(portions[sha] for sha in expected)
 
 
 def _records(checkpoint: Checkpoint) -> list[Mapping[str, Any]]:

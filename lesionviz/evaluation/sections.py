@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.folders import some
@@ -21,9 +22,10 @@ from lesionviz.evaluation.bootstrap import Interval
 from lesionviz.evaluation.document import Bullets, Command, Paragraph, Part, Picture, Section, Table
 from lesionviz.evaluation.evidence import EvidenceInside
 from lesionviz.evaluation.figures import confusion_figure, reliability_figure, roc_figure
-from lesionviz.evaluation.groups import SHOWN
+from lesionviz.evaluation.groups import FEWEST, FEWEST_MELANOMAS, FEWEST_OF_CLASS, SHOWN, SKIN_TONE
 from lesionviz.evaluation.measures import BY_CLASS, MALIGNANT, TITLES, calibration_error, confidence_bins
 from lesionviz.evaluation.parts import ALL
+from lesionviz.evaluation.silence_sections import silence_parts, source_parts
 from lesionviz.evaluation.usable import left_out
 from lesionviz.recipe import Recipe
 
@@ -47,9 +49,9 @@ def sections(evaluation: Evaluation) -> list[Section]:
         Section("Figures", _figures(evaluation)),
         Section("How sure it is", _calibration(evaluation)),
         Section("Finding melanoma: thresholds", _operating(evaluation)),
-        Section("When it stays silent", _refusals(evaluation)),
-        Section("By source, sex, age and body site", _groups(evaluation)),
-        Section("Other clinics and cameras", _others(evaluation)),
+        Section("When it stays silent", silence_parts(evaluation)),
+        Section("By source, sex, age, body site and skin tone", _groups(evaluation)),
+        Section("Source by source: other clinics and cameras", _others(evaluation)),
         *(
             [Section("Where its evidence lies", _evidence(evaluation.evidence, evaluation.classifier.checkpoint))]
             if evaluation.evidence
@@ -339,71 +341,44 @@ def _operating(evaluation: Evaluation) -> list[Part]:
     ]
 
 
-def _refusals(evaluation: Evaluation) -> list[Part]:
-    if evaluation.refusals.empty:
-        return [Paragraph("Never: the model has no refusal statistics. `lesionviz calibrate` fits them.")]
-    accepted = evaluation.classifier.checkpoint.refusal["accepted"]
-    rows = [
-        (
-            row["pictures"],
-            f"{row['images']:,}",
-            f"{row['refused'] / row['images']:.1%}",
-            f"{row['called_benign'] / row['images']:.1%}",
-        )
-        for row in evaluation.refusals.to_dict("records")
-    ]
-    return [
-        Paragraph(
-            "Pictures of poor quality, and pictures unlike the training images in colour and texture, get no diagnosis "
-            f"unless the person asks. The limits let {accepted:.1%} of the validation images pass. Diagnoses that it "
-            "does not know look like those that it knows: most get a name that cannot be right, and a squamous cell "
-            "carcinoma (SCC) may be called benign."
-        ),
-        Table(("pictures", "images", "refused", "named as something benign"), rows),
-    ]
-
-
 def _groups(evaluation: Evaluation) -> list[Part]:
-    note = Paragraph("Skin tone is not recorded in ISIC, so no table can say how the model does on dark skin.")
-    if evaluation.groups.empty:
-        return [note]
-    rows = [
-        (
-            f"{by}: {group}",
-            f"{row['images']:,}",
-            f"{row['melanomas']:,}",
-            *(str(row[key]) for key in SHOWN),
-        )
-        for (by, group), row in evaluation.groups.iterrows()
-    ]
     header = ("group", "images", "melanomas", *(NAMES[key] for key in SHOWN))
+    parts: list[Part] = []
+    if not evaluation.groups.empty:
+        parts.append(Table(header, _group_rows(evaluation.groups)))
+    by_tone = [
+        (each, each.groups.loc[[SKIN_TONE]])
+        for each in (evaluation, *evaluation.others)
+        if not each.groups.empty and SKIN_TONE in each.groups.index
+    ]
+    for each, groups in by_tone:
+        if each is not evaluation:
+            parts.append(Table(header, _group_rows(groups), f"{each.name}, {each.part}"))
+    if parts:
+        parts.append(
+            Paragraph(
+                f"– stands for fewer than {FEWEST} images, or {FEWEST_OF_CLASS} of a class that the figure needs; by skin "
+                f"tone, for fewer than {FEWEST_MELANOMAS} melanomas."
+            )
+        )
+    if not by_tone:
+        parts.append(
+            Paragraph("These collections record no skin tone, so no table can say how the model does on dark skin.")
+        )
+    return parts
+
+
+def _group_rows(groups: pd.DataFrame) -> list[tuple[str, ...]]:
     return [
-        Table(header, rows),
-        Paragraph("– stands for fewer than 20 images, or 10 of a class that the figure needs."),
-        note,
+        (f"{by}: {group}", f"{row['images']:,}", f"{row['melanomas']:,}", *(str(row[key]) for key in SHOWN))
+        for (by, group), row in groups.iterrows()
     ]
 
 
 def _others(evaluation: Evaluation) -> list[Part]:
     if not evaluation.others:
         return [Paragraph("Not measured here (`lesionviz evaluate --other DIR`).")]
-    rows = [
-        (
-            f"{each.name}, {each.part}",
-            f"{each.metrics.images:,}",
-            *(str(each.figures[key]) for key in SHOWN),
-            _refused(each),
-        )
-        for each in (evaluation, *evaluation.others)
-    ]
-    header = ("images of", "images", *(NAMES[key] for key in SHOWN), "refused")
-    return [
-        Paragraph(
-            "The same model on images of other clinics. It was trained on none of these images; where the table says test, "
-            "it was trained on others of the same collection. Balanced accuracy is over the classes that occur there."
-        ),
-        Table(header, rows),
-    ]
+    return source_parts(evaluation)
 
 
 def _evidence(evidence: EvidenceInside, checkpoint: Checkpoint) -> list[Part]:
@@ -423,7 +398,8 @@ def _limits() -> list[Part]:
     return [
         Bullets(
             [
-                "ISIC does not record skin tone, so no figure says how the model does on dark skin.",
+                "Skin tone is recorded for few of the images, and few of those are dark: no figure says that the model "
+                "does as well on dark skin.",
                 "A class-activation map shows where evidence lies, not that the model is right.",
                 "Ink, rulers, hair and dark corners change answers; `lesionviz shortcuts` measures how often.",
                 "The figures hold for images like those above; other clinics and cameras are expected to do worse.",
@@ -438,7 +414,7 @@ def _clear_derm(evaluation: Evaluation) -> list[Part]:
         ("Image types", f"Dermoscopic photographs, sources: {sources or 'not recorded'}"),
         ("Artefacts, image quality", "Images of poor quality are refused; others are used as they are"),
         ("Ground truth", "Diagnosis as in the collection: histology, follow-up, consensus or confocal microscopy"),
-        ("Patients", "Age, sex and body site as recorded, see the table; skin tone is not recorded"),
+        ("Patients", "Age, sex, body site and, where it is recorded, skin tone: see the tables"),
         ("Availability", f"Images: {evaluation.data}; recipe, split and weights are in the model's file"),
         ("Test set", "Apart by lesion, used for nothing else; other clinics' images where named above"),
         ("Comparison", "The most frequent class; no comparison with physicians was made"),
@@ -454,11 +430,6 @@ def _kept_out(evaluation: Evaluation) -> str:
     if evaluation.part == KEPT_OUT:
         return " (a clinic of which no image was trained on)"
     return f" ({evaluation.part} part: kept out of a training that used others of it)"
-
-
-def _refused(evaluation: Evaluation) -> str:
-    refused = evaluation.predictions["refusal"] != ""
-    return f"{refused.mean():.1%}" if evaluation.classifier.checkpoint.refusal else "–"
 
 
 def _share(interval: Interval) -> str:

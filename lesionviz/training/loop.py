@@ -32,7 +32,6 @@ from lesionviz.data.portions import ALSO_TEST, Division, Portion, divide
 from lesionviz.data.read import read_collection
 from lesionviz.data.split import Split, split_at_random, split_by_lesion
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.calibration import calibrate
 from lesionviz.evaluation.metrics import Metrics
 from lesionviz.evaluation.usable import left_out
 from lesionviz.files import replacing
@@ -41,6 +40,7 @@ from lesionviz.recipe import Recipe
 from lesionviz.training.augmentation import LabelledImages, training_way
 from lesionviz.training.averaging import moving_average
 from lesionviz.training.balance import Balancing
+from lesionviz.training.calibration import calibrate
 from lesionviz.training.choice import SCORE
 from lesionviz.training.clinics import as_elsewhere
 from lesionviz.training.dice import Dice
@@ -112,7 +112,7 @@ def train(
 ) -> TrainingResult:
     """Fine-tune an EfficientNet-B0 and keep the best epoch: by validation balanced accuracy, unless the recipe says else.
 
-    When it is finished, the kept model is calibrated (:mod:`lesionviz.evaluation.calibration`).
+    When it is finished, the kept model is calibrated (:mod:`lesionviz.training.calibration`).
 
     Args:
         data: a folder or table in a known layout (:mod:`lesionviz.data.read`), or a collection.
@@ -211,7 +211,7 @@ def train(
     if run.accelerator.is_main_process and not interrupted:
         say("Calibrating on the validation images.")
         device = run.accelerator.device
-        best = calibrate(Checkpoint.load(out / BEST), collection, split, not watch, device, looked_at=True)
+        best = calibrate(Checkpoint.load(out / BEST), division.portions, not watch, device, looked_at=True)
         best.save(out / BEST, half=half)
         unfinished.unlink(missing_ok=True)
     return TrainingResult(out / BEST, pd.DataFrame(run.history), run.best_epoch, split, interrupted)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lesionviz.diagnoses import DIAGNOSES, target_index
 from lesionviz.refusal import UNLIKE
+from lesionviz.three_questions import NOT_DERMOSCOPY
 
 if TYPE_CHECKING:
     from lesionviz.classifier import Prediction
@@ -36,6 +37,8 @@ def refusal_sentence(prediction: Prediction) -> str:
     advice = "Try a sharp dermoscopic photograph of one lesion."
     if prediction.refusal == UNLIKE:
         advice = "It may be another kind of picture, or show a diagnosis that the model does not know."
+    elif prediction.refusal == NOT_DERMOSCOPY:
+        advice = "A phone's close-up is not enough: take the picture through a dermatoscope, with one lesion in view."
     return f"{prediction.source}: the model gives no answer, because {prediction.refusal}. {advice}"
 
 
@@ -82,6 +85,8 @@ def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None
         lines = f'<p class="lv-warning">Do not rely on this answer: {escape(prediction.refusal)}.</p>' + lines
     else:
         lines += f'<p class="lv-glossary">{escape(best.sentence)}</p>'
+    if prediction.warning:
+        lines = f'<p class="lv-warning">Read it with care: {escape(prediction.warning)}.</p>' + lines
     if prediction.notes:
         lines += f'<p class="lv-notes">The picture is {escape(", ".join(prediction.notes))}.</p>'
     if point is not None:

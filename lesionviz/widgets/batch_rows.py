@@ -25,7 +25,7 @@ NOTICE_SHORT = "For research and teaching; not a diagnosis."
 ANSWER = ("diagnosis", "probability", *CODES)
 FORCED = tuple(f"forced_{name}" for name in ANSWER)
 """Where the answers to refused pictures stand, when they are asked for: nobody counts them by accident."""
-ABOUT = ("refused_because", "error", "model_sha256", "notice")
+ABOUT = ("refused_because", "warning", "error", "model_sha256", "notice")
 COLUMNS = ("file", *ANSWER, *ABOUT)
 
 
@@ -82,7 +82,7 @@ def table(rows: Sequence[BatchRow], forced: bool = False) -> pd.DataFrame:
 
     Returns:
         One line for each row, in order. ``diagnosis`` and ``model_sha256`` are missing where there is none,
-        probabilities are NaN there, ``refused_because`` and ``error`` are empty.
+        probabilities are NaN there, ``refused_because``, ``warning`` and ``error`` are empty.
     """
     import pandas as pd
 
@@ -92,6 +92,7 @@ def table(rows: Sequence[BatchRow], forced: bool = False) -> pd.DataFrame:
         line: dict[str, Any] = {
             "file": row.file,
             "refused_because": answer.refusal if answer else "",
+            "warning": answer.warning if answer else "",
             "error": row.error,
             "model_sha256": row.model or None,
             "notice": NOTICE_SHORT,
@@ -111,7 +112,7 @@ def csv(rows: Sequence[BatchRow], forced: bool = False) -> str:
     Words that a spreadsheet would take for a formula get an apostrophe in front.
     """
     safe = table(rows, forced)
-    for column in ("file", "refused_because", "error"):
+    for column in ("file", "refused_because", "warning", "error"):
         safe[column] = [harmless(words) for words in safe[column]]
     text: str = safe.to_csv(index=False, float_format="%.6f", lineterminator="\n")
     return text
@@ -121,15 +122,15 @@ def for_browser(row: BatchRow) -> dict[str, Any]:
     """Return a row as ``static/batch_table.js`` takes it; its thumbnail travels beside it.
 
     Returns:
-        ``name``, ``outcome``, ``why`` (refused or failed), ``diagnosis`` (a code) and ``probabilities`` (in the order of
-        the diagnoses; both null without an answer), ``id`` (the browser's number, or 0) and ``local`` (whether the
-        kernel can read it again).
+        ``name``, ``outcome``, ``why`` (refused or failed, or what the answer should be read with), ``diagnosis`` (a code)
+        and ``probabilities`` (in the order of the diagnoses; both null without an answer), ``id`` (the browser's number,
+        or 0) and ``local`` (whether the kernel can read it again).
     """
     answer = row.prediction
     return {
         "name": row.file,
         "outcome": row.outcome,
-        "why": answer.refusal if answer else row.error,
+        "why": (answer.refusal or answer.warning) if answer else row.error,
         "diagnosis": answer.diagnosis if answer else None,
         "probabilities": [answer.probabilities[code] for code in CODES] if answer else None,
         "id": row.origin if isinstance(row.origin, int) else 0,

@@ -200,7 +200,10 @@ def _head(paper: _Paper, prediction: Prediction) -> float:
         return paper.write(refusal_sentence(prediction), MARGIN, end + 0.03, whole, 11, WARNING, lines=3)
     kind = "malignant" if best.malignant else "benign"
     answer = f"The model answers {best.name} ({best.code}, {kind}), probability {prediction.confidence:.1%}."
-    return paper.write(answer, MARGIN, end + 0.03, whole, 12)
+    end = paper.write(answer, MARGIN, end + 0.03, whole, 12)
+    if prediction.warning:
+        end = paper.write(f"Read it with care: {prediction.warning}.", MARGIN, end + 0.03, whole, 11, WARNING)
+    return end
 
 
 def _pictures(

@@ -19,8 +19,8 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.read import read_collection
 from lesionviz.diagnoses import CODES
-from lesionviz.evaluation.calibration import outputs_of
 from lesionviz.evaluation.measures import measures
+from lesionviz.evaluation.outputs import outputs_of
 from lesionviz.evaluation.parts import rows_of_part
 
 SHOWN = ("accuracy", "balanced_accuracy", "sensitivity_MEL", "roc_auc_MEL")
@@ -42,7 +42,9 @@ def main() -> None:
     for side in options.sides:
         at_side = replace(checkpoint, preprocessing=replace(checkpoint.preprocessing, size=side))
         started = time.monotonic()
-        outputs = outputs_of(LesionClassifier(at_side, views=options.views), rows, f"{side} px", progress=True)
+        outputs = outputs_of(
+            LesionClassifier(at_side, views=options.views), rows["path"], len(rows), f"{side} px", progress=True
+        )
         found = measures(truth, softmax(outputs.logits / checkpoint.temperature, axis=1))
         figures = "  ".join(f"{found[name]:{len(name)}.3f}" for name in SHOWN)
         print(f"{side:4}  {figures}  {time.monotonic() - started:.0f}", flush=True)
