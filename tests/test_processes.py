@@ -39,6 +39,7 @@ def one_and_two(drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alone", "together"), [("fixed", "fixed"), ("halves", "batch")])
 def test_two_processes_have_the_gradients_of_one(
     alone: str, together: str, one_and_two: list[dict[str, Any]]
@@ -52,6 +53,7 @@ def test_two_processes_have_the_gradients_of_one(
         assert (two[name] - gradient).abs().max().item() <= 1e-6 * max(1.0, scale), name
 
 
+@pytest.mark.slow
 def test_two_processes_count_every_validation_image_once(one_and_two: list[dict[str, Any]]) -> None:
     one, two = one_and_two
     assert one["metrics"]["images"] % 2 == 1  # so one of two processes gets a padded sample
