@@ -762,8 +762,8 @@ def test_when_the_kernel_is_killed_the_page_says_so_and_what_is_on_view_still_tu
         for child in psutil.Process(pid).children(recursive=True):
             if "ipykernel_launcher" in " ".join(child.cmdline()):
                 child.kill()
-        expect(page.locator(".lv-lost-banner")).to_contain_text("Python has stopped")
-        expect(page.locator(".lv-lost-banner")).to_contain_text(
+        expect(page.locator(".lv-line-banner")).to_contain_text("Python has stopped")
+        expect(page.locator(".lv-line-banner")).to_contain_text(
             "Reload the page" if kind == "voila" else "Run the cell again"
         )
         if kind == "lab":  # which says so, too, and over the page

@@ -1,4 +1,4 @@
-"""``Masthead``: the title, the tabs, what the model is doing, and a warning when the kernel is lost."""
+"""``Masthead``: the title, the tabs, what the model is doing, and a warning when Python is away, busy or gone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Masthead(anywidget.AnyWidget):
         model_words: what the model is doing, in a few words.
     """
 
-    _esm = script("dom", "masthead")
+    _esm = script("dom", "lifeline", "masthead")
     _css = style("base", "masthead")
 
     tabs = traitlets.Dict(TABS, help="names by key").tag(sync=True)

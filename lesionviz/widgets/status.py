@@ -20,9 +20,17 @@ Kind: TypeAlias = Literal["empty", "held", "receiving", "working", "answered", "
 """No picture; one that the browser holds back; on its way; looked at; its answer on view; no answer for it; unusable."""
 HINT = "The model's answer, and where it found its evidence, will appear here."
 SENTENCES: Mapping[str, str] = MappingProxyType(
-    {"empty": HINT, "held": "{name} was not sent yet.", "receiving": "Receiving {name} …", "answered": ""}
+    {
+        "empty": HINT,
+        "held": "{name} was not sent yet.",
+        "receiving": "Receiving {name} …",
+        "answered": "",
+        "busy": "{name} waits until Python takes it up.",
+        "away": "{name} has no answer yet. It gets one by itself as soon as the connection is back.",
+        "gone": "{name} got no answer before Python stopped. Choose it again afterwards.",
+    }
 )
-"""What is said in states that need nothing but the picture's name."""
+"""What is said in states that need nothing but the picture's name; the last three by the browser, without Python."""
 
 
 class Status(anywidget.AnyWidget):
@@ -33,7 +41,7 @@ class Status(anywidget.AnyWidget):
             before the first; ``picture`` (JPEG bytes, or empty) and ``name`` of what gets no answer.
     """
 
-    _esm = script("dom", "status")
+    _esm = script("dom", "lifeline", "status")
     _css = style("base", "status")
 
     state = traitlets.Dict().tag(sync=True)

@@ -1,7 +1,8 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
 // Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "unread", id, name}, {kind: "sample",
 // number}, {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words,
-// usable}. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js).
+// usable}. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js),
+// which may ask for the last choice to be sent once more, after a connection was lost.
 
 function render({ model, el }) {
   const films = []; // {id, file, url, broken, node, open, compare, say}
@@ -9,12 +10,14 @@ function render({ model, el }) {
   let numbers = 0;
   let current = -1;
   let sampled = false;
+  let choice = { request: "", repeat: () => {} }; // the one that was announced last
   const limit = () => model.get("max_bytes");
 
   // --- sending ---------------------------------------------------------------------------------------------------
   /** Tell the page that another picture, or none, is wanted now; return the name of this choice. */
-  function announce(kind, name = "") {
+  function announce(kind, name = "", repeat = () => {}) {
     const request = newRequest();
+    choice = { request, repeat };
     el.dispatchEvent(new CustomEvent("lesionviz:chosen", { bubbles: true, detail: { kind, name, request } }));
     return request;
   }
@@ -24,7 +27,7 @@ function render({ model, el }) {
     strip.scrollTo({ left: film.node.offsetLeft - strip.offsetLeft - 40 });
     question.hidden = true;
     const held = film.file.size > limit();
-    const request = announce(held ? "held" : "receiving", film.file.name);
+    const request = announce(held ? "held" : "receiving", film.file.name, () => show(film));
     const mine = ++latest;
     if (held) hold(film, request);
     else send(film, mine, { request });
@@ -169,19 +172,24 @@ function render({ model, el }) {
     take(files);
   };
   document.addEventListener("paste", onPaste);
+  const onAgain = (event) => {
+    if (event.detail.request === choice.request) choice.repeat();
+  };
+  document.addEventListener("lesionviz:again", onAgain); // of no other picker's choice: it bears this one's name
 
   const urls = [];
   const samples = model.get("samples").map(({ name, thumbnail }, number) => {
     const url = URL.createObjectURL(new Blob([thumbnail], { type: "image/jpeg" }));
     urls.push(url);
-    const node = button("", () => {
+    const choose = () => {
       latest++;
       current = -1;
       sampled = true;
       question.hidden = true;
       mark();
-      model.send({ kind: "sample", number, request: announce("receiving", name) });
-    }, { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
+      model.send({ kind: "sample", number, request: announce("receiving", name, choose) });
+    };
+    const node = button("", choose, { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
     node.replaceChildren(element("img", { src: url, alt: "" }), element("span", { textContent: name.replace(/^synthetic /, "") }));
     return node;
   });
@@ -202,6 +210,7 @@ function render({ model, el }) {
   return () => {
     model.off("msg:custom", onLabel);
     document.removeEventListener("paste", onPaste);
+    document.removeEventListener("lesionviz:again", onAgain);
     for (const url of [...urls, ...films.map((film) => film.url)]) URL.revokeObjectURL(url);
   };
 }

@@ -1,5 +1,5 @@
-// Title, tabs, the state of the model, and the warning when Python has gone. A lost kernel is restarted empty behind a
-// page that looks alive; so its status is watched here, and what cannot work any more is switched off.
+// Title, tabs, the state of the model, and the warning when Python is away, busy or gone (lifeline.js): a page without it looks
+// alive. What cannot work meanwhile is switched off, and on again when it is back.
 
 const PARTS = { explore: ".lv-explore", compare: ".lv-compare", batch: ".lv-batch", quiz: ".lv-quiz-box" };
 const NEED_PYTHON = ".lv-picker, .lv-tabs, .lv-needs-kernel, .lv-batch-zone, .lv-batch-keep, .lv-quiz-form, .lv-quiz-info .lv-row, .lv-quiz-end .lv-row";
@@ -33,43 +33,62 @@ function render({ model, el }) {
     }
   }
   function draw() {
-    words.textContent = model.get("model_words");
+    words.textContent = { there: model.get("model_words"), busy: "Python is busy" }[line?.state.kind ?? "there"] ?? "Not connected";
     mark(model.get("tab"));
   }
 
   // --- is Python still there? ----------------------------------------------------------------------------------
   const inNotebook = Boolean(document.querySelector(".jp-NotebookPanel"));
-  const advice = inNotebook ? "Run the cell again to go on." : "Reload the page to go on.";
-  const warning = element("div", { className: "lv-lost-banner", role: "alert", hidden: true });
-  function lose(what) {
-    const home = el.closest(".lv-explorer");
-    if (!home || home.classList.contains("lv-lost")) return;
-    home.classList.add("lv-lost");
-    for (const node of home.querySelectorAll(NEED_PYTHON)) node.inert = true;
-    const onView = Object.entries(PARTS).find(([, part]) => home.querySelector(part)?.offsetParent);
+  const warning = element("div", { className: "lv-line-banner", hidden: true });
+  const line = lifeline(model);
+  const LOST = "Nothing new can be computed; what is on view stays.";
+  const WAITS = "What you have sent waits, and is worked on as soon as Python is free.";
+  const RELOAD = inNotebook ? "Reload the page and run the cell again to go on." : ""; // a button
+  const ADVICE = inNotebook ? "Run the cell again to go on." : RELOAD;
+  const LASTING = inNotebook ? "If this lasts, interrupt or restart the kernel." : "If this lasts, reload the page.";
+  const WORDS = {
+    away: {
+      "": ["No connection to the server.", `The network may be cut, or its computer asleep; if it was stopped, start it again. ${LOST} This page goes on by itself.`],
+    },
+    busy: {
+      working: ["Python is busy with something else.", `${WAITS} ${LASTING}`],
+      silent: ["Python is busy and does not answer.", `${WAITS} ${LASTING}`],
+    },
+    gone: {
+      stopped: ["Python has stopped.", `${LOST} ${ADVICE}`],
+      forgotten: ["Python has stopped.", `The server was started anew, or has ended it. ${LOST} ${RELOAD}`],
+      locked: ["The server wants you to sign in again.", `${LOST} ${RELOAD}`],
+    },
+  };
+  let held = null; // what had the focus and was switched off with the rest
+  function onLine({ kind, why }) {
+    const home = el.closest(".lv-explorer") ?? el;
+    (home.querySelector(":scope > .lv-notice-box") ?? el).append(warning); // which stays in view, however far one has scrolled
+    const off = kind === "away" || kind === "gone";
+    const focused = document.activeElement;
+    if (off && !home.classList.contains("lv-lost")) held = home.contains(focused) ? focused : null;
+    home.classList.toggle("lv-lost", off);
+    for (const node of home.querySelectorAll(NEED_PYTHON)) node.inert = off;
+    if (!off && document.activeElement === document.body) held?.focus({ preventScroll: true });
+    if (!off) held = null;
+    draw();
+    const onView = off && Object.entries(PARTS).find(([, part]) => home.querySelector(part)?.offsetParent);
     if (onView) mark(onView[0]); // a tab that was chosen too late did not open
+    warning.hidden = kind === "there";
+    if (warning.hidden) return warning.replaceChildren();
+    const [title, words] = WORDS[kind][why];
+    warning.role = off ? "alert" : "status";
+    warning.dataset.line = kind;
     warning.replaceChildren(
-      element("p", { textContent: `${what} Nothing new can be computed; what is on view stays, and you can go on looking at it. ${advice}` }),
-      inNotebook ? null : button("Reload the page", () => location.reload(), { className: "lv-primary" }),
+      element("p", {}, element("b", { textContent: title }), ` ${words}`),
+      ...(kind === "gone" && !inNotebook ? [button("Reload the page", () => location.reload(), { className: "lv-primary" })] : []),
     );
-    warning.hidden = false;
-    words.textContent = "Not connected";
   }
   // The stock controls of the page have no file of their own to say this in.
   const onFocus = (event) => {
     if (event.target.closest?.(".lv-explorer")) event.target.dataset.lmSuppressShortcuts = "true";
   };
   document.addEventListener("focusin", onFocus);
-
-  const kernel = model.widget_manager?.kernel;
-  const onStatus = (_kernel, status) => {
-    if (["dead", "restarting", "autorestarting", "terminating"].includes(status)) lose("Python has stopped.");
-  };
-  const onConnection = (_kernel, status) => {
-    if (status === "disconnected") lose("The connection to Python is lost.");
-  };
-  kernel?.statusChanged?.connect(onStatus);
-  kernel?.connectionStatusChanged?.connect(onConnection);
 
   el.classList.add("lv", "lv-masthead");
   el.replaceChildren(
@@ -80,17 +99,17 @@ function render({ model, el }) {
       words,
     ),
     list,
-    warning,
   );
   model.on("change:tab", draw);
   model.on("change:model_words", draw);
   draw();
+  const release = line?.listen(onLine);
   return () => {
+    release?.();
+    warning.remove();
     model.off("change:tab", draw);
     model.off("change:model_words", draw);
     document.removeEventListener("focusin", onFocus);
-    kernel?.statusChanged?.disconnect(onStatus);
-    kernel?.connectionStatusChanged?.disconnect(onConnection);
   };
 }
 

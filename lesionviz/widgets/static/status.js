@@ -1,18 +1,27 @@
 // One picture at a time: says where the picture that was chosen last stands, and, by `data-state`, which of the parts that
 // follow are on view (explorer.css). The picker tells of a choice on the page itself ("lesionviz:chosen", with request, name
 // and kind), so the last picture is gone before the kernel has heard of the new one; until it has, what it says is of the
-// last picture and is not shown.
+// last picture and is not shown. While Python is away or gone (lifeline.js), a picture that has no answer yet is "lost": that is said,
+// and when it is back over a new connection, the picker is asked to send it again ("lesionviz:again", with the request).
 
 const BUSY = ["receiving", "working"];
 
 function render({ model, el }) {
   const images = pictures();
+  const line = lifeline(model);
   let awaited = ""; // a choice that the kernel has not spoken of yet
+  let current = null; // the state that is shown, or would be with Python at hand
 
   // Both stay for good: a screen reader speaks of a change inside a region that it knows.
   const image = element("img", { hidden: true });
   const sentence = element("p");
-  function show({ kind, words, request, picture, name }) {
+  function show(next) {
+    current = next;
+    const trouble = BUSY.includes(next.kind) ? line?.state.kind : "there";
+    const words = next.kind === "working" && trouble === "busy" ? null : model.get("sentences")[trouble];
+    draw(words ? { ...next, kind: trouble === "busy" ? next.kind : "lost", words: words.replace("{name}", () => next.name) } : next);
+  }
+  function draw({ kind, words, request, picture, name }) {
     Object.assign(el.dataset, { state: kind, request });
     image.hidden = !picture?.byteLength;
     image.alt = image.hidden ? "" : name;
@@ -40,12 +49,20 @@ function render({ model, el }) {
     show({ kind, name, request, words: model.get("sentences")[kind].replace("{name}", () => name) });
   }
 
+  function onLine(_state, again) {
+    show(current);
+    if (!again || current.kind !== "receiving") return;
+    el.dispatchEvent(new CustomEvent("lesionviz:again", { bubbles: true, detail: { request: current.request } }));
+  }
+
   el.classList.add("lv", "lv-status");
   el.replaceChildren(image, sentence);
   document.addEventListener("lesionviz:chosen", onChosen);
   model.on("change:state", hear);
   hear();
+  const release = line?.listen(onLine);
   return () => {
+    release?.();
     document.removeEventListener("lesionviz:chosen", onChosen);
     model.off("change:state", hear);
     images.release();
