@@ -20,13 +20,14 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion, synthetic_samples
 from lesionviz.errors import LesionvizError
+from lesionviz.imaging import open_image
 from lesionviz.network import LAYERS
 from lesionviz.quality import QUALITY
 from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.similarity import SimilarityIndex
 from lesionviz.widgets import Batch, Compare, Explorer, Quiz
 from lesionviz.widgets.answer import NOTICE
-from lesionviz.widgets.case_view import CaseView
+from lesionviz.widgets.case_view import CHOICES, CaseView
 from lesionviz.widgets.downloads import Downloads
 from lesionviz.widgets.image_picker import ImagePicker
 from lesionviz.widgets.masthead import Masthead
@@ -275,6 +276,81 @@ def test_every_state_tells_which_choice_of_the_person_it_belongs_to(explorer: Ex
         "six": "empty",
     }
     assert [request for request, _ in said] == sorted((request for request, _ in said), key=list(ends).index)
+
+
+@pytest.fixture
+def examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the pictures that the network was asked about, one for each time."""
+    names: list[str] = []
+    examine = LesionClassifier.examine
+    monkeypatch.setattr(
+        LesionClassifier, "examine", lambda self, picture: names.append(picture.name) or examine(self, picture)
+    )
+    return names
+
+
+def choice(data: bytes, request: str, piece: int = 1000) -> Iterator[tuple[dict[str, Any], tuple[bytes, ...]]]:
+    """What a browser sends for the choice of a file."""
+    yield {"kind": "file", "id": 1, "name": "a.jpg", "size": len(data), "request": request}, ()
+    for start in range(0, len(data), piece):
+        yield {"kind": "piece", "id": 1, "start": start}, (data[start : start + piece],)
+
+
+def test_what_comes_twice_under_one_name_is_looked_at_and_answered_once(
+    explorer: Explorer, drawn: Path, examined: list[str]
+) -> None:
+    said: list[str] = []
+    status(explorer).observe(lambda change: said.append(change.new["kind"]), "state")
+    for _ in range(3):
+        for content, pieces in choice(drawn.read_bytes(), "one"):
+            send(explorer, content, *pieces)
+    assert examined == ["a.jpg"]
+    assert said == ["receiving", "working", "answered"]
+    answer = explorer.prediction
+    for _ in range(2):
+        send(explorer, {"kind": "sample", "number": 0, "request": "two"})
+    assert len(examined) == 2
+    assert explorer.prediction is not answer
+    for content, pieces in choice(drawn.read_bytes(), "three"):  # chosen anew
+        send(explorer, content, *pieces)
+    assert len(examined) == 3
+
+
+@pytest.mark.parametrize("arrived", [1, 2, 5])
+def test_a_file_that_was_cut_off_arrives_whole_when_it_is_sent_again(
+    arrived: int, explorer: Explorer, drawn: Path, examined: list[str]
+) -> None:
+    data = drawn.read_bytes()
+    whole = list(choice(data, "one"))
+    assert len(whole) > 6
+    for content, pieces in [*whole[:arrived], *whole[arrived + 1 :]]:  # one piece was lost, with the old connection
+        send(explorer, content, *pieces)
+    assert status(explorer).kind == "receiving"
+    assert explorer.error == ""
+    for content, pieces in whole:
+        send(explorer, content, *pieces)
+    assert status(explorer).kind == "answered"
+    assert examined == ["a.jpg"]
+    assert np.array_equal(np.asarray(explorer.image.pixels), np.asarray(open_image(data).pixels))
+
+
+def test_after_a_lost_connection_everything_is_said_again_and_nothing_that_was_turned_is_turned_back(
+    explorer: Explorer, drawn: Path, monkeypatch: pytest.MonkeyPatch, examined: list[str]
+) -> None:
+    for content, pieces in choice(drawn.read_bytes(), "one"):
+        send(explorer, content, *pieces)
+    said: list[tuple[object, tuple[str, ...]]] = []
+    monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: said.append((self, tuple(key or ()))))
+    for message in (None, "again", {"kind": "once more"}):
+        status(explorer)._handle_custom_msg(message, [])
+    assert said == []
+    status(explorer)._handle_custom_msg({"kind": "again"}, [])
+    for kind in (Status, CaseView, Masthead, ipywidgets.HTML, ipywidgets.Layout):
+        assert any(isinstance(widget, kind) for widget, _ in said)
+    assert said[-1] == (status(explorer), ("state",))
+    assert not {name for widget, names in said for name in names if isinstance(widget, CaseView)} & set(CHOICES)
+    assert all(names for _, names in said)
+    assert examined == ["a.jpg"]
 
 
 def test_between_two_pictures_the_page_never_hears_of_a_third_state(

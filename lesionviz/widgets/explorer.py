@@ -114,7 +114,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._masthead = Masthead()
         self._view = CaseView()
         self._view.on_method = self._compute_method
-        self._status = Status()
+        self._status = Status(on_again=self._say_again)
         self._answer, self._similar = ipywidgets.HTML(), ipywidgets.HTML()
         self._threshold = ipywidgets.Dropdown(
             options=[("off", 0.0)] + [(f"find {s:.0%} of melanomas", s) for s in SENSITIVITIES],
@@ -272,6 +272,20 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._comparison.message = words  # the picture on view stays
         else:
             self._refuse(words)
+
+    def _say_again(self) -> None:
+        """Tell a browser once more what only Python knows; what a person has turned stays as the browser has it."""
+        said: list[tuple[ipywidgets.Widget, list[str]]] = [
+            (self._masthead, ["tab", "model_words"]),
+            (self._room, ["children"]),
+            *((part.layout, ["display"]) for part in (*self._tabs.values(), self._threshold, self._similar)),
+            (self._answer, ["value"]),
+            (self._similar, ["value"]),
+            (self._view, ["case", "maps"]),
+            (self._status, ["state"]),  # last: what belongs to it is on the page by now
+        ]
+        for widget, names in said:
+            widget.send_state(names)
 
     def _say(self, kind: Kind, words: str | None = None, *, name: str = "", picture: bytes = b"") -> None:
         """Tell the page where the picture on view stands; what it shows follows from that."""

@@ -1,7 +1,8 @@
 """``ImagePicker``: choose, drop or paste images, keep them in a filmstrip, or click a sample.
 
 The browser keeps the files; the one on view is sent (:mod:`lesionviz.widgets.upload`), and sent again when a person
-comes back to it, so the kernel never holds more than one. Everything that arrives is a stranger's and is checked.
+comes back to it, so the kernel never holds more than one. Every choice has a name, its ``request``: what comes twice
+under one name, because a connection was lost, is taken up once. Everything that arrives is a stranger's and is checked.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ class ImagePicker(anywidget.AnyWidget):
             self._second = second
         if kind in ("held", "sample") or (kind in ("file", "unread") and not second) or content.get("last") is True:
             request = content.get("request")
-            self.request = request if isinstance(request, str) and len(request) <= MAX_REQUEST else ""
+            request = request if isinstance(request, str) and len(request) <= MAX_REQUEST else ""
+            if request and request == self.request and kind != "unread":
+                return  # one choice, one answer; pieces that are still missing are taken
+            self.request = request
         try:
             match kind:
                 case "file":

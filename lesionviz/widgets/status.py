@@ -7,7 +7,7 @@ kernel still says of the last one is not shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -25,16 +25,20 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "held": "{name} was not sent yet.",
         "receiving": "Receiving {name} …",
         "answered": "",
+        "slow": "{name} waits until the server answers.",
         "busy": "{name} waits until Python takes it up.",
         "away": "{name} has no answer yet. It gets one by itself as soon as the connection is back.",
         "gone": "{name} got no answer before Python stopped. Choose it again afterwards.",
     }
 )
-"""What is said in states that need nothing but the picture's name; the last three by the browser, without Python."""
+"""What is said in states that need nothing but the picture's name; the last four by the browser, without Python."""
 
 
 class Status(anywidget.AnyWidget):
     """The sentence between picker and answer; the parts that follow it are shown or hidden by its state.
+
+    Args:
+        on_again: called when a browser has made its connection anew and does not know what the old one has lost.
 
     Attributes:
         state: ``kind``; ``words``, the sentence; ``request``, the browser's name for the choice that led here, empty
@@ -49,8 +53,10 @@ class Status(anywidget.AnyWidget):
         sync=True
     )
 
-    def __init__(self) -> None:
+    def __init__(self, on_again: Callable[[], None] = lambda: None) -> None:
         super().__init__(state=_state("empty", HINT, "", b"", ""))
+        self._on_again = on_again
+        self.on_msg(self._on_message)
 
     @property
     def kind(self) -> Kind:
@@ -77,6 +83,10 @@ class Status(anywidget.AnyWidget):
         """
         text = SENTENCES[kind].format(name=name) if words is None else words
         self.state = _state(kind, text, request, picture, name)
+
+    def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
+        if isinstance(content, dict) and content.get("kind") == "again":
+            self._on_again()
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take nothing from a browser: the state is the kernel's to tell."""

@@ -1,7 +1,8 @@
 """``Upload``: puts a file together from the pieces in which a browser sends it (``static/upload.js``).
 
 Everything that arrives is a stranger's: names are cut, sizes are held to what was announced and to the limit, and
-pieces of a file that is no longer wanted are dropped. Whether it is a picture is decided in :mod:`lesionviz.imaging`.
+pieces of a file that is no longer wanted, or that are here already, are dropped. Whether it is a picture is decided in
+:mod:`lesionviz.imaging`.
 """
 
 from __future__ import annotations
@@ -55,13 +56,15 @@ class Upload:
         return self.name
 
     def add(self, content: dict[str, Any], buffers: Sequence[memoryview]) -> Arrived | None:
-        """Take a piece, ``{id}`` with one buffer; return the file when this was the last one.
+        """Take a piece, ``{id, start}`` with one buffer; return the file when this was the last one.
 
         Raises:
             LesionvizError: more arrived than was announced.
         """
         if not self._size or len(buffers) != 1 or content.get("id") != self.id:
             return None  # of a file that was refused or replaced
+        if content.get("start", len(self._received)) != len(self._received):
+            return None  # sent again over a new connection, and here already; or one before it was lost with the old
         self._received += buffers[0]
         if len(self._received) < self._size:
             return None

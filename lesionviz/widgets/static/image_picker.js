@@ -1,8 +1,9 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
 // Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "unread", id, name}, {kind: "sample",
 // number}, {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words,
-// usable}. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js),
-// which may ask for the last choice to be sent once more, after a connection was lost.
+// usable}. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js).
+// After a connection was lost the page may ask for the last choice once more: it goes out under the same name, and the kernel
+// passes over what it has already.
 
 function render({ model, el }) {
   const films = []; // {id, file, url, broken, node, open, compare, say}
@@ -10,32 +11,28 @@ function render({ model, el }) {
   let numbers = 0;
   let current = -1;
   let sampled = false;
-  let choice = { request: "", repeat: () => {} }; // the one that was announced last
+  let choice = { request: "", send: () => {} }; // the last one
   const limit = () => model.get("max_bytes");
 
   // --- sending ---------------------------------------------------------------------------------------------------
-  /** Tell the page that another picture, or none, is wanted now; return the name of this choice. */
-  function announce(kind, name = "", repeat = () => {}) {
+  /** Tell the page, and then the kernel, that another picture, or none, is wanted now; `send(request)` tells the kernel. */
+  function choose(kind, name, send) {
+    latest++; // if a file is still being sent, the rest of it stays here
     const request = newRequest();
-    choice = { request, repeat };
+    choice = { request, send: () => send(request) };
     el.dispatchEvent(new CustomEvent("lesionviz:chosen", { bubbles: true, detail: { kind, name, request } }));
-    return request;
+    choice.send();
   }
   function show(film) {
     current = film.id;
     mark();
     strip.scrollTo({ left: film.node.offsetLeft - strip.offsetLeft - 40 });
     question.hidden = true;
-    const held = film.file.size > limit();
-    const request = announce(held ? "held" : "receiving", film.file.name, () => show(film));
+    if (film.file.size > limit()) hold(film);
+    else choose("receiving", film.file.name, (request) => send(film, { request }));
+  }
+  async function send(film, more) {
     const mine = ++latest;
-    if (held) hold(film, request);
-    else send(film, mine, { request });
-  }
-  function second(film) {
-    send(film, ++latest, { second: true });
-  }
-  async function send(film, mine, more) {
     const wanted = () => mine === latest;
     try {
       await sendFile(model, film.file, { id: film.id, wanted, more });
@@ -46,8 +43,8 @@ function render({ model, el }) {
 
   // --- a file above the limit: a choice, before anything is sent -----------------------------------------------
   const question = element("div", { className: "lv-picker-question", role: "alertdialog", hidden: true });
-  function hold(film, request) {
-    model.send({ kind: "held", id: film.id, name: film.file.name, request });
+  function hold(film) {
+    choose("held", film.file.name, (request) => model.send({ kind: "held", id: film.id, name: film.file.name, request }));
     const words = element("p", {
       textContent: `${film.file.name} is ${megabytes(film.file.size)}; the limit is ${megabytes(limit())}. A smaller copy is enough: the model reduces every picture.`,
     });
@@ -94,7 +91,7 @@ function render({ model, el }) {
     const words = element("span", { className: "lv-film-words" });
     const open = button("", () => show(film), { className: "lv-film-open" });
     open.replaceChildren(image, element("span", { className: "lv-film-name", textContent: file.name, title: file.name }), words);
-    const compare = button("Compare", () => second(film), { className: "lv-film-compare", title: `Put ${file.name} beside the picture on view` });
+    const compare = button("Compare", () => send(film, { second: true }), { className: "lv-film-compare", title: `Put ${file.name} beside the picture on view` });
     compare.setAttribute("aria-label", `Compare with ${file.name}`);
     const away = button("×", () => remove(film), { className: "lv-film-remove", title: `Take ${file.name} out`, ariaLabel: `Take ${file.name} out` });
     film.node = element("div", { className: "lv-film-one" }, open, element("div", { className: "lv-film-row" }, compare, away));
@@ -116,14 +113,14 @@ function render({ model, el }) {
     const place = drop(film);
     const next = films[Math.min(place, films.length - 1)];
     const onView = film.id === current;
+    const forget = (more) => model.send({ kind: "removed", id: film.id, last: false, ...more });
     if (onView) {
-      latest++; // if it is still being sent, the rest of it stays here
       question.hidden = true;
       current = -1;
       if (next) show(next);
+      else choose("empty", "", (request) => forget({ last: true, request }));
     }
-    const last = onView && !next;
-    model.send({ kind: "removed", id: film.id, last, request: last ? announce("empty") : "" });
+    if (!onView || next) forget({});
     mark();
     if (next && !strip.hidden) next.open.focus();
     else input.focus();
@@ -173,7 +170,7 @@ function render({ model, el }) {
   };
   document.addEventListener("paste", onPaste);
   const onAgain = (event) => {
-    if (event.detail.request === choice.request) choice.repeat();
+    if (event.detail.request === choice.request) choice.send();
   };
   document.addEventListener("lesionviz:again", onAgain); // of no other picker's choice: it bears this one's name
 
@@ -181,15 +178,13 @@ function render({ model, el }) {
   const samples = model.get("samples").map(({ name, thumbnail }, number) => {
     const url = URL.createObjectURL(new Blob([thumbnail], { type: "image/jpeg" }));
     urls.push(url);
-    const choose = () => {
-      latest++;
+    const node = button("", () => {
       current = -1;
       sampled = true;
       question.hidden = true;
       mark();
-      model.send({ kind: "sample", number, request: announce("receiving", name, choose) });
-    };
-    const node = button("", choose, { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
+      choose("receiving", name, (request) => model.send({ kind: "sample", number, request }));
+    }, { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
     node.replaceChildren(element("img", { src: url, alt: "" }), element("span", { textContent: name.replace(/^synthetic /, "") }));
     return node;
   });

@@ -1,5 +1,5 @@
 // Files on their way to the kernel, one at a time, in pieces below the 10 MiB at which Jupyter drops the connection.
-// The other end is upload.py. {kind: "file", id, name, size}, then {kind: "piece", id} with bytes.
+// The other end is upload.py. {kind: "file", id, name, size}, then {kind: "piece", id, start} with bytes.
 
 const PIECE = 4 * 2 ** 20; // most photographs are one
 const STEP = 2 * PIECE;
@@ -19,7 +19,7 @@ async function sendFile(model, file, { id, wanted = () => true, more = {} }) {
     const step = await file.slice(from, from + STEP).arrayBuffer();
     if (!wanted()) return false;
     if (from === 0) model.send({ kind: "file", id, name: file.name, size: file.size, ...more });
-    for (let start = 0; start < step.byteLength; start += PIECE) model.send({ kind: "piece", id }, undefined, [step.slice(start, start + PIECE)]);
+    for (let at = 0; at < step.byteLength; at += PIECE) model.send({ kind: "piece", id, start: from + at }, undefined, [step.slice(at, at + PIECE)]);
   }
   return true;
 }
