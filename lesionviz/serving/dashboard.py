@@ -17,8 +17,10 @@ from typing import Any
 from jupyter_server.auth.identity import PasswordIdentityProvider, User
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.ioloop import IOLoop
+from tornado.websocket import WebSocketClosedError
 from traitlets.config import Config
 from voila.app import Voila
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from lesionviz.checkpoint import VARIABLE
 from lesionviz.errors import LesionvizError
@@ -47,6 +49,20 @@ class _CookieIdentity(PasswordIdentityProvider):
         return user
 
 
+class _Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc]
+    """A kernel's messages on their way to a page.
+
+    When a page comes back over a new connection, the old one, which nobody at the other end has closed, takes messages for
+    five seconds more. Voila counts the parts of such a message by the wrong end of a number, up to 2**56, and the server
+    answers nobody any more (seen with Voila 0.5.13).
+    """
+
+    def write_message(self, message: bytes | dict[str, Any], binary: bool = False) -> Any:
+        if self.ws_connection is None:
+            raise WebSocketClosedError
+        return super().write_message(message, binary)
+
+
 class _Dashboard(Voila):  # type: ignore[misc]
     """Voila that says where it is in one line, and reads no configuration of the working directory."""
 
@@ -64,12 +80,18 @@ class _Dashboard(Voila):  # type: ignore[misc]
 
     def init_handlers(self) -> list[Any]:
         """Answer below the path under which the page is known, and below none: some proxies take it off, others do not."""
-        handlers: list[Any] = super().init_handlers()
+        handlers = self._own_handlers()
         if self.server_url != "/":
             known, self.server_url = self.server_url, "/"
-            handlers += super().init_handlers()
+            handlers += self._own_handlers()
             self.server_url = known
         return handlers
+
+    def _own_handlers(self) -> list[Any]:
+        return [
+            (path, _Channels if handler is VoilaKernelWebsocketHandler else handler, *more)
+            for path, handler, *more in super().init_handlers()
+        ]
 
 
 def notebook_path() -> Path:
