@@ -1,4 +1,5 @@
-"""When Python goes away: the page says so, lets nothing old stand as an answer, and goes on by itself where it can.
+"""When Python goes away, or is only slow: the page says so, lets nothing old stand as an answer, sends nothing twice that
+was not lost, and goes on by itself where it can.
 
 One fault a test, in real Voila and real JupyterLab.
 """
@@ -8,16 +9,19 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from cable import Cable, cable
 from pages import PATIENCE, accessibility, go, still
-from playwright.sync_api import Browser, Locator, Page, expect
-from servers import running, write_notebook
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+from servers import running, running_dashboard, running_lab, write_notebook
 
 from lesionviz.data.synthetic import draw_lesion
 
@@ -36,11 +40,36 @@ def pictures(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@dataclass
+class Wire:
+    """What a page has sent to kernels, and over how many connections."""
+
+    frames: list[bytes] = field(default_factory=list)
+    connections: int = 0
+
+    @property
+    def files(self) -> int:
+        """How often a file was announced."""
+        return sum(b'"kind":"file"' in frame for frame in self.frames)
+
+    def watch(self, page: Page) -> None:
+        page.on("websocket", self._opened)
+
+    def _opened(self, socket: WebSocket) -> None:
+        if "/api/kernels/" in socket.url:
+            self.connections += 1
+            socket.on(
+                "framesent", lambda frame: self.frames.append(frame if isinstance(frame, bytes) else frame.encode())
+            )
+
+
 @contextmanager
-def explorer(browser: Browser, kind: str, address: str) -> Iterator[Page]:
+def explorer(browser: Browser, kind: str, address: str, wire: Wire | None = None) -> Iterator[Page]:
     """A page with an Explorer whose model is there."""
     with browser.new_page() as page:
         page.set_default_timeout(PATIENCE)
+        if wire is not None:
+            wire.watch(page)
         go(page, kind, address)
         expect(page.get_by_text("Model ready")).to_be_visible()
         if kind == "lab":  # puts its own words about lost servers over the page
@@ -52,21 +81,31 @@ def explorer(browser: Browser, kind: str, address: str) -> Iterator[Page]:
 
 @dataclass
 class Place:
-    """A page, and the processes behind it."""
+    """A page, the processes behind it, and the cable between."""
 
     page: Page
     server: psutil.Process
     kernels: list[psutil.Process]
+    cable: Cable
+    wire: Wire
 
 
 @pytest.fixture(scope="module", params=["voila", "lab"])
 def place(
     request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
-    """For faults that pass: one page for all."""
-    notebook = write_notebook(tmp_path_factory.mktemp("place") / "explorer.ipynb", CODE)
-    with running(request.param, notebook) as (address, pid), explorer(browser, request.param, address) as page:
-        yield Place(page, psutil.Process(pid), kernels(pid))
+    """For faults that pass: one page for all, in Voila that of the dashboard."""
+    kind, folder, wire = request.param, tmp_path_factory.mktemp("place"), Wire()
+    if kind == "voila":
+        server = running_dashboard([sys.executable, "-m", "lesionviz"], folder)
+    else:
+        server = running_lab(write_notebook(folder / "explorer.ipynb", CODE))
+    with (
+        server as (address, pid),
+        cable(port := urlsplit(address).port or 0) as laid,
+        explorer(browser, kind, address.replace(f":{port}/", f":{laid.port}/"), wire) as page,
+    ):
+        yield Place(page, psutil.Process(pid), kernels(pid), laid, wire)
         page.goto("about:blank")
 
 
@@ -93,6 +132,37 @@ def answered(page: Page, path: Path) -> None:
         page.get_by_role("button", name="Show the answer anyway").click()
     expect(page.locator(".lv-explore .lv-answer .lv-source")).to_have_text(path.name)
     expect(status(page)).to_have_attribute("data-state", "answered")
+
+
+def request_of(page: Page) -> str | None:
+    """The page's name for the choice that it speaks of."""
+    return status(page).get_attribute("data-request")
+
+
+@contextmanager
+def states(page: Page) -> Iterator[list[str]]:
+    """Write down every state that the page goes through, with the name of its choice."""
+    seen: list[str] = []
+    page.evaluate(
+        """() => {
+            const node = document.querySelector(".lv-status");
+            const state = () => `${node.dataset.request} ${node.dataset.state}`;
+            let last = state();
+            globalThis.seenStates = [];
+            globalThis.stateWatch = new MutationObserver(() => state() !== last && seenStates.push((last = state())));
+            stateWatch.observe(node, { attributeFilter: ["data-state", "data-request"] });
+        }"""
+    )
+    yield seen
+    seen += page.evaluate("() => (stateWatch.disconnect(), seenStates)")
+
+
+def given_up(page: Page) -> None:
+    """Wait until the page has given up a question to the server, and put another one."""
+    with page.expect_event("requestfailed", lambda request: "/api/kernels/" in request.url, timeout=PATIENCE):
+        pass
+    with page.expect_request(lambda request: "/api/kernels/" in request.url, timeout=PATIENCE):
+        pass
 
 
 def banner(page: Page, kind: str, words: str) -> None:
@@ -180,11 +250,60 @@ def test_a_kernel_that_hangs_is_called_busy_and_goes_on_with_what_waited(place: 
         back(page, pictures[1], pictures[2])
 
 
+def test_a_server_that_is_blocked_for_seconds_changes_nothing_on_view(place: Place, pictures: list[Path]) -> None:
+    page, wire = place.page, place.wire
+    begin(page, pictures[0])
+    request, connections, files = request_of(page), wire.connections, wire.files
+    before = page.locator(".lv-explore .lv-view").bounding_box()
+    with states(page) as seen, asleep(place.server) as wake:
+        banner(page, "slow", "The server does not answer")
+        expect(page.locator(".lv-line-banner")).to_be_in_viewport()
+        expect(page.locator(".lv-model")).to_have_text("Waiting for the server")
+        given_up(page)  # after eight seconds
+        banner(page, "slow", "The server does not answer")
+        answered(page, pictures[0])
+        assert page.locator(".lv-explore .lv-view").bounding_box() == before
+        assert not page.locator(".lv-picker").evaluate("node => node.inert")
+        wake()
+        expect(page.locator(".lv-line-banner")).to_be_hidden()
+        expect(page.locator(".lv-model")).to_have_text(re.compile("^Model ready"))
+        answered(page, pictures[0])
+    assert seen == []
+    assert (request_of(page), wire.connections, wire.files) == (request, connections, files)
+    choose(page, pictures[2])
+    answered(page, pictures[2])
+
+
+def test_a_picture_for_a_blocked_server_waits_and_is_sent_and_answered_once(
+    place: Place, pictures: list[Path]
+) -> None:
+    page, wire = place.page, place.wire
+    begin(page, pictures[0])
+    connections, files = wire.connections, wire.files
+    with states(page) as seen, asleep(place.server) as wake:
+        choose(page, pictures[1])
+        request = request_of(page)
+        banner(page, "slow", "The server does not answer")
+        expect(status(page)).to_have_text("meanwhile.png waits until the server answers.")
+        expect(page.locator(".lv-explore .lv-answer")).to_be_hidden()
+        given_up(page)
+        wake()
+        answered(page, pictures[1])
+        expect(page.locator(".lv-line-banner")).to_be_hidden()
+        choose(page, pictures[2])
+        answered(page, pictures[2])
+    of_this = [state for state in seen if state.startswith(f"{request} ")]
+    assert not any(state.endswith("lost") for state in seen)
+    assert sum(state.endswith(" answered") for state in of_this) == 1
+    assert (wire.connections, wire.files) == (connections, files + 2)
+
+
 def test_a_sleeping_server_is_said_and_awaited(place: Place, pictures: list[Path]) -> None:
     page = place.page
     begin(page, pictures[0])
     with asleep(place.server, *place.kernels) as wake:
         choose(page, pictures[1])
+        banner(page, "slow", "The server does not answer")
         banner(page, "away", "No connection to the server")
         switched_off(page)
         nothing_stands(page, pictures[1])
@@ -200,6 +319,75 @@ def test_a_cut_network_is_said_and_mended_by_itself(place: Place, pictures: list
     banner(page, "away", "No connection to the server")
     switched_off(page)
     page.context.set_offline(False)
+    back(page, pictures[1], pictures[2])
+
+
+def test_a_cut_cable_is_said_and_what_was_under_way_goes_on_when_it_is_mended(
+    place: Place, pictures: list[Path]
+) -> None:
+    page, wire = place.page, place.wire
+    begin(page, pictures[0])
+    connections, files = wire.connections, wire.files
+    with states(page) as seen:
+        place.cable.cut()
+        choose(page, pictures[1])
+        banner(page, "slow", "The server does not answer. It is very busy, or the network is cut.")
+        expect(page.locator(".lv-explore .lv-answer")).to_be_hidden()
+        place.cable.mend()
+        back(page, pictures[1], pictures[2])
+    assert not any(state.endswith("lost") for state in seen)
+    assert (wire.connections, wire.files) == (connections, files + 2)
+
+
+def test_a_cable_that_is_cut_for_long_is_replaced_and_the_picture_sent_again_under_its_name(
+    place: Place, pictures: list[Path]
+) -> None:
+    page, wire = place.page, place.wire
+    begin(page, pictures[0])
+    connections, files = wire.connections, wire.files
+    with states(page) as seen:
+        place.cable.cut()
+        choose(page, pictures[1])
+        request = request_of(page)
+        banner(page, "slow", "The server does not answer")
+        banner(page, "away", "No connection to the server")
+        switched_off(page)
+        nothing_stands(page, pictures[1])
+        place.cable.replace()
+        answered(page, pictures[1])
+        assert request_of(page) == request
+        assert wire.files == files + 2  # once into the void
+        back(page, pictures[1], pictures[2])
+    assert wire.connections == connections + 1
+    assert sum(state == f"{request} answered" for state in seen) == 1
+
+
+def test_a_connection_that_a_router_has_forgotten_alone_is_made_anew(place: Place, pictures: list[Path]) -> None:
+    page, wire = place.page, place.wire
+    begin(page, pictures[0])
+    connections = wire.connections
+    place.cable.cut()
+    choose(page, pictures[1])
+    banner(page, "slow", "The server does not answer")
+    place.cable.replace()  # the server is heard again, and nothing comes over the connection
+    banner(page, "busy", "Python is busy and does not answer")
+    back(page, pictures[1], pictures[2])
+    assert wire.connections == connections + 1
+
+
+def test_an_answer_that_was_lost_on_its_way_is_said_again(place: Place, pictures: list[Path]) -> None:
+    page, wire = place.page, place.wire
+    begin(page, pictures[0])
+    connections = wire.connections
+    place.cable.cut(there=False)  # the picture arrives, and the answer does not
+    choose(page, pictures[1])
+    request = request_of(page)
+    banner(page, "away", "No connection to the server")
+    nothing_stands(page, pictures[1])
+    place.cable.replace()
+    answered(page, pictures[1])
+    assert request_of(page) == request
+    assert wire.connections == connections + 1
     back(page, pictures[1], pictures[2])
 
 

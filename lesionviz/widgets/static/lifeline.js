@@ -1,56 +1,70 @@
-// Is Python still there? One watch for each kernel, however many widgets ask. Four things are looked at: whether the connection
-// stands; what the server says of this kernel, asked while the page is in view, since a cut cable closes no connection; whether
-// what widgets sent was taken up; and whether it is still the same Python. Nothing is sent to the kernel for it.
-// The answer is {kind, why}: "there"; "away", no connection, which may come back; "busy", connected, and what was sent is not
-// taken up; "gone", for good.
+// Is Python still there? One watch for each kernel, however many widgets ask. It looks at the connection, which a cut cable does not
+// close; at what is heard over it, and from the server, who is asked while the page is in view; at whether what widgets sent was
+// taken up; and at whether it is still the same Python. The answer is {kind, why}: "there"; "slow", where the connection stands and
+// nothing is heard: the server is busy or a cable is cut, nobody can tell which, so it is said and nothing is done, since a
+// connection that was not closed has lost nothing; "busy", where the server answers and what was sent is not taken up; "away",
+// without a connection, or with one that was silent for too long; "gone", for good.
 
 const LOOK = 250; // milliseconds between two looks
-const ASK = 2000; // between two questions to the server
-const ANSWER = 2500; // that it may take to answer; with the above below the 5 s after which a person must know
-const RETRY = 500; // after one that failed, which alone means little: networks change
+const ASK = 2000; // between two questions to the server, whether or not the first was answered
+const LATE = 1000; // that an answer may take before the kernel is asked for its name: its answer is a sign of life as well
+const ANSWER = 2500; // of silence; with the above below the 5 s after which a person must know, as are two questions without a way
 const APART = 2000; // that a connection may take to stand again before it is spoken of
 const TAKEN = 4000; // that Python may take to take up what was sent
-const AGAIN = 6000; // after which a question or an attempt to connect is given up for a new one
+const GIVEN_UP = 8000; // after which a question is; its connection is closed with it, so that no dead one is used again
+const CUT = 20_000; // of silence, after which nothing is waited for that was under way
+const AGAIN = 20_000; // between two attempts to connect: a server with a whole class before it takes its time
 
 /** The watch on a widget's kernel; null where there is none. */
 function lifeline(model) {
   const kernel = model.widget_manager?.kernel;
   if (!kernel?.anyMessage) return null;
-  globalThis.lesionvizLifelines ??= new WeakMap(); // each widget runs its own copy of this file
-  const lines = globalThis.lesionvizLifelines;
+  const lines = (globalThis.lesionvizLifelines ??= new WeakMap()); // each widget runs its own copy of this file
   // A kernel that was restarted is another Python: what is made from now on belongs to that.
-  if (!lines.has(kernel) || (lines.get(kernel).state.kind === "gone" && !kernel.isDisposed)) lines.set(kernel, watchKernel(kernel, model.widget_manager));
+  if (!lines.has(kernel) || (lines.get(kernel).state().kind === "gone" && !kernel.isDisposed)) lines.set(kernel, watchKernel(kernel, model.widget_manager));
   return lines.get(kernel);
 }
 
 function watchKernel(kernel, manager) {
   const listeners = new Set();
-  const sent = new Map(); // by message: when, for what was not taken up yet
   let state = { kind: "there", why: "" };
-  let process = ""; // the name that a kernel's process gives itself
-  let timer = 0;
-  let clock = 0; // stands still while this page sleeps or is busy itself, so that nobody else is blamed for it
-  let looked = 0;
-  let question = null; // the one that the server has not answered yet
-  let answered = 0; // when the last one came to an end
-  let failures = 0; // in a row
+  let timer, looked;
+  let clock = 0; // stands still while this page sleeps, is hidden or is busy itself, so that nobody else is blamed for it
+  let alive = 0; // when anything was last heard, by whatever way
+  let heard = 0; // when anything was last heard over the connection
   let stood = 0; // when the connection was last seen to stand
-  let joined = 0; // when it was last made
-  let anew = false; // it was made again, and nobody was told yet
-  let lost = 0; // when it was last given up
-  let tried = -Infinity; // when another one was last asked for
-  let moved = 0; // when something was last seen to leave this browser, or to be taken up
+  let joined = 0; // when it was last made, or asked to be
+  let anew = false; // it was made anew, and nobody was told yet
+  let lost = 0; // since when it is away
+  const questions = new Map(); // to the server, without an answer: when each was put, by what takes it back
+  let asked = 0; // when the last was
+  let owed = null; // since when the server owes a sign of life
+  let working = false; // whether the server last said that the kernel is; what the connection said last may be out of date
+  let called = null; // the kernel was, and has not answered yet
+  let failures = 0; // questions in a row that found no way to it; one alone means little: networks change
+  const sent = new Map(); // by message: when, for what was not taken up yet
+  let moved = 0; // when anything last was, or could not be for want of a server
   let leaving = 0; // bytes on their way out
+  let process = ""; // the name that a kernel's process gives itself
 
   function tell(kind, why = "") {
     if (state.kind === "gone" || (state.kind === kind && state.why === why && !anew)) return;
     const again = anew && kind === "there";
     state = { kind, why };
+    if (kind === "away") lost = clock;
     anew &&= !again;
     for (const listener of [...listeners]) listener(state, again);
   }
 
-  // --- what is seen ----------------------------------------------------------------------------------------------
+  // --- signs of life -----------------------------------------------------------------------------------------------
+  function live() {
+    alive = clock;
+    failures = 0;
+    owed = questions.size ? clock : null;
+  }
+  function takeBack(before = Infinity) {
+    for (const [given, at] of questions) if (at < before && questions.delete(given)) given.abort();
+  }
   const onStatus = (_kernel, status) => {
     if (["dead", "restarting", "autorestarting", "terminating"].includes(status)) tell("gone", "stopped");
   };
@@ -59,14 +73,16 @@ function watchKernel(kernel, manager) {
     // What was on its way over the old connection may be lost, so it is not waited for: ipywidgets would send no change again.
     sent.clear();
     for (const model of manager._modelsSync?.values() ?? []) model._pending_msgs = 0;
-    joined = stood = clock;
+    stood = joined = heard = clock;
     anew = true;
+    called = null;
+    takeBack();
+    live();
   };
   const onMessage = (_kernel, { msg, direction }) => {
-    if (direction === "send") {
-      if (msg.header.msg_type === "comm_msg") sent.set(msg.header.msg_id, clock);
-      return;
-    }
+    if (direction === "send") return void (msg.header.msg_type === "comm_msg" && sent.set(msg.header.msg_id, clock));
+    heard = clock;
+    live();
     if (msg.header.msg_type === "status" && ["busy", "idle"].includes(msg.content.execution_state)) {
       // Said by the process itself; other states are of the server's making.
       if (process && msg.header.session !== process) tell("gone", "stopped");
@@ -74,103 +90,91 @@ function watchKernel(kernel, manager) {
     }
     const about = msg.parent_header?.msg_id;
     if (!sent.has(about)) return;
-    for (const id of sent.keys()) {
-      sent.delete(id); // they are taken up in order
-      if (id === about) break;
-    }
+    for (const id of sent.keys()) if (sent.delete(id) && id === about) break; // they are taken up in order
     moved = clock;
   };
-
   async function ask() {
-    const mine = { since: clock, given: new AbortController() };
-    question = mine;
+    const given = new AbortController();
+    questions.set(given, (asked = clock));
+    owed ??= clock;
     let fine = false;
     try {
       const { baseUrl, token } = kernel.serverSettings;
       // Watching is no use of the server: what ends idle ones must not be kept from it.
       const address = new URL(`api/kernels/${encodeURIComponent(kernel.id)}?no_track_activity=1`, baseUrl);
       const headers = token ? { Authorization: `token ${token}` } : {};
-      const reply = await fetch(address, { headers, cache: "no-store", signal: mine.given.signal });
-      if (reply.status === 404) tell("gone", "forgotten");
+      const reply = await fetch(address, { headers, cache: "no-store", signal: given.signal });
+      const jupyter = reply.headers.get("content-type")?.includes("json"); // and not a proxy's page, or a hotel's
+      if (reply.status === 404 && jupyter) tell("gone", "forgotten");
       else if (reply.redirected || [401, 403].includes(reply.status)) tell("gone", "locked");
-      else fine = reply.ok && (await reply.json()).id === kernel.id; // and not a hotel's page of welcome
+      const said = reply.ok && jupyter ? await reply.json() : {};
+      fine = said.id === kernel.id;
+      working = said.execution_state === "busy";
     } catch {
-      fine = false; // no network, no server, or given up below
+      fine = false; // no network, no server, or taken back
     }
-    question = null;
-    answered = clock;
-    failures = fine ? 0 : failures + 1;
+    if (questions.delete(given) && !fine) failures += 1;
+    if (fine) live(takeBack()); // all others: they may be on connections that are dead
   }
 
+  // --- what they mean ----------------------------------------------------------------------------------------------
   function look() {
     const now = performance.now();
-    clock += Math.min(now - looked, 2 * LOOK);
+    if (!document.hidden) clock += Math.min(now - looked, 2 * LOOK);
     looked = now;
     if (kernel.isDisposed) tell("gone", "stopped");
-    if (state.kind === "gone") return stop();
+    if (state.kind === "gone") return watch(false);
+    if (document.hidden) return;
     if (kernel.connectionStatus === "connected") stood = clock;
     const left = kernel._ws?.bufferedAmount ?? 0;
-    if (left < leaving) moved = clock; // a large file on a slow line
+    const leaves = left < leaving; // a large file on a slow line
+    if (leaves) live();
     leaving = left;
 
-    if (question && clock - question.since > AGAIN) question.given.abort();
-    if (!question && !document.hidden && clock - answered > (failures === 1 ? RETRY : ASK)) ask();
-    const silent = Boolean(question) && clock - question.since > ANSWER;
-    if (state.kind === "away") return comeBack(silent || failures > 0);
-    if (silent || failures > 1 || clock - stood > APART) {
-      lost = clock;
-      tried = -Infinity;
-      return tell("away");
-    }
-    const oldest = sent.values().next().value;
-    const waiting = oldest !== undefined && clock - Math.max(oldest, moved) > TAKEN;
-    tell(waiting ? "busy" : "there", !waiting ? "" : kernel.status === "busy" ? "working" : "silent");
+    takeBack(clock - GIVEN_UP);
+    if (clock - asked > ASK) ask();
+    if (state.kind === "away") return comeBack();
+    const silence = clock - (owed ?? clock);
+    if (failures > 1 || clock - stood > APART || silence > CUT) return tell("away");
+    if (silence > LATE && stood === clock) called ??= kernel.requestKernelInfo().catch(() => null).then(() => (called = null));
+    const slow = silence > ANSWER;
+    if (slow || leaves) moved = clock; // what was sent is not Python's to take up yet
+    const oldest = Math.max(moved, sent.values().next().value ?? clock);
+    const busy = clock - oldest > TAKEN && (working ? "working" : "silent");
+    if (busy === "silent" && heard > joined && clock - Math.max(heard, oldest) > CUT) connect(); // it may be closed at the other end
+    tell(slow ? "slow" : busy ? "busy" : "there", busy || "");
   }
-  /** Over a new connection alone: of the old one nobody knows what it has lost. */
-  function comeBack(trouble) {
-    if (trouble || answered <= lost) return;
-    if (joined > lost && kernel.connectionStatus === "connected") return tell("there");
-    if (clock - tried < AGAIN) return;
-    tried = clock;
+  /** Over the connection that stands, if anything comes over it: it may be closed at the other end alone. */
+  function comeBack() {
+    moved = clock;
+    if (heard >= lost && stood === clock) tell("there");
+    else if ((alive >= lost && joined < lost) || clock - Math.max(joined, lost) > AGAIN) connect();
+  }
+  function connect() {
+    joined = clock;
     kernel.reconnect().catch(() => null); // how it went is seen in `connectionStatus`
   }
 
-  // --- while somebody listens ------------------------------------------------------------------------------------
-  const onChange = () => {
-    if (!navigator.onLine) failures = Math.max(failures, 1);
-    if (!question && !document.hidden) ask();
-  };
-  function start() {
-    looked = performance.now();
-    timer = setInterval(look, LOOK);
-    kernel.statusChanged.connect(onStatus);
-    kernel.connectionStatusChanged.connect(onConnection);
-    kernel.anyMessage.connect(onMessage);
-    for (const type of ["online", "offline"]) addEventListener(type, onChange);
-    document.addEventListener("visibilitychange", onChange);
-  }
-  function stop() {
+  // --- while somebody listens ----------------------------------------------------------------------------------------
+  const onChange = () => document.hidden || ask(); // networks change, and so does what is in view
+  const signals = [[kernel.statusChanged, onStatus], [kernel.connectionStatusChanged, onConnection], [kernel.anyMessage, onMessage]];
+  const events = [[globalThis, "online"], [globalThis, "offline"], [document, "visibilitychange"]];
+  function watch(yes) {
     clearInterval(timer);
-    kernel.statusChanged.disconnect(onStatus);
-    kernel.connectionStatusChanged.disconnect(onConnection);
-    kernel.anyMessage.disconnect(onMessage);
-    for (const type of ["online", "offline"]) removeEventListener(type, onChange);
-    document.removeEventListener("visibilitychange", onChange);
+    looked = performance.now();
+    timer = yes && setInterval(look, LOOK);
+    for (const [signal, slot] of signals) signal[yes ? "connect" : "disconnect"](slot);
+    for (const [target, type] of events) target[yes ? "addEventListener" : "removeEventListener"](type, onChange);
   }
   return {
-    get state() {
-      return state;
-    },
+    state: () => state,
     /** Call `listener(state, again)` now where anything is wrong, and at each change; `again`: over a new connection, so that what
      *  was sent before may be lost. Returns what ends it. */
     listen(listener) {
-      if (!listeners.size) start();
+      if (!listeners.size) watch(true);
       listeners.add(listener);
       if (state.kind !== "there") listener(state, false);
-      return () => {
-        listeners.delete(listener);
-        if (!listeners.size) stop();
-      };
+      return () => listeners.delete(listener) && !listeners.size && watch(false);
     },
   };
 }

@@ -1,5 +1,5 @@
-// Title, tabs, the state of the model, and the warning when Python is away, busy or gone (lifeline.js): a page without it looks
-// alive. What cannot work meanwhile is switched off, and on again when it is back.
+// Title, tabs, the state of the model, and the warning when Python is slow, away, busy or gone (lifeline.js): a page without it
+// looks alive. What cannot work meanwhile is switched off, and on again when it is back.
 
 const PARTS = { explore: ".lv-explore", compare: ".lv-compare", batch: ".lv-batch", quiz: ".lv-quiz-box" };
 const NEED_PYTHON = ".lv-picker, .lv-tabs, .lv-needs-kernel, .lv-batch-zone, .lv-batch-keep, .lv-quiz-form, .lv-quiz-info .lv-row, .lv-quiz-end .lv-row";
@@ -33,7 +33,7 @@ function render({ model, el }) {
     }
   }
   function draw() {
-    words.textContent = { there: model.get("model_words"), busy: "Python is busy" }[line?.state.kind ?? "there"] ?? "Not connected";
+    words.textContent = { there: model.get("model_words"), slow: "Waiting for the server", busy: "Python is busy" }[line?.state().kind ?? "there"] ?? "Not connected";
     mark(model.get("tab"));
   }
 
@@ -42,13 +42,16 @@ function render({ model, el }) {
   const warning = element("div", { className: "lv-line-banner", hidden: true });
   const line = lifeline(model);
   const LOST = "Nothing new can be computed; what is on view stays.";
-  const WAITS = "What you have sent waits, and is worked on as soon as Python is free.";
+  const WAITS = "What you send waits, and is worked on as soon as Python is free.";
   const RELOAD = inNotebook ? "Reload the page and run the cell again to go on." : ""; // a button
   const ADVICE = inNotebook ? "Run the cell again to go on." : RELOAD;
   const LASTING = inNotebook ? "If this lasts, interrupt or restart the kernel." : "If this lasts, reload the page.";
   const WORDS = {
+    slow: {
+      "": ["The server does not answer.", "It is very busy, or the network is cut. Nothing is lost, and this page goes on by itself."],
+    },
     away: {
-      "": ["No connection to the server.", `The network may be cut, or its computer asleep; if it was stopped, start it again. ${LOST} This page goes on by itself.`],
+      "": ["No connection to the server.", `The network may be cut, or the server's computer asleep; if the server was stopped, start it again. ${LOST} This page goes on by itself.`],
     },
     busy: {
       working: ["Python is busy with something else.", `${WAITS} ${LASTING}`],
@@ -60,11 +63,14 @@ function render({ model, el }) {
       locked: ["The server wants you to sign in again.", `${LOST} ${RELOAD}`],
     },
   };
+  const float = element("div", { className: "lv-line-float" });
   let held = null; // what had the focus and was switched off with the rest
   function onLine({ kind, why }) {
     const home = el.closest(".lv-explorer") ?? el;
-    (home.querySelector(":scope > .lv-notice-box") ?? el).append(warning); // which stays in view, however far one has scrolled
     const off = kind === "away" || kind === "gone";
+    // Both places stay in view, however far one has scrolled. What may pass lies over the page, so that nothing moves for it.
+    home.append(float);
+    (off ? (home.querySelector(":scope > .lv-notice-box") ?? el) : float).append(warning);
     const focused = document.activeElement;
     if (off && !home.classList.contains("lv-lost")) held = home.contains(focused) ? focused : null;
     home.classList.toggle("lv-lost", off);
@@ -107,6 +113,7 @@ function render({ model, el }) {
   return () => {
     release?.();
     warning.remove();
+    float.remove();
     model.off("change:tab", draw);
     model.off("change:model_words", draw);
     document.removeEventListener("focusin", onFocus);

@@ -1,10 +1,12 @@
 // One picture at a time: says where the picture that was chosen last stands, and, by `data-state`, which of the parts that
 // follow are on view (explorer.css). The picker tells of a choice on the page itself ("lesionviz:chosen", with request, name
 // and kind), so the last picture is gone before the kernel has heard of the new one; until it has, what it says is of the
-// last picture and is not shown. While Python is away or gone (lifeline.js), a picture that has no answer yet is "lost": that is said,
-// and when it is back over a new connection, the picker is asked to send it again ("lesionviz:again", with the request).
+// last picture and is not shown. While Python is away or gone (lifeline.js), a picture that has no answer yet is "lost", and that
+// is said. When Python is back over a new connection, what the old one carried may be lost, both ways: the kernel is asked to
+// say everything again ({kind: "again"}), and the picker to send what has no answer yet ("lesionviz:again", with the request).
 
 const BUSY = ["receiving", "working"];
+const WAITING = ["slow", "busy"]; // nothing is wrong with the picture yet
 
 function render({ model, el }) {
   const images = pictures();
@@ -17,9 +19,10 @@ function render({ model, el }) {
   const sentence = element("p");
   function show(next) {
     current = next;
-    const trouble = BUSY.includes(next.kind) ? line?.state.kind : "there";
-    const words = next.kind === "working" && trouble === "busy" ? null : model.get("sentences")[trouble];
-    draw(words ? { ...next, kind: trouble === "busy" ? next.kind : "lost", words: words.replace("{name}", () => next.name) } : next);
+    const trouble = BUSY.includes(next.kind) ? line?.state().kind : "there";
+    const waits = WAITING.includes(trouble);
+    const words = waits && next.kind === "working" ? null : model.get("sentences")[trouble];
+    draw(words ? { ...next, kind: waits ? next.kind : "lost", words: words.replace("{name}", () => next.name) } : next);
   }
   function draw({ kind, words, request, picture, name }) {
     Object.assign(el.dataset, { state: kind, request });
@@ -51,8 +54,9 @@ function render({ model, el }) {
 
   function onLine(_state, again) {
     show(current);
-    if (!again || current.kind !== "receiving") return;
-    el.dispatchEvent(new CustomEvent("lesionviz:again", { bubbles: true, detail: { request: current.request } }));
+    if (!again) return;
+    model.send({ kind: "again" });
+    if (awaited || BUSY.includes(current.kind)) el.dispatchEvent(new CustomEvent("lesionviz:again", { bubbles: true, detail: { request: current.request } }));
   }
 
   el.classList.add("lv", "lv-status");

@@ -1,0 +1,91 @@
+"""A cable between a browser and a server that can be cut: of that neither end hears anything, as of a real one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+
+
+class Cable:
+    """Carries bytes to a port of this machine and back, until it is cut.
+
+    Args:
+        target: the server's port.
+
+    Attributes:
+        port: where the browser's end is.
+    """
+
+    def __init__(self, target: int) -> None:
+        self.port, self._target = 0, target
+        self._loop = asyncio.new_event_loop()
+        self._there, self._back = asyncio.Event(), asyncio.Event()
+        self._there.set()
+        self._back.set()
+
+    def cut(self, there: bool = True, back: bool = True) -> None:
+        """Carry nothing any more, to the server or back from it; what is sent meanwhile is kept, as both ends keep it."""
+        for carries, is_cut in ((self._there, there), (self._back, back)):
+            if is_cut:
+                self._loop.call_soon_threadsafe(carries.clear)
+
+    def mend(self) -> None:
+        """Carry again, first what both ends have kept."""
+        for carries in (self._there, self._back):
+            self._loop.call_soon_threadsafe(carries.set)
+
+    def replace(self) -> None:
+        """Carry new connections alone: what routers have forgotten stays silent for ever."""
+        self._there, self._back = asyncio.Event(), asyncio.Event()
+        self.mend()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = self._there, self._back
+        with suppress(asyncio.CancelledError):  # the cable is taken away
+            await there.wait()
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            await asyncio.gather(_carry(reader, far_writer, there), _carry(far_reader, writer, back))
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+
+    def run(self) -> None:
+        """Carry until :meth:`end`."""
+        self._loop.run_until_complete(self._serve())
+        self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+
+    def end(self) -> None:
+        """Take it away."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, carries: asyncio.Event) -> None:
+    try:
+        while data := await reader.read(2**16):
+            await carries.wait()
+            writer.write(data)
+            await writer.drain()
+        await carries.wait()
+    except ConnectionError:
+        pass  # either end has closed it
+    finally:
+        writer.close()
+
+
+@contextmanager
+def cable(target: int) -> Iterator[Cable]:
+    """Lay a cable to a port of this machine."""
+    laid = Cable(target)
+    thread = Thread(target=laid.run, daemon=True)
+    thread.start()
+    while not laid.port:
+        thread.join(0.02)
+    yield laid
+    laid.end()
+    thread.join(10)
