@@ -1,4 +1,4 @@
-"""The one exception that a person is meant to read."""
+"""The one exception that a person is meant to read, and a kind of it that a page can do something about."""
 
 
 class LesionvizError(Exception):
@@ -8,3 +8,7 @@ class LesionvizError(Exception):
     someone who does not read code. Interfaces show the text as it is; everything else that is raised
     is a defect of lesionviz.
     """
+
+
+class TooManyPixelsError(LesionvizError):
+    """A picture that would be read with fewer pixels."""

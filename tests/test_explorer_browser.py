@@ -421,6 +421,44 @@ def test_a_file_above_the_limit_is_held_back_with_a_choice(
     example(page, photo)
 
 
+def test_a_picture_with_too_many_pixels_is_offered_smaller_by_the_same_door(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "phone.png"
+    Image.new("RGBA", (8300, 6200), (190, 140, 120, 0)).save(path, compress_level=1)
+    question = page.get_by_role("alertdialog", name="This picture has too many pixels")
+    held = upload(page, path)
+    settled(page, held, "failed")
+    expect(page.locator(".lv-status")).to_contain_text("phone.png has 8300 × 6200 pixels")
+    question.get_by_role("button", name="Send a smaller copy").click()
+    page.wait_for_function("held => document.querySelector('.lv-status').dataset.request !== held", arg=held)
+    expect(question).to_be_hidden()
+    settled(page, chosen(page), "refused")
+    expect(page.get_by_text(re.compile("phone.jpg: the model gives no answer"))).to_be_visible()
+    shown = page.locator(".lv-status img")
+    pixel = shown.evaluate(
+        """image => {
+            const pen = new OffscreenCanvas(1, 1).getContext("2d");
+            pen.drawImage(image, 0, 0, 1, 1);
+            return [...pen.getImageData(0, 0, 1, 1).data];
+        }"""
+    )
+    assert min(pixel) > 250  # what was transparent is white
+
+
+def test_of_a_picture_with_too_many_pixels_that_the_browser_cannot_reduce_it_is_said_what_to_do(
+    page: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.tif"
+    Image.new("L", (8300, 6200), 140).save(path, compression="packbits")
+    question = page.get_by_role("alertdialog", name="This picture has too many pixels")
+    settled(page, upload(page, path), "failed")
+    expect(question).to_contain_text("scan.tif cannot be decoded by this browser")
+    expect(question).to_contain_text("Save it as a JPEG and choose that.")
+    expect(question.get_by_role("button", name="Send a smaller copy")).to_have_count(0)
+    question.get_by_role("button", name="Do not send").click()
+    expect(question).to_be_hidden()
+    expect(page.get_by_role("button", name="Take scan.tif out")).to_have_count(0)
+
+
 def test_of_two_uploads_in_quick_succession_the_last_one_wins(page: Page, photo: Path, tmp_path: Path) -> None:
     second = tmp_path / "second.png"
     with Image.open(photo) as opened:

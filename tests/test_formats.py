@@ -15,7 +15,7 @@ from icc_profiles import DISPLAY_P3, rgb_profile
 from PIL import Image, features
 
 from lesionviz.data.tables import SUFFIXES
-from lesionviz.errors import LesionvizError
+from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.imaging import ENDINGS, MAX_PIXELS, check_size, containers, door, open_image
 from lesionviz.widgets.upload import Upload
 
@@ -134,7 +134,7 @@ def test_a_callers_picture_is_never_changed(monkeypatch: pytest.MonkeyPatch) -> 
 def test_other_formats_above_the_limit_get_the_way_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pillow_heif.register_heif_opener()
     monkeypatch.setattr(door, "MAX_PIXELS", 1000)
-    with pytest.raises(LesionvizError, match=r"phone has 64 × 48 pixels.*Send a smaller copy: 4,000 pixels"):
+    with pytest.raises(TooManyPixelsError, match=r"phone has 64 × 48 pixels.*Send a smaller copy: 4,000 pixels"):
         open_image(encoded(picture(), kind), "phone")
     assert MAX_PIXELS == 8192 * 6144
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from lesionviz.errors import LesionvizError
+from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.imaging.colour import to_srgb
 from lesionviz.imaging.containers import WORDS, formats_of, is_dicom
 from lesionviz.imaging.depth import eight_bits
@@ -181,7 +181,7 @@ def _decoding(name: str) -> Iterator[None]:
     except UnidentifiedImageError:
         raise LesionvizError(f"{name} is not a picture that can be read here. Use a {WORDS} file.") from None
     except Image.DecompressionBombError:
-        raise LesionvizError(
+        raise TooManyPixelsError(
             f"{name} claims several times {MAX_PIXELS / 1e6:.0f} million pixels. {_SMALLER}"
         ) from None
     except Exception as error:
@@ -238,7 +238,7 @@ def _draft(image: Image.Image) -> tuple[tuple[int, int] | None, str]:
 def _check_dimensions(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise LesionvizError(
+        raise TooManyPixelsError(
             f"{name} has {width} × {height} pixels; at most {MAX_PIXELS / 1e6:.0f} million are decoded. {_SMALLER}"
         )
     if min(width, height) < MIN_SIDE:

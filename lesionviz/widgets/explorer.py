@@ -25,7 +25,7 @@ import traitlets
 
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES, target_index
-from lesionviz.errors import LesionvizError
+from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer
@@ -305,7 +305,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
         def failed(error: Exception) -> None:
             self._refuse(sentence(error, arrived.name))
-            self._picker.label(arrived.id, "cannot be used", usable=False)
+            self._picker.label(arrived.id, "cannot be used", False, isinstance(error, TooManyPixelsError))
 
         self._job = self._background.submit(work, self._take, failed)
 

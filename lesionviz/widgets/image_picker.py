@@ -23,7 +23,7 @@ THUMBNAIL = (160, 120)
 MAX_REQUEST = 64
 """Letters of the browser's name for a choice."""
 LONGEST = 4096
-"""Pixels along the longer side of a picture above the limit that is sent smaller, when the person asks for it."""
+"""Pixels along the longer side of a picture above a limit that is sent smaller, when the person asks for it."""
 
 
 class ImagePicker(anywidget.AnyWidget):
@@ -67,9 +67,16 @@ class ImagePicker(anywidget.AnyWidget):
         self._upload, self._second, self.request = Upload(), False, ""
         self.on_msg(self._on_message)
 
-    def label(self, identity: int, words: str, usable: bool = True) -> None:
-        """Write a few words, such as the answer, under a picture of the filmstrip; one may be of no use."""
-        self.send({"kind": "label", "id": identity, "words": words, "usable": usable})
+    def label(self, identity: int, words: str, usable: bool = True, reduce: bool = False) -> None:
+        """Write a few words, such as the answer, under a picture of the filmstrip.
+
+        Args:
+            identity: the picture's number.
+            words: what to write.
+            usable: whether it is of any use.
+            reduce: whether a copy with fewer pixels would be; the browser offers one where it can make it.
+        """
+        self.send({"kind": "label", "id": identity, "words": words, "usable": usable, "reduce": reduce})
 
     def _on_message(self, _widget: object, content: Any, buffers: list[memoryview]) -> None:
         """Sort what the browser sends: ``file``, ``piece``, ``held``, ``unread``, ``sample`` or ``removed``."""

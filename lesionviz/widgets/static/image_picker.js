@@ -1,12 +1,12 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
 // Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "unread", id, name}, {kind: "sample",
 // number}, {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words,
-// usable}. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js).
+// usable, reduce}, reduce: it would be of use with fewer pixels. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js).
 // After a connection was lost the page may ask for the last choice once more: it goes out under the same name, and the kernel
 // passes over what it has already.
 
 function render({ model, el }) {
-  const films = []; // {id, file, url, broken, node, open, compare, say}
+  const films = []; // {id, file, url, broken, blank, node, open, compare, say}
   let latest = 0; // a newer file makes an older upload stop
   let numbers = 0;
   let current = -1;
@@ -41,14 +41,19 @@ function render({ model, el }) {
     }
   }
 
-  // --- a file above the limit: a choice, before anything is sent -----------------------------------------------
+  // --- a picture above a limit: a choice, where it is the file's size before anything is sent ------------------
   const question = element("div", { className: "lv-picker-question", role: "alertdialog", hidden: true });
   function hold(film) {
     choose("held", film.file.name, (request) => model.send({ kind: "held", id: film.id, name: film.file.name, request }));
+    propose(film, "This file is too large to send", `is ${megabytes(film.file.size)}; the limit is ${megabytes(limit())}`);
+    question.querySelector("button").focus();
+  }
+  function propose(film, label, problem) {
+    const cannot = `${film.file.name} cannot be decoded by this browser, so it cannot be reduced here. Save it as a JPEG and choose that.`;
     const words = element("p", {
-      textContent: `${film.file.name} is ${megabytes(film.file.size)}; the limit is ${megabytes(limit())}. A smaller copy is enough: the model reduces every picture.`,
+      textContent: film.blank ? cannot : `${film.file.name} ${problem}. A smaller copy is enough: the model reduces every picture.`,
     });
-    question.setAttribute("aria-label", "This file is too large to send");
+    question.setAttribute("aria-label", label);
     const reduce = button(
       "Send a smaller copy",
       async () => {
@@ -56,10 +61,10 @@ function render({ model, el }) {
         reduce.textContent = "Reducing it …";
         const smaller = await shrink(film.file, model.get("longest"));
         if (smaller && smaller.size <= limit()) {
-          film.file = smaller;
+          Object.assign(film, { file: smaller, broken: false });
           if (current === film.id) show(film);
         } else {
-          words.textContent = `${film.file.name} cannot be decoded by this browser, so it cannot be reduced here. Save it as a JPEG and choose that.`;
+          words.textContent = cannot;
           reduce.remove();
         }
       },
@@ -67,10 +72,9 @@ function render({ model, el }) {
     );
     question.replaceChildren(
       words,
-      element("div", { className: "lv-row" }, reduce, button("Choose another", () => input.click()), button("Do not send", () => remove(film))),
+      element("div", { className: "lv-row" }, film.blank ? null : reduce, button("Choose another", () => input.click()), button("Do not send", () => remove(film))),
     );
     question.hidden = false;
-    reduce.focus();
   }
 
   // --- the filmstrip -------------------------------------------------------------------------------------------
@@ -84,10 +88,12 @@ function render({ model, el }) {
     if (added.length) show(added[0]);
   }
   function add(file) {
-    const film = { id: ++numbers, file, url: URL.createObjectURL(file), broken: false };
+    const film = { id: ++numbers, file, url: URL.createObjectURL(file), broken: false, blank: false };
     const image = element("img", { src: film.url, alt: "" });
-    // TIFF: browsers do not draw it
-    image.addEventListener("error", () => image.replaceWith(element("span", { className: "lv-film-blank", textContent: "no preview" })));
+    image.addEventListener("error", () => {
+      film.blank = true; // TIFF: browsers do not draw it
+      image.replaceWith(element("span", { className: "lv-film-blank", textContent: "no preview" }));
+    });
     const words = element("span", { className: "lv-film-words" });
     const open = button("", () => show(film), { className: "lv-film-open" });
     open.replaceChildren(image, element("span", { className: "lv-film-name", textContent: file.name, title: file.name }), words);
@@ -141,6 +147,7 @@ function render({ model, el }) {
     if (!film) return;
     film.say(content.words);
     film.broken = content.usable === false;
+    if (content.reduce && film.id === current) propose(film, "This picture has too many pixels", "has more pixels than are decoded");
     mark();
   };
 

@@ -25,13 +25,16 @@ async function sendFile(model, file, { id, wanted = () => true, more = {} }) {
 }
 
 /** The picture of a file, drawn anew with at most `longest` pixels along a side, as a JPEG file; null where the browser
- *  cannot decode it. For files above the limit, when the person asks for it. */
+ *  cannot decode it. For files and pictures above the limits, when the person asks for it. */
 async function shrink(file, longest) {
   try {
     const bitmap = await createImageBitmap(file);
     const factor = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
     const canvas = element("canvas", { width: Math.round(bitmap.width * factor), height: Math.round(bitmap.height * factor) });
-    canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = "#fff"; // as Python does under what is transparent; JPEG would make it black
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     bitmap.close();
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
     return blob && new File([blob], file.name.replace(/\.[^.]*$/, "") + ".jpg", { type: "image/jpeg" });
