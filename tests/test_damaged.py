@@ -181,6 +181,64 @@ def test_a_training_names_all_at_once_before_it_begins_and_looks_at_no_test_imag
     assert not list((tmp_path / "out").glob("*"))
 
 
+@pytest.fixture
+def outlined(spoiled: tuple[Path, dict[str, list[str]]]) -> tuple[Path, list[Path]]:
+    """Outlines for the spoiled collection, and those that cannot be used: one cut, one of another size."""
+    folder, names = spoiled
+    outlines = _outlines(folder, folder.parent / "masks")
+    rows = split_by_lesion(collection := read_isic2019(folder)).rows(collection, "train")
+    cut, other = (outlines / f"{name}_segmentation.png" for name in rows["image"].iloc[[1, 2]])
+    cut.write_bytes(cut.read_bytes()[:60])
+    Image.new("L", (96, 128), 255).save(other)
+    for name in names["test"]:  # is not opened
+        (outlines / f"{name}_segmentation.png").write_bytes(b"no picture")
+    return outlines, [cut, other]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_damaged_outlines_are_named_with_all_others_before_a_training_begins(
+    cache: bool,
+    spoiled: tuple[Path, dict[str, list[str]]],
+    outlined: tuple[Path, list[Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, names = spoiled
+    outlines, broken = outlined
+    monkeypatch.setattr("lesionviz.training.loop.initial_network", lambda *_: pytest.fail("work has begun"))
+    recipe = replace(SMALL, cache=cache, outline_weight=0.5)
+    with pytest.raises(LesionvizError) as error:
+        train(folder, tmp_path / "out", init="scratch", recipe=recipe, cpu=True, outlines=[outlines])
+    text = str(error.value)
+    assert text.startswith("6 images cannot be used: ")
+    assert all(name in text for name in [*names["train"], *names["validation"], *(path.name for path in broken)])
+    for part in ("train", "validation"):
+        for name in names[part]:
+            draw_lesion("NV", 1, (128, 96)).save(folder / IMAGES / f"{name}.jpg")
+    with pytest.raises(LesionvizError) as error:
+        train(folder, tmp_path / "out", init="scratch", recipe=recipe, cpu=True, outlines=[outlines])
+    assert str(error.value).startswith("2 images cannot be used: ")
+    assert "--skip-damaged): images are then learned from without outline" in str(error.value)
+
+
+@pytest.mark.heavy
+def test_a_training_passes_over_damaged_outlines_and_keeps_their_images(
+    spoiled: tuple[Path, dict[str, list[str]]], outlined: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    folder, names = spoiled
+    outlines, broken = outlined
+    recipe = replace(SMALL, outline_weight=0.5)
+    result = train(
+        folder, tmp_path / "out", init="scratch", recipe=recipe, cpu=True, outlines=[outlines], skip_damaged=True
+    )
+    history = " ".join(Checkpoint.load(result.checkpoint).history)
+    rows = split_by_lesion(collection := read_isic2019(folder)).rows(collection, "train")
+    learned = len(rows) - len(names["train"])
+    assert f"Fine-tuned on {learned:,} images" in history
+    assert f"{learned - len(broken):,} training images came with an outline" in history
+    assert "2 outlines could not be used." in history
+
+
 @pytest.mark.heavy
 def test_a_training_goes_on_without_them_and_records_them(
     spoiled: tuple[Path, dict[str, list[str]]], tmp_path: Path

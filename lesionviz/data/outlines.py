@@ -45,19 +45,20 @@ def find_outlines(paths: Sequence[str | Path], folders: Sequence[Path]) -> list[
     return [known.get(nfc(f"{Path(path).stem}{ENDING}")) for path in paths]
 
 
-def refuse_other_frames(paths: Sequence[str | Path], outlines: Sequence[str | None]) -> None:
-    """Make sure that every outline has the size of its image; only the files' headers are read.
+def other_frames(paths: Sequence[str | Path], outlines: Sequence[str | None]) -> dict[str, str]:
+    """Return by path why outlines do not fit their images, as they have another size; only the files' headers are read.
 
-    Raises:
-        LesionvizError: one has not, or is no picture.
+    What is no picture is passed over: it is named as damaged.
     """
+    found = {}
     for path, outline in zip(paths, outlines, strict=True):
         if outline is None:
             continue
         try:
             with Image.open(path) as image, Image.open(outline) as drawn:
                 sizes = image.size, drawn.size
-        except (OSError, Image.DecompressionBombError) as error:
-            raise LesionvizError(f"{outline} or its image cannot be read: {error}.") from error
+        except (OSError, Image.DecompressionBombError):
+            continue
         if sizes[0] != sizes[1]:
-            raise LesionvizError(f"{Path(outline).name} has another size than its image: {sizes[1]}, not {sizes[0]}.")
+            found[outline] = f"{Path(outline).name} has another size than its image: {sizes[1]}, not {sizes[0]}."
+    return found

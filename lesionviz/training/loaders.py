@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
 from lesionviz.data.damaged import damaged_among
-from lesionviz.data.outlines import find_outlines, refuse_other_frames
+from lesionviz.data.outlines import find_outlines, other_frames
 from lesionviz.data.pixel_cache import PixelCache
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
@@ -35,6 +35,8 @@ class Loaders:
 
     def __init__(self, recipe: Recipe, accelerator: Accelerator, workers: int) -> None:
         self._recipe, self._accelerator, self._workers = recipe, accelerator, workers
+        self.passed_over = frozenset[str]()
+        """Paths of outlines that cannot be used."""
 
     def training(
         self, pictures: LabelledImages, balancing: Balancing, order: torch.Generator
@@ -77,6 +79,18 @@ class Loaders:
         broadcast_object_list(found)
         return found[0]
 
+    def damaged_outlines(self, paths: Sequence[str], folders: Sequence[Path]) -> dict[str, str]:
+        """Return by path why some outlines of these images cannot be used; :meth:`outlines` passes them over.
+
+        Raises:
+            LesionvizError: there is no such folder.
+        """
+        found = find_outlines(paths, folders) if self._recipe.outline_weight else []
+        damaged = self.damaged(filter(None, found), self._recipe.cached_training) if any(found) else {}
+        damaged |= other_frames(paths, found) if found else {}
+        self.passed_over = frozenset(damaged)
+        return damaged
+
     def outlines(self, paths: list[str], folders: Sequence[Path]) -> Outlines | None:
         """Return the outlines of the training images, where the recipe asks for them.
 
@@ -90,11 +104,12 @@ class Loaders:
                 "Outlines and their weight belong together: give the folders (--outlines) and how much they count "
                 "(--outline-weight, 0.5 for one), or neither."
             )
-        found = find_outlines(paths, folders)
-        refuse_other_frames(paths, found)
+        found = [None if path in self.passed_over else path for path in find_outlines(paths, folders)]
         have = [path for path in found if path is not None]
         if not have:
-            raise LesionvizError(f"No training image has an outline in {' or '.join(map(str, folders))}.")
+            raise LesionvizError(
+                f"No training image has an outline that can be used in {' or '.join(map(str, folders))}."
+            )
         places = iter(range(len(have)))
         positions = [None if path is None else next(places) for path in found]
         return Outlines(self.pictures(have, self._recipe.cached_training), positions)

@@ -242,7 +242,7 @@ class _Run:
         self.epoch, self.best_epoch, self.history = 0, 0, list[dict[str, Any]]()
         self.accelerator = accelerator_of(recipe, cpu)
         loaders = Loaders(recipe, self.accelerator, workers)
-        division = self.division = usable_division(division, recipe, loaders, skip_damaged)
+        division = self.division = usable_division(division, recipe, loaders, skip_damaged, outlines)
         set_seed(recipe.seed)  # the head starts at random, the same on every process
 
         main, also = division.main, division.also
@@ -284,6 +284,8 @@ class _Run:
             self.trained_on += (
                 f" {have:,} training images came with an outline of the lesion, inside which the evidence should lie."
             )
+            if lost := len(loaders.passed_over):
+                self.trained_on += f" {lost:,} outline{'s' if lost > 1 else ''} could not be used."
         self.pictures = LabelledImages(
             loaders.pictures(paths, recipe.cached_training), labels, training_way(recipe, epoch=0), drawn
         )

@@ -5,11 +5,13 @@ The cache decodes every image anyway, so the look at all of them costs nothing t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
-from lesionviz.data.damaged import refuse_damaged
+from lesionviz.data.damaged import ADVICE, refuse_damaged
 from lesionviz.data.portions import Division
 from lesionviz.diagnoses import CODES
 from lesionviz.recipe import Recipe
@@ -19,12 +21,19 @@ from lesionviz.training.outliers import outlier_rows
 
 CAUTION = "Caution: "
 """How the sentences begin that say why a training's figures may mean nothing."""
+OUTLINES = (
+    "Copy or export them again, or go on without them (--skip-damaged): images are then learned from without outline."
+)
+"""What to do where outlines alone cannot be used."""
 
 
-def usable_division(division: Division, recipe: Recipe, loaders: Loaders, skip_damaged: bool) -> Division:
+def usable_division(
+    division: Division, recipe: Recipe, loaders: Loaders, skip_damaged: bool, outlines: Sequence[Path] = ()
+) -> Division:
     """Return the division without the images that cannot be used; who is in which part stays as it is.
 
-    Only what the training opens is looked at: no image of a test part.
+    Only what the training opens is looked at: no image of a test part. Outlines that cannot be used are passed over by
+    the loaders; their images stay.
 
     Raises:
         LesionvizError: there are some, and nobody asked to go on without them; the text names them all.
@@ -35,8 +44,9 @@ def usable_division(division: Division, recipe: Recipe, loaders: Loaders, skip_d
         learned += outlier_rows(portions)["path"].tolist()
     damaged = loaders.damaged(learned, recipe.cached_training)
     damaged |= loaders.damaged(named_rows(portions, "validation")["path"], recipe.preprocessing)
+    drawn = loaders.damaged_outlines(learned, outlines)
     if not skip_damaged:
-        refuse_damaged(damaged)
+        refuse_damaged(damaged | drawn, ADVICE if damaged else OUTLINES)
     if not damaged:
         return division
     main, *also = (replace(each, collection=each.collection.without(damaged)) for each in portions)
