@@ -35,6 +35,11 @@ FIRST = "features.0.0.weight"
 HEAD = "classifier.1.weight"
 DEPTH = 3
 """How many dicts are opened, one in the other."""
+TIMM = (
+    "its names converted from timm's efficientnet_b0, for which alone that is right: a tf_efficientnet_b0 has the same "
+    "names, but pads and normalises in another way, and would give wrong answers"
+)
+"""What is recorded of tensors under timm's names, as they alone do not tell the two networks apart."""
 WRAPPERS = {"module", "_orig_mod"}
 """What DataParallel and ``torch.compile`` write into names, wherever the wrapped part begins."""
 
@@ -244,7 +249,8 @@ def find_weights(content: Mapping[str, Any], name: str) -> Weights:
     """Return the network in a dict that :func:`read_tensors` gave, or what comes nearest to one.
 
     Raises:
-        LesionvizError: there are several, or none of the dicts holds tensors.
+        LesionvizError: there are several, none of the dicts holds tensors, or a name beside them is that of a network
+            which only looks the same.
     """
     found = [network for place, tensors in _dicts_of_tensors(content) for network in _networks(place, tensors)]
     if len(found) > 1:
@@ -253,7 +259,13 @@ def find_weights(content: Mapping[str, Any], name: str) -> Weights:
             f"{name} holds several networks ({places}). Save the state dict of the one that you mean in a file of its own."
         )
     if found:
-        return found[0][1]
+        _, weights = found[0]
+        if TIMM in weights.found and (named := _tensorflow_name(content)):
+            raise LesionvizError(
+                f"{name} is of timm's {named}, whose network pads and normalises in another way than efficientnet_b0, so "
+                f"its weights would give other answers here. {EXPECTED}"
+            )
+        return weights
     best = max((tensors for _, tensors in _dicts_of_tensors(content)), key=len, default=None)
     if best is None:
         raise LesionvizError(f"{name} holds no state dict: no named tensors. {EXPECTED}")
@@ -288,7 +300,7 @@ def _networks(place: str, tensors: Mapping[str, torch.Tensor]) -> Iterator[tuple
             before = anchor.removesuffix(first)
             # A name without a dot, such as a count of steps, is no tensor of a network.
             own = {key.removeprefix(before): t for key, t in plain.items() if key.startswith(before) and "." in key}
-            said = ["its names converted from timm's efficientnet_b0"] if convert is from_timm else []
+            said = [TIMM] if convert is from_timm else []
             yield f"{place} {before}".strip(" ."), Weights(convert(own), tuple(where + said))
 
 
@@ -304,9 +316,20 @@ _SQUEEZE = {"conv_reduce": "fc1", "conv_expand": "fc2"}
 def from_timm(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return tensors of timm's ``efficientnet_b0`` under torchvision's names; unknown names stay as they are.
 
-    The two networks are the same, to the bit. (Those that timm calls ``tf_efficientnet_b0`` pad in another way.)
+    The two networks are the same, to the bit. (Those that timm calls ``tf_efficientnet_b0`` pad in another way, and their
+    batch norm adds 1e-3 where these add 1e-5; their tensors have the same names and shapes.)
     """
     return {_renamed(key): tensor for key, tensor in tensors.items()}
+
+
+def _tensorflow_name(content: Mapping[str, Any], depth: int = DEPTH) -> str:
+    """Return the name of a network with weights ported from TensorFlow that timm or a loop left in a file, or nothing."""
+    for value in content.values():
+        if isinstance(value, str) and (named := re.search(r"(?<![^/:])tf_efficientnet_\w[\w.]*", value)):
+            return named[0]
+        if depth and isinstance(value, dict) and (inner := _tensorflow_name(value, depth - 1)):
+            return inner
+    return ""
 
 
 def _renamed(key: str) -> str:

@@ -317,6 +317,46 @@ def test_names_of_timm_are_converted_one_to_one(good: State) -> None:
     assert from_timm({"blocks.9.0.odd.weight": good["classifier.1.bias"]}).keys() == {"blocks.9.0.odd.weight"}
 
 
+BESIDE: dict[str, dict[str, Any]] = {
+    "timm's own loop": {"arch": "tf_efficientnet_b0", "epoch": 3},
+    "a release": {"pretrained_cfg": {"architecture": "tf_efficientnet_b0", "tag": "ns_jft_in1k"}},
+    "options": {"hyper_parameters": {"model": {"name": "tf_efficientnet_b0.ns_jft_in1k"}}},
+    "the hub": {"model_name": "hf_hub:timm/tf_efficientnet_b0.aa_in1k"},
+}
+
+
+@pytest.mark.parametrize("where", BESIDE)
+def test_a_network_that_only_looks_like_timms_is_refused_by_the_name_beside_it(
+    where: str, good: State, tmp_path: Path
+) -> None:
+    path = tmp_path / "theirs.pth"
+    torch.save({"state_dict": timm_names(good)} | BESIDE[where], path)
+    for read in (Checkpoint.load, initial_network):
+        with pytest.raises(
+            LesionvizError, match=r"theirs\.pth is of timm's tf_efficientnet_b0.* pads and normalises in"
+        ):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"arch": "efficientnet_b0"},
+        {"pretrained_cfg": {"architecture": "efficientnet_b0", "origin": "better than my_tf_efficientnet_b0"}},
+        {"epoch": 3},
+    ],
+)
+def test_timms_own_network_is_taken_and_its_double_is_warned_of(
+    beside: dict[str, Any], good: State, tmp_path: Path
+) -> None:
+    path = tmp_path / "theirs.pth"
+    torch.save({"state_dict": timm_names(good)} | beside, path)
+    assert "a tf_efficientnet_b0 has the same names" in Checkpoint.load(path).history[0]
+    assert "a tf_efficientnet_b0 has the same names" in initial_network(path)[1]
+    torch.save({"state_dict": good, "arch": "tf_efficientnet_b0"}, path)  # torchvision's names: another's note
+    assert "tf_efficientnet_b0" not in Checkpoint.load(path).history[0]
+
+
 def test_many_threads_read_files_with_figures_at_once(good: State, tmp_path: Path) -> None:
     torch.save({"state_dict": good, "accuracy": np.float64(1)}, tmp_path / "best.pth")
     failed: list[BaseException] = []
