@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,6 +30,7 @@ from lesionviz.widgets import Batch, Compare, Explorer, Quiz
 from lesionviz.widgets.answer import NOTICE
 from lesionviz.widgets.case_view import CHOICES, CaseView
 from lesionviz.widgets.downloads import Downloads
+from lesionviz.widgets.front_end import script
 from lesionviz.widgets.image_picker import ImagePicker
 from lesionviz.widgets.masthead import Masthead
 from lesionviz.widgets.status import Status
@@ -351,6 +353,19 @@ def test_after_a_lost_connection_everything_is_said_again_and_nothing_that_was_t
     assert not {name for widget, names in said for name in names if isinstance(widget, CaseView)} & set(CHOICES)
     assert all(names for _, names in said)
     assert examined == ["a.jpg"]
+
+
+def test_silence_and_what_is_not_taken_up_are_said_within_five_seconds() -> None:
+    limits = {
+        name: int(number.replace("_", ""))
+        for name, number in re.findall(r"^const (\w+) = ([\d_]+);", script("lifeline"), re.MULTILINE)
+    }
+    look, ask = limits["LOOK"], limits["ASK"]
+    assert ask + look + limits["ANSWER"] + look <= 5000  # the server is silent from just after a question
+    assert 2 * (look + ask) <= 5000  # two questions find no way
+    assert limits["APART"] + 2 * look <= 5000
+    assert limits["TAKEN"] + 2 * look <= 5000
+    assert limits["CUT"] > 2 * limits["GIVEN_UP"]  # questions over several connections went unanswered by then
 
 
 def test_between_two_pictures_the_page_never_hears_of_a_third_state(

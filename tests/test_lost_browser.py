@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from cable import Cable, cable
-from pages import PATIENCE, accessibility, go, still
-from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+from pages import PATIENCE, accessibility, go, still, until
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
 from servers import running, running_dashboard, running_lab, write_notebook
 
 from lesionviz.data.synthetic import draw_lesion
@@ -296,6 +296,39 @@ def test_a_picture_for_a_blocked_server_waits_and_is_sent_and_answered_once(
     assert not any(state.endswith("lost") for state in seen)
     assert sum(state.endswith(" answered") for state in of_this) == 1
     assert (wire.connections, wire.files) == (connections, files + 2)
+
+
+@pytest.mark.parametrize("how", ["held", "refused"])
+def test_while_python_answers_over_its_connection_the_servers_silence_is_no_matter(
+    how: str, place: Place, pictures: list[Path]
+) -> None:
+    page, wire = place.page, place.wire
+    begin(page, pictures[0])
+    connections, files = wire.connections, wire.files
+    questions: list[Route] = []
+
+    def gate(route: Route) -> None:
+        questions.append(route)
+        if how == "refused":
+            route.abort()
+
+    page.evaluate(
+        """() => {
+            globalThis.seenWords = [];
+            const words = document.querySelector(".lv-model");
+            globalThis.wordWatch = new MutationObserver(() => seenWords.push(words.textContent));
+            wordWatch.observe(words, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    page.route("**/api/kernels/*no_track_activity*", gate)
+    until(page, lambda: len(questions) == 6)  # after ten seconds or more
+    page.unroute("**/api/kernels/*no_track_activity*")
+    assert [
+        words for words in page.evaluate("() => (wordWatch.disconnect(), seenWords)") if "Model ready" not in words
+    ] == []
+    expect(page.locator(".lv-line-banner")).to_be_hidden()
+    back(page, pictures[0], pictures[2])
+    assert (wire.connections, wire.files) == (connections, files + 1)
 
 
 def test_a_sleeping_server_is_said_and_awaited(place: Place, pictures: list[Path]) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from servers import running_dashboard
+from tornado.websocket import WebSocketClosedError
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from lesionviz.cli import PLAIN, main
 from lesionviz.errors import LesionvizError
+from lesionviz.serving.dashboard import _Channels
 from lesionviz.serving.places import check_path, check_port, give_jupyter_folders
 
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
@@ -146,3 +149,13 @@ def test_sentences_arrive_on_every_terminal(encoding: str) -> None:
 
 def test_what_stands_for_a_sign_is_plain_itself() -> None:
     assert all(plain.isascii() for plain in PLAIN.values())
+
+
+def test_voila_does_not_look_into_what_is_for_a_connection_that_was_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        VoilaKernelWebsocketHandler, "write_message", lambda *_: pytest.fail("it would count for ever")
+    )
+    replaced = _Channels.__new__(_Channels)
+    replaced.ws_connection = None
+    with pytest.raises(WebSocketClosedError):
+        replaced.write_message(bytes(100), binary=True)

@@ -8,7 +8,7 @@
 const LOOK = 250; // milliseconds between two looks
 const ASK = 2000; // between two questions to the server, whether or not the first was answered
 const LATE = 1000; // that an answer may take before the kernel is asked for its name: its answer is a sign of life as well
-const ANSWER = 2500; // of silence; with the above below the 5 s after which a person must know, as are two questions without a way
+const ANSWER = 2200; // of silence; with the above below the 5 s after which a person must know, as are two questions without a way
 const APART = 2000; // that a connection may take to stand again before it is spoken of
 const TAKEN = 4000; // that Python may take to take up what was sent
 const GIVEN_UP = 8000; // after which a question is; its connection is closed with it, so that no dead one is used again
