@@ -21,7 +21,7 @@ import pytest
 from cable import Cable, cable
 from pages import PATIENCE, accessibility, go, still, until
 from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
-from servers import running, running_dashboard, running_lab, write_notebook
+from servers import running, running_dashboard, running_lab, running_voila, write_notebook
 
 from lesionviz.data.synthetic import draw_lesion
 
@@ -323,9 +323,8 @@ def test_while_python_answers_over_its_connection_the_servers_silence_is_no_matt
     page.route("**/api/kernels/*no_track_activity*", gate)
     until(page, lambda: len(questions) == 6)  # after ten seconds or more
     page.unroute("**/api/kernels/*no_track_activity*")
-    assert [
-        words for words in page.evaluate("() => (wordWatch.disconnect(), seenWords)") if "Model ready" not in words
-    ] == []
+    said = page.evaluate("() => (wordWatch.disconnect(), seenWords)")
+    assert all(words.startswith("Model ready") for words in said)
     expect(page.locator(".lv-line-banner")).to_be_hidden()
     back(page, pictures[0], pictures[2])
     assert (wire.connections, wire.files) == (connections, files + 1)
@@ -422,6 +421,32 @@ def test_an_answer_that_was_lost_on_its_way_is_said_again(place: Place, pictures
     assert request_of(page) == request
     assert wire.connections == connections + 1
     back(page, pictures[1], pictures[2])
+
+
+def test_where_the_server_never_answers_but_python_does_nothing_is_said(
+    browser: Browser, tmp_path: Path, pictures: list[Path]
+) -> None:
+    notebook = write_notebook(tmp_path / "explorer.ipynb", CODE)
+    questions: list[Route] = []
+
+    def gate(route: Route) -> None:
+        questions.append(route)
+        route.fulfill(status=(401, 404, 200)[len(questions) % 3], json={"message": "what is a kernel?"})
+
+    with running_voila(notebook) as (address, pid), browser.new_page() as page:
+        page.route("**/api/kernels/*no_track_activity*", gate)
+        page.set_default_timeout(PATIENCE)
+        go(page, "voila", address)
+        expect(page.get_by_text("Model ready")).to_be_visible()
+        with asleep(*kernels(pid)):  # who could otherwise say that it is there
+            asked = len(questions)
+            until(page, lambda: len(questions) > asked + 3)
+            expect(page.locator(".lv-line-banner")).to_be_hidden()
+        switched_off(page, False)
+        begin(page, pictures[0])
+        for kernel in kernels(pid):
+            kernel.kill()
+        banner(page, "gone", "Python has stopped")
 
 
 @KINDS

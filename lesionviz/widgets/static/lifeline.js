@@ -37,7 +37,8 @@ function watchKernel(kernel, manager) {
   let anew = false; // it was made anew, and nobody was told yet
   let lost = 0; // since when it is away
   const questions = new Map(); // to the server, without an answer: when each was put, by what takes it back
-  let asked = 0; // when the last was
+  let asked = -Infinity; // when the last was
+  let known = false; // whether it ever answered; where it never did, as in a notebook outside the browser, its silence says nothing
   let owed = null; // since when the server owes a sign of life
   let working = false; // whether the server last said that the kernel is; what the connection said last may be out of date
   let called = null; // the kernel was, and has not answered yet
@@ -74,8 +75,7 @@ function watchKernel(kernel, manager) {
     sent.clear();
     for (const model of manager._modelsSync?.values() ?? []) model._pending_msgs = 0;
     stood = joined = heard = clock;
-    anew = true;
-    called = null;
+    [anew, called] = [true, null];
     takeBack();
     live();
   };
@@ -105,14 +105,15 @@ function watchKernel(kernel, manager) {
       const headers = token ? { Authorization: `token ${token}` } : {};
       const reply = await fetch(address, { headers, cache: "no-store", signal: given.signal });
       const jupyter = reply.headers.get("content-type")?.includes("json"); // and not a proxy's page, or a hotel's
-      if (reply.status === 404 && jupyter) tell("gone", "forgotten");
-      else if (reply.redirected || [401, 403].includes(reply.status)) tell("gone", "locked");
+      if (known && reply.status === 404 && jupyter) tell("gone", "forgotten");
+      if (known && (reply.redirected || [401, 403].includes(reply.status))) tell("gone", "locked");
       const said = reply.ok && jupyter ? await reply.json() : {};
       fine = said.id === kernel.id;
       working = said.execution_state === "busy";
     } catch {
       fine = false; // no network, no server, or taken back
     }
+    known ||= fine;
     if (questions.delete(given) && !fine) failures += 1;
     if (fine) live(takeBack()); // all others: they may be on connections that are dead
   }
@@ -130,12 +131,11 @@ function watchKernel(kernel, manager) {
     const leaves = left < leaving; // a large file on a slow line
     if (leaves) live();
     leaving = left;
-
     takeBack(clock - GIVEN_UP);
     if (clock - asked > ASK) ask();
     if (state.kind === "away") return comeBack();
-    const silence = clock - (owed ?? clock);
-    if (failures > 1 || clock - stood > APART || silence > CUT) return tell("away");
+    const silence = known ? clock - (owed ?? clock) : 0;
+    if ((known && failures > 1) || clock - stood > APART || silence > CUT) return tell("away");
     if (silence > LATE && stood === clock) called ??= kernel.requestKernelInfo().catch(() => null).then(() => (called = null));
     const slow = silence > ANSWER;
     if (slow || leaves) moved = clock; // what was sent is not Python's to take up yet
