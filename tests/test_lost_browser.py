@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from cable import Cable, cable
-from pages import PATIENCE, accessibility, go, still, until
+from pages import PATIENCE, accessibility, go, phone, still, until
 from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
 from servers import running, running_dashboard, running_lab, running_voila, write_notebook
 
@@ -165,6 +165,14 @@ def given_up(page: Page) -> None:
         pass
 
 
+def overlap(upper: Locator, lower: Locator) -> float:
+    """By how many pixels the lower of two things reaches up over the upper one."""
+    first, second = upper.bounding_box(), lower.bounding_box()
+    assert first is not None
+    assert second is not None
+    return first["y"] + first["height"] - second["y"]
+
+
 def banner(page: Page, kind: str, words: str) -> None:
     """Wait until the page says of this kind of trouble, in these words."""
     expect(page.locator(f'.lv-line-banner[data-line="{kind}"]')).to_contain_text(words)
@@ -285,6 +293,9 @@ def test_a_picture_for_a_blocked_server_waits_and_is_sent_and_answered_once(
         request = request_of(page)
         banner(page, "slow", "The server does not answer")
         expect(status(page)).to_have_text("meanwhile.png waits until the server answers.")
+        with phone(page):
+            page.locator(".lv-line-float").evaluate("node => node.scrollIntoView({ block: 'end' })")
+            assert overlap(status(page), page.locator(".lv-line-banner")) <= 0
         expect(page.locator(".lv-explore .lv-answer")).to_be_hidden()
         given_up(page)
         wake()
