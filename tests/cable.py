@@ -49,16 +49,22 @@ class Cable:
             await asyncio.gather(_carry(reader, far_writer, there), _carry(far_reader, writer, back))
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _take_away(self) -> None:
+        self._server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def run(self) -> None:
         """Carry until :meth:`end`."""
         self._loop.run_until_complete(self._serve())
         self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._take_away())
+        self._loop.close()
 
     def end(self) -> None:
         """Take it away."""
