@@ -119,6 +119,7 @@ def test_a_mark_changes_a_picture_only_where_its_cover_says(mark: Mark, value: f
     assert all_different(painted)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("mark", MARKS, ids=lambda mark: mark.__name__)
 def test_marks_come_faint_and_strong_small_and_large(mark: Mark) -> None:
     cover = mark(Dice("cpu", 11), 80, 120).cover

@@ -123,6 +123,7 @@ def test_calibration_never_sees_test_images_or_their_labels(
         assert same, key
 
 
+@pytest.mark.heavy
 def test_the_validation_images_are_accepted_as_promised(
     calibrated: Checkpoint, drawn: Collection, tmp_path: Path
 ) -> None:

@@ -311,6 +311,7 @@ JUDGES: dict[str, tuple[str, Callable[..., Any]]] = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("judge", JUDGES)
 def test_every_judge_names_all_before_it_asks_the_network(
     judge: str, spoiled: tuple[Path, dict[str, list[str]]], model: Path, monkeypatch: pytest.MonkeyPatch

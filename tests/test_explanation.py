@@ -123,6 +123,7 @@ def test_hirescam_and_gradcam_are_the_same_map_at_features_8(classifier: LesionC
     assert np.allclose(*maps, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_maps_are_their_formula_on_gradients_from_hooks_and_backward(

@@ -84,6 +84,7 @@ def test_a_new_index_is_used_without_a_new_classifier(judged: LesionClassifier, 
     assert judged.similar(image, 1)[0].path == image
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("damage", ["noise", "pickle", "shape", "label"])
 def test_damaged_or_hostile_indices_are_refused(damage: str, judged: LesionClassifier, drawn_folder: Path) -> None:
     path = make_index(drawn_folder, judged)

@@ -233,6 +233,7 @@ def test_diagnoses_that_are_never_taught_are_no_lesson(drawn_folder: Path) -> No
 # --- hostile files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "damage",
     [
@@ -255,6 +256,7 @@ def test_hostile_questions_are_refused(damage: dict[str, object], small_checkpoi
         LesionClassifier(replace(small_checkpoint, refusal=good | damage))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "damage",
     [

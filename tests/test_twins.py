@@ -53,6 +53,7 @@ def found(folder: Path, one: Image.Image, other: Image.Image) -> Twins:
     return twins_of([str(path) for path in paths], [f"c/{path.stem}" for path in paths], np.arange(len(paths)))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("how", CLOTHES)
 def test_the_same_photograph_is_found_in_other_clothes_and_no_other_lesion(how: str, tmp_path: Path) -> None:
     picture = textured(7)

@@ -94,6 +94,7 @@ WRAPPINGS: dict[str, Callable[[State], Any]] = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_a_good_network_is_found_in_every_wrapping(wrapping: str, good: State, tmp_path: Path) -> None:
     path = tmp_path / "theirs.pth"
@@ -105,6 +106,7 @@ def test_a_good_network_is_found_in_every_wrapping(wrapping: str, good: State, t
     assert ("timm" in loaded.history[0]) == ("timm" in wrapping)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_a_training_may_start_from_every_wrapping(wrapping: str, good: State, tmp_path: Path) -> None:
     path = tmp_path / "theirs.pth"
