@@ -36,6 +36,7 @@ def everything(classifier: LesionClassifier) -> tuple[object, ...]:
     return dict(prediction.probabilities), prediction.refusal, *maps, many, outputs.embeddings.tobytes()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("way", COPIES)
 def test_a_copy_answers_and_explains_the_same(way: str, classifier: LesionClassifier) -> None:
     other = COPIES[way](classifier)

@@ -195,6 +195,7 @@ def outlined(spoiled: tuple[Path, dict[str, list[str]]]) -> tuple[Path, list[Pat
     return outlines, [cut, other]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("cache", [True, False])
 def test_damaged_outlines_are_named_with_all_others_before_a_training_begins(
     cache: bool,
@@ -383,6 +384,7 @@ def test_pictures_that_should_get_no_diagnosis_and_other_clinics_are_looked_at_t
         evaluate(drawn_folder, judged, part="all", other=[tmp_path / "clinic"], unlike=[tmp_path / "unlike"])
 
 
+@pytest.mark.heavy
 def test_outlines_are_looked_at_too(
     drawn_folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

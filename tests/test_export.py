@@ -57,6 +57,7 @@ def test_a_png_sheet_is_an_a4_page_in_landscape_and_says_nothing_of_its_maker(
     assert set(sheet.info) <= {"dpi"}
 
 
+@pytest.mark.heavy
 def test_a_pdf_sheet_has_one_page_letters_and_no_path(
     drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_refused_case_says_so_and_no_threshold_lends_it_weight(
     assert "The model answers" not in written
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "traits",
     [

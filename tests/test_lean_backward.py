@@ -26,6 +26,7 @@ def test_the_forward_does_not_change_in_a_single_bit() -> None:
     assert torch.equal(plain(batch), lean(batch.requires_grad_()))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_gradients_of_every_layer_and_class_are_autograds(memory_format: torch.memory_format) -> None:
     batch = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))

@@ -340,6 +340,7 @@ def test_a_network_that_only_looks_like_timms_is_refused_by_the_name_beside_it(
             read(path)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "beside",
     [
@@ -359,6 +360,7 @@ def test_timms_own_network_is_taken_and_its_double_is_warned_of(
     assert "tf_efficientnet_b0" not in Checkpoint.load(path).history[0]
 
 
+@pytest.mark.heavy
 def test_many_threads_read_files_with_figures_at_once(good: State, tmp_path: Path) -> None:
     torch.save({"state_dict": good, "accuracy": np.float64(1)}, tmp_path / "best.pth")
     failed: list[BaseException] = []
