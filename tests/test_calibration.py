@@ -97,6 +97,8 @@ def test_another_side_is_calibrated_for_itself_and_the_card_says_how(
     assert other.metrics["validation"]["accuracy"] == pytest.approx(right)
     assert "--size 64 --out best_model.pth" in str(_details(other))
     assert "lesionviz calibrate" not in str(_details(trained))
+    on_two = replace(other, split={"also": [{"name": "ISIC_2017", "test": 0.4}]})
+    assert "calibrate --data ISIC_2019 --also ISIC_2017 --model" in str(_details(on_two))
 
 
 @pytest.mark.heavy

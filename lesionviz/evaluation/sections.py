@@ -162,12 +162,13 @@ def _details(checkpoint: Checkpoint) -> list[Part]:
         size = checkpoint.preprocessing.size
         if size != Recipe.from_dict(checkpoint.recipe).size:
             half = " --half" if checkpoint.recipe.get("half") else ""
+            also = "".join(f" --also {record['name']}" for record in checkpoint.split.get("also", []))
             parts += [
                 Paragraph(
                     f"Then its input was set to {size} × {size} pixels, a side chosen on the validation images, by:"
                 ),
                 Command(
-                    f"lesionviz calibrate --data ISIC_2019 --model OUT/best_model.pth --size {size} "
+                    f"lesionviz calibrate --data ISIC_2019{also} --model OUT/best_model.pth --size {size} "
                     f"--out best_model.pth{half}"
                 ),
             ]

@@ -10,6 +10,7 @@ resized, lit and marked as in a training, all with a mark. Give the collections 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,7 @@ def main() -> None:
     print(f"model {classifier.checkpoint.file_sha256[:12]}")
     for name in rows["collection"].unique():
         kept = (rows["collection"] != name).to_numpy()
-        others = lessons_room.Lessons(
-            lessons.known,
-            lessons.dermoscopy[lessons.dermoscopy["collection"] != name],
-            lessons.close_ups,
-            lessons.unknown,
-        )
+        others = replace(lessons, dermoscopy=lessons.dermoscopy[lessons.dermoscopy["collection"] != name])
         part = Outputs(*(getattr(validation, field)[kept] for field in Outputs.__dataclass_fields__))
         detector = teach_detector(classifier, others, rows["collection"].to_numpy(object)[kept], part, True)
         ours = (tested["collection"] == name).to_numpy()
