@@ -10,11 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import LesionClassifier, Prediction, load
+    from lesionviz.case import Case
+    from lesionviz.classifier import LesionClassifier, load
     from lesionviz.data.read import read_collection
     from lesionviz.errors import LesionvizError
     from lesionviz.evaluation.evaluate import evaluate
     from lesionviz.explanation import Explanation
+    from lesionviz.prediction import Prediction
     from lesionviz.recipe import Recipe
     from lesionviz.training.loop import train
     from lesionviz.widgets import Explorer, TrainingMonitor
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Case": "lesionviz.case",
     "Explanation": "lesionviz.explanation",
     "Explorer": "lesionviz.widgets",
     "LesionClassifier": "lesionviz.classifier",
     "LesionvizError": "lesionviz.errors",
-    "Prediction": "lesionviz.classifier",
+    "Prediction": "lesionviz.prediction",
     "Recipe": "lesionviz.recipe",
     "TrainingMonitor": "lesionviz.widgets",
     "evaluate": "lesionviz.evaluation.evaluate",
@@ -36,6 +39,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Case",
     "Explanation",
     "Explorer",
     "LesionClassifier",

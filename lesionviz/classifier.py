@@ -1,84 +1,46 @@
-"""``LesionClassifier``: an image in, a ``Prediction`` or an ``Explanation`` out; the only door to the model.
+"""``LesionClassifier``: an image in; a ``Prediction``, a ``Case`` or an ``Explanation`` out; the only door to the model.
 
 Widgets, notebooks, evaluation and the command line reach the network through here and nowhere else.
-One classifier may be used by several threads at a time.
+Nothing about a picture is kept: whoever wants to ask on keeps the :class:`~lesionviz.case.Case`. One classifier may be
+used by several threads at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
-from weakref import WeakKeyDictionary
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
+from lesionviz.case import Case, check_classes
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, Target, target_index
 from lesionviz.errors import LesionvizError
-from lesionviz.explanation.cache import AnalysisCache
-from lesionviz.explanation.engine import Analysis, Trace, forward, forward_with_all_gradients, forward_with_gradient
-from lesionviz.explanation.lean_backward import make_backward_lean
-from lesionviz.explanation.methods import Method, find_method
+from lesionviz.explanation.engine import (
+    LAST,
+    biases,
+    forward,
+    forward_with_all_maps,
+    forward_with_gradient,
+    last_maps,
+)
+from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, LesionImage, open_image
-from lesionviz.network import LAYERS, check_layer, ordinary_tensors, run_blocks, run_head
-from lesionviz.preprocessing import Preprocessing, to_tensor
-from lesionviz.refusal import Look, Verdict, features_of
+from lesionviz.network import LAYERS, Network, check_layer
+from lesionviz.prediction import Prediction
+from lesionviz.preprocessing import Preprocessing
+from lesionviz.refusal import Look, Verdict
+from lesionviz.runner import Outputs, Runner
 from lesionviz.similarity import SimilarCase, SimilarityIndex, index_path
 from lesionviz.three_questions import read_refusal
-
-VIEWS = (1, 8)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The classifier's answer for one picture.
-
-    Attributes:
-        diagnosis: code of the most probable class.
-        confidence: its probability, 0 to 1.
-        probabilities: of every class by code; they add up to 1.
-        source: name of the picture that the answer belongs to.
-        refusal: why the answer should not be used, as a clause such as "the picture is too blurred"; empty when it may
-            be, or when the model was not calibrated.
-        warning: what the answer should be read with, as a clause such as "this may be a diagnosis that the model does not
-            know"; usually empty.
-        unfamiliarity: how little the answer stands out, which that warning hangs on; None where the model does not ask.
-        notes: what is worth knowing about the picture and its quality, each a few words; usually nothing.
-    """
-
-    diagnosis: str
-    confidence: float
-    probabilities: Mapping[str, float]
-    source: str
-    refusal: str = ""
-    notes: tuple[str, ...] = ()
-    warning: str = ""
-    unfamiliarity: float | None = None
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What one run over a batch of N pictures gives, apart from maps.
-
-    Attributes:
-        logits: (N, 4), before the temperature; the mean over the classifier's views.
-        upright: (N, 4) logits of the upright view alone, which the refusal was fitted to.
-        embeddings: (N, 1280) what the head sees: the mean of features.8 over its cells.
-        features: (N, FEATURES) what the refusal sees; see :mod:`lesionviz.refusal`.
-    """
-
-    logits: npt.NDArray[np.float64]
-    upright: npt.NDArray[np.float64]
-    embeddings: npt.NDArray[np.float32]
-    features: npt.NDArray[np.float64]
 
 
 def load(path: str | Path | None = None, views: int = 1) -> LesionClassifier:
@@ -116,35 +78,19 @@ class LesionClassifier:
         precision: torch.dtype = torch.float32,
         views: int = 1,
     ) -> None:
-        if isinstance(views, bool) or views not in VIEWS:
-            raise LesionvizError(f"views must be 1 (upright) or 8 (all symmetries of the square), not {views!r}.")
         self.checkpoint, self.views = checkpoint, views
-        self._device, self._precision = torch.device(device), precision
-        with ordinary_tensors():
-            network = checkpoint.network().to(self._device, precision)
-            make_backward_lean(network)
-            self._network = network.to(memory_format=torch.channels_last)
-        self._parameters = tuple(network.parameters())
-        self._unchanged = self._version
-        self._cache = AnalysisCache()
-        self._inputs: WeakKeyDictionary[LesionImage, Image.Image] = WeakKeyDictionary()
+        self._runner = Runner(checkpoint, device, precision, views)
         self._kept_index: tuple[int | None, SimilarityIndex] | None = None
         self._judge = read_refusal(checkpoint.refusal)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy what the classifier is made of; analyses that were kept stay behind."""
-        parts = (self.checkpoint, self._device, self._precision, self.views)
-        return (type(self), parts, None if self._version == self._unchanged else self._network.state_dict())
+        """Pickle and copy what the classifier is made of."""
+        runner = self._runner
+        return (type(self), (self.checkpoint, runner.device, runner.precision, runner.views), runner.changed_weights)
 
     def __setstate__(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take over weights that were changed after loading."""
-        with ordinary_tensors():
-            self._network.load_state_dict(weights)
-
-    @property
-    def _version(self) -> int:
-        """Changes whenever a weight does: torch counts changes in place."""
-        return sum(parameter._version for parameter in self._parameters)
+        self._runner.take_weights(weights)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -162,18 +108,8 @@ class LesionClassifier:
         """
         return next(self.predict_many([image]))
 
-    def network_input(self, picture: LesionImage) -> Image.Image:
-        """Return the RGB picture that the network sees, made once for each checked picture."""
-        seen = self._inputs.get(picture)
-        if seen is None:
-            seen = self._inputs[picture] = self.preprocessing.resize(picture.pixels)
-        return seen
-
-    def examine(self, image: ImageSource) -> Prediction:
-        """Return the diagnosis of one picture, from a run that is kept.
-
-        The answer is that of :meth:`predict`; the explanations that follow need no second run, those at
-        ``features.8`` nothing at all.
+    def examine(self, image: ImageSource) -> Case:
+        """Look at one picture: the answer of :meth:`predict`, and what explains it at ``features.8``, from one forward.
 
         Args:
             image: as for :meth:`predict`.
@@ -182,28 +118,60 @@ class LesionClassifier:
             LesionvizError: it cannot be used; see :func:`lesionviz.imaging.open_image`.
         """
         picture = open_image(image)
-        analysis = self._analysis(picture, lambda batch: forward(self._network, batch))
-        (features,), (embedding,) = features_of(analysis.activations), _embeddings(analysis.activations)
-        seen = self.network_input(picture)
-        upright = torch.tensor([analysis.logits], dtype=torch.float64, device="cpu")
-        with torch.inference_mode():
-            logits = self._averaged(self._normalised([seen]), upright) if self.views > 1 else upright
-        look = Look(seen, picture.pixels.size, features, embedding, upright[0].numpy())
-        return self._answer(picture, look, logits[0].cpu().numpy())
+        seen = self.preprocessing.resize(picture.pixels)
+        batch = self._runner.batch([seen])
+        run = forward(self._network, batch)
+        outputs = self._runner.outputs_from(batch, run.activations, run.logits)
+        return Case(
+            identity=uuid4().hex,
+            upload=picture.sha256,
+            name=picture.name,
+            size=picture.pixels.size,
+            box=self.preprocessing.box(*picture.pixels.size),
+            seen=np.array(seen),
+            prediction=self._answer(picture, seen, outputs, 0),
+            logits=tuple(outputs.upright[0].tolist()),
+            biases=tuple(biases(self._network)),
+            embedding=outputs.embeddings[0].copy(),
+            maps={(key, LAST): last_maps(self._network, run, method) for key, method in METHODS.items()},
+        )
+
+    def complete(self, case: Case) -> Case:
+        """Return a case with the maps of all methods, layers and classes, in one more run: about six forwards.
+
+        Args:
+            case: from :meth:`examine`; a completed one is returned as it is.
+
+        Raises:
+            LesionvizError: another model looked at it.
+        """
+        if case.completed:
+            return case
+        if case.input_size != self.preprocessing.size:
+            raise LesionvizError(self._not_mine(case))
+        batch = self._runner.batch([Image.fromarray(case.seen)])
+        run, maps = forward_with_all_maps(self._network, batch, METHODS.values())
+        if not np.allclose(run.logits[0].double().cpu().numpy(), case.logits, rtol=0.02, atol=0.02):
+            raise LesionvizError(self._not_mine(case))
+        # The maps that were there stay, bit for bit: what a page shows must not flicker.
+        return replace(case, maps={**maps, **case.maps})
+
+    @staticmethod
+    def _not_mine(case: Case) -> str:
+        return f"The case of {case.name} was looked at by another model, or with other weights. Examine the picture again."
 
     def predict_many(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Prediction]:
         """Yield the diagnosis of each picture, in order, running the network on batches."""
         for pictures in _batches(images, batch_size):
             seen = [self.preprocessing.resize(picture.pixels) for picture in pictures]
-            outputs = self._run(seen)
+            outputs = self._runner.outputs(seen)
             for index, picture in enumerate(pictures):
-                parts = (part[index] for part in (outputs.features, outputs.embeddings, outputs.upright))
-                yield self._answer(picture, Look(seen[index], picture.pixels.size, *parts), outputs.logits[index])
+                yield self._answer(picture, seen[index], outputs, index)
 
     def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
         """Yield logits, embeddings and features of pictures, batch by batch; for calibration and search."""
         for pictures in _batches(images, batch_size):
-            yield self._run([self.preprocessing.resize(picture.pixels) for picture in pictures])
+            yield self._runner.outputs([self.preprocessing.resize(picture.pixels) for picture in pictures])
 
     def probabilities(self, batch: torch.Tensor, target: Target, batch_size: int = 32) -> npt.NDArray[np.float64]:
         """Return the probability of one class for pictures at input size, such as perturbed ones.
@@ -224,10 +192,8 @@ class LesionClassifier:
             raise LesionvizError(
                 f"The batch must be uint8 of shape (N, 3, {size}, {size}), not {batch.dtype} of {tuple(batch.shape)}."
             )
-        with torch.inference_mode():
-            parts = [self._prepared(part) for part in torch.split(batch, batch_size)]
-            logits = torch.cat([self._averaged(part, self._network(part)) for part in parts])
-            chosen = torch.softmax(logits / self.checkpoint.temperature, dim=1)[:, index]
+        logits = torch.cat([self._runner.logits(part) for part in torch.split(batch, batch_size)])
+        chosen = torch.softmax(logits / self.checkpoint.temperature, dim=1)[:, index]
         values: npt.NDArray[np.float64] = chosen.cpu().numpy()
         return values
 
@@ -241,7 +207,8 @@ class LesionClassifier:
     ) -> Explanation:
         """Return where in a picture the evidence for a class lies.
 
-        The last few pictures are kept, so another class, layer or method of one costs next to nothing.
+        Costs a run each time; to look at several classes, layers or methods of one picture, ask its case:
+        ``classifier.complete(classifier.examine(image)).explanation(...)``.
 
         Args:
             image: as for :meth:`predict`.
@@ -254,25 +221,20 @@ class LesionClassifier:
         Raises:
             LesionvizError: the image, class, layer or method cannot be used.
         """
-        choice = self._choice(target, layer, method, against)
-        picture = open_image(image)
-        analysis = self._analysis(picture, lambda batch: self._trace(batch, choice))
-        return self._explanation(picture, analysis, choice)
+        (explanation,) = self._explanations([open_image(image)], target, layer, method, against)
+        return explanation
 
     def explain_all(self, image: ImageSource, method: str = "gradcam") -> dict[tuple[str, str], Explanation]:
         """Return the explanations of all nine layers and four classes, by layer and code.
 
-        Costs about five forwards, and makes the scale ``"shared across classes"`` available everywhere.
+        Costs about six forwards, and makes the scale ``"shared across classes"`` available everywhere.
+
+        Raises:
+            LesionvizError: the image or the method cannot be used.
         """
-        choice = self._choice(None, LAYERS[-1], method, None)
-        picture = open_image(image)
-        analysis = self._analysis(picture, lambda batch: forward_with_all_gradients(self._network, batch))
-        analysis.all_maps(choice.method)
-        return {
-            (layer, code): self._explanation(picture, analysis, _Choice(index, layer, choice.method, None))
-            for layer in LAYERS
-            for index, code in enumerate(CODES)
-        }
+        key, picture = find_method(method).key, open_image(image)
+        case = self.complete(self.examine(picture))
+        return {(layer, code): case.explanation(code, layer, key).on(picture) for layer in LAYERS for code in CODES}
 
     def explain_many(
         self,
@@ -284,13 +246,10 @@ class LesionClassifier:
     ) -> Iterator[Explanation]:
         """Yield the explanation of each picture, in order, running the network on batches.
 
-        Takes the same arguments and raises the same errors as :meth:`explain`; keeps nothing.
+        Takes the same arguments and raises the same errors as :meth:`explain`.
         """
-        choice = self._choice(target, layer, method, None)
         for pictures in _batches(images, batch_size):
-            trace = self._trace(self._input(pictures), choice)
-            for index, picture in enumerate(pictures):
-                yield self._explanation(picture, Analysis(self._network, trace.one(index)), choice)
+            yield from self._explanations(pictures, target, layer, method, None)
 
     def similar(self, image: ImageSource, k: int = 5) -> list[SimilarCase]:
         """Return labelled images that look alike to the network, the nearest first, one for each lesion.
@@ -323,136 +282,59 @@ class LesionClassifier:
             self._kept_index = (stamp, SimilarityIndex.load(path))
         return self._kept_index[1]
 
-    def _choice(self, target: Target | None, layer: str, method: str, against: Target | None) -> _Choice:
-        """Check what was asked for."""
-        index = None if target is None else target_index(target)
+    def _explanations(
+        self, pictures: list[LesionImage], target: Target | None, layer: str, method: str, against: Target | None
+    ) -> Iterator[Explanation]:
+        """Yield the explanation of each of a batch of pictures; see :meth:`explain`."""
+        layer, how = check_layer(layer, self.preprocessing.size), find_method(method)
+        index = None if target is None else check_classes(target, against, (), "")[0]
         other = None if against is None else target_index(against)
-        if other is not None and other == index:
-            raise LesionvizError(f"A contrast needs two different classes, not {CODES[other]} twice.")
-        return _Choice(index, check_layer(layer, self.preprocessing.size), find_method(method), other)
-
-    def _analysis(self, picture: LesionImage, run: Callable[[torch.Tensor], Trace]) -> Analysis:
-        """Return the kept analysis of a picture, or run the network for it."""
-        weights = self._version
-        found = self._cache.find(picture, weights)
-        if found is not None:
-            return found
-        seen = self.network_input(picture)
-
-        def make() -> Analysis:
-            return Analysis(self._network, run(self._normalised([seen])))
-
-        return self._cache.get(picture, weights, seen.tobytes(), make)
-
-    def _trace(self, batch: torch.Tensor, choice: _Choice) -> Trace:
-        if choice.layer == LAYERS[-1]:
-            return forward(self._network, batch)
-        targets = None if choice.target is None else [choice.target] * len(batch)
-        return forward_with_gradient(self._network, batch, choice.layer, targets)
-
-    def _explanation(self, picture: LesionImage, analysis: Analysis, choice: _Choice) -> Explanation:
-        logits, biases = analysis.logits, analysis.biases
-        target = choice.target if choice.target is not None else max(range(len(CODES)), key=logits.__getitem__)
-        against = choice.against
-        if against == target:
-            raise LesionvizError(
-                f"{picture.name}: the answer is {CODES[target]} itself. Name the class to explain, or another "
-                "one to hold against it."
-            )
-        peak = None
-        if analysis.has_gradients(choice.layer) and against is None:
-            maps = (analysis.raw_map(choice.method, choice.layer, index) for index in range(len(CODES)))
-            peak = max(0.0, *(float(raw.max()) for raw in maps))
-        return Explanation(
-            raw=analysis.raw_map(choice.method, choice.layer, target, against),
-            target=CODES[target],
-            layer=choice.layer,
-            method=choice.method.key,
-            image=picture,
-            box=self.preprocessing.box(*picture.pixels.size),
-            against=None if against is None else CODES[against],
-            logit=logits[target] - (0.0 if against is None else logits[against]),
-            bias=biases[target] - (0.0 if against is None else biases[against]),
-            shared_peak=peak,
-        )
-
-    def _run(self, seen: list[Image.Image]) -> Outputs:
-        """Run the network on pictures at input size."""
-        with torch.inference_mode():
-            batch = self._normalised(seen)
-            blocks = run_blocks(self._network, batch)
-            upright = run_head(self._network, blocks[LAYERS[-1]])
-            return Outputs(
-                self._averaged(batch, upright).cpu().numpy(),
-                upright.double().cpu().numpy(),
-                _embeddings(blocks),
-                features_of(blocks),
+        slope = forward_with_gradient(self._network, self._input(pictures), layer, index, other)
+        maps, all_logits, all_biases = slope.maps(how), slope.run.logits.double().tolist(), biases(self._network)
+        for row, picture in enumerate(pictures):
+            chosen, _ = check_classes(target, against, all_logits[row], picture.name)
+            alone = layer == LAST and other is None
+            peak = float(last_maps(self._network, slope.run.one(row), how).max()) if alone else None
+            yield Explanation.between(
+                chosen,
+                other,
+                all_logits[row],
+                all_biases,
+                raw=maps[row],
+                layer=layer,
+                method=how.key,
+                source=picture.name,
+                size=picture.pixels.size,
+                box=self.preprocessing.box(*picture.pixels.size),
+                shared_peak=None if peak is None else max(0.0, peak),
+                image=picture,
             )
 
-    def _averaged(self, batch: torch.Tensor, upright: torch.Tensor) -> torch.Tensor:
-        """Return the mean logits (N, 4) over the views of a prepared batch whose upright logits are known."""
-        if self.views == 1:
-            return upright.double()
-        turned = [self._network(view) for view in symmetries(batch)[1:]]
-        return torch.stack([view.double() for view in (upright, *turned)]).mean(dim=0)
-
-    def _answer(self, picture: LesionImage, look: Look, logits: npt.NDArray[np.float64]) -> Prediction:
-        """Return the prediction from what a run gave: of the picture upright, and its logits (4,) over all views."""
+    def _answer(self, picture: LesionImage, seen: Image.Image, outputs: Outputs, row: int) -> Prediction:
+        """Return the prediction for one picture of a run."""
+        look = Look(seen, picture.pixels.size, outputs.features[row], outputs.embeddings[row], outputs.upright[row])
         verdict = Verdict() if self._judge is None else self._judge.judge(look)
-        scaled = torch.tensor(logits, dtype=torch.float64, device="cpu") / self.checkpoint.temperature
-        row = torch.softmax(scaled, dim=0).tolist()
-        best = max(range(len(CODES)), key=row.__getitem__)
-        by_code = MappingProxyType(dict(zip(CODES, row, strict=True)))
-        notes = picture.notes + verdict.notes
+        scaled = torch.tensor(outputs.logits[row], dtype=torch.float64, device="cpu") / self.checkpoint.temperature
+        shares = torch.softmax(scaled, dim=0).tolist()
+        best = max(range(len(CODES)), key=shares.__getitem__)
         return Prediction(
-            CODES[best],
-            row[best],
-            by_code,
-            picture.name,
-            verdict.refusal,
-            notes,
-            verdict.warning,
-            verdict.unfamiliarity,
+            diagnosis=CODES[best],
+            confidence=shares[best],
+            probabilities=dict(zip(CODES, shares, strict=True)),
+            source=picture.name,
+            refusal=verdict.refusal,
+            notes=picture.notes + verdict.notes,
+            warning=verdict.warning,
+            unfamiliarity=verdict.unfamiliarity,
         )
 
     def _input(self, pictures: list[LesionImage]) -> torch.Tensor:
         """Return the normalised batch (N, 3, S, S) of checked pictures."""
-        return self._normalised([self.preprocessing.resize(picture.pixels) for picture in pictures])
+        return self._runner.batch([self.preprocessing.resize(picture.pixels) for picture in pictures])
 
-    def _normalised(self, seen: list[Image.Image]) -> torch.Tensor:
-        """Return the batch of pictures that are resized already."""
-        return self._prepared(torch.stack([to_tensor(picture) for picture in seen]))
-
-    def _prepared(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return a uint8 batch (N, 3, S, S) as the network takes it."""
-        normalised = self.preprocessing.normalise(batch.to(self._device)).to(self._precision)
-        return normalised.contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """What to explain, checked; None for the predicted class, and for no contrast."""
-
-    target: int | None
-    layer: str
-    method: Method
-    against: int | None
-
-
-def _embeddings(blocks: Mapping[str, torch.Tensor]) -> npt.NDArray[np.float32]:
-    """Return what the head sees (N, 1280) of the blocks' outputs."""
-    means: npt.NDArray[np.float32] = blocks[LAYERS[-1]].mean(dim=(2, 3)).float().cpu().numpy()
-    return means
-
-
-def symmetries(batch: torch.Tensor) -> list[torch.Tensor]:
-    """Return a square batch (N, C, S, S) under the eight symmetries of the square; the first is the batch itself."""
-    layout = torch.channels_last
-    return [
-        torch.rot90(flipped, turns, (2, 3)).contiguous(memory_format=layout)
-        for flipped in (batch, batch.flip(3))
-        for turns in range(4)
-    ]
+    @property
+    def _network(self) -> Network:
+        return self._runner.network
 
 
 def _batches(images: Iterable[ImageSource], size: int) -> Iterator[list[LesionImage]]:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from lesionviz.case import Case
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES
@@ -54,8 +55,8 @@ def sent(raw: Floats) -> dict[str, Any]:
     return {"cells": len(raw), "values": values, "high": float(raw.max()), "low": float(raw.min())}
 
 
-def packed(explanations: dict[tuple[str, str], Explanation]) -> dict[str, Any]:
-    bundle = pack_maps(explanations)
+def packed(case: Case, method: str) -> dict[str, Any]:
+    bundle = pack_maps(case, method)
     return {**bundle, "values": base64.b64encode(bundle["values"]).decode()}
 
 
@@ -71,7 +72,7 @@ def signed_noise(cells: int, seed: int = 0) -> Floats:
 def test_unpacked_maps_are_the_raw_ones_to_2e5_of_the_largest(
     method: str, page: Page, classifier: LesionClassifier
 ) -> None:
-    maps = classifier.explain_all(SAMPLE, method)
+    case = classifier.complete(classifier.examine(SAMPLE))
     answers = page.evaluate(
         """({ bundle, layers }) => {
           const set = unpack(bundle);
@@ -80,12 +81,12 @@ def test_unpacked_maps_are_the_raw_ones_to_2e5_of_the_largest(
             return [text(map.values), map.high, map.low, map.words, set.sharedPeak(layer)];
           }));
         }""",
-        {"bundle": packed(maps), "layers": list(LAYERS)},
+        {"bundle": packed(case, method), "layers": list(LAYERS)},
     )
     for (layer, code), (values, high, low, words, peak) in zip(
         ((layer, code) for layer in LAYERS for code in CODES), answers, strict=True
     ):
-        shown = maps[layer, code]
+        shown = case.explanation(code, layer, method)
         found = floats(values).reshape(shown.raw.shape)
         assert np.abs(found - shown.raw).max() <= 2e-5 * np.abs(shown.raw).max()
         assert (high, low, words) == (float(shown.raw.max()), float(shown.raw.min()), shown.finding)
@@ -138,7 +139,9 @@ def test_painting_is_the_heatmap_of_python_within_one_step(
     raw = signed_noise(5, seed=3)
     peak = float(raw.max()) * 1.5
     picture = LesionImage(Image.new("RGB", SIZE), "plain")
-    shown = Explanation(raw, "MEL", "features.8", "gradcam", picture, (0, 0, *SIZE), shared_peak=peak)
+    shown = Explanation(
+        raw, "MEL", "features.8", "gradcam", "plain", SIZE, (0, 0, *SIZE), shared_peak=peak, image=picture
+    )
     expected = np.asarray(shown.heatmap(scale, colours, threshold, fade), np.int16)
     table = colour_tables()["signed" if scale == "signed" else colours]
     answer = page.evaluate(
@@ -181,7 +184,7 @@ def test_painting_is_the_heatmap_of_python_within_one_step(
 def test_the_difference_of_two_maps_is_the_contrast_that_python_computes(
     method: str, layer: str, page: Page, classifier: LesionClassifier
 ) -> None:
-    maps = classifier.explain_all(SAMPLE, method)
+    case = classifier.complete(classifier.examine(SAMPLE))
     exact = classifier.explain(SAMPLE, "MEL", layer, method, against="NV")
     values, high, low = page.evaluate(
         """({ bundle, layer, one, other }) => {
@@ -189,9 +192,9 @@ def test_the_difference_of_two_maps_is_the_contrast_that_python_computes(
           const map = contrastMap(set.map(layer, one), set.map(layer, other));
           return [text(map.values), map.high, map.low];
         }""",
-        {"bundle": packed(maps), "layer": layer, "one": CODES.index("MEL"), "other": CODES.index("NV")},
+        {"bundle": packed(case, method), "layer": layer, "one": CODES.index("MEL"), "other": CODES.index("NV")},
     )
-    largest = max(float(np.abs(maps[layer, code].raw).max()) for code in ("MEL", "NV"))
+    largest = max(float(np.abs(case.explanation(code, layer, method).raw).max()) for code in ("MEL", "NV"))
     found = floats(values).reshape(exact.raw.shape)
     assert np.abs(found - exact.raw).max() <= 1e-4 * largest
     assert (high, low) == (pytest.approx(found.max()), pytest.approx(found.min()))

@@ -29,7 +29,7 @@ COPIES: dict[str, Callable[[LesionClassifier], LesionClassifier]] = {
 def everything(classifier: LesionClassifier) -> tuple[object, ...]:
     """Answer, embedding and maps of a drawn picture, with and without gradients."""
     picture = synthetic_samples()[0]
-    prediction = classifier.examine(picture)
+    prediction = classifier.examine(picture).prediction
     maps = [classifier.explain(picture, "MEL", layer).raw.tobytes() for layer in ("features.3", "features.8")]
     many = next(classifier.explain_many([picture], "NV", "features.5")).raw.tobytes()
     outputs = next(classifier.outputs_of([picture]))

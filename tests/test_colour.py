@@ -183,14 +183,14 @@ def test_the_picture_that_is_shown_and_asked_about_is_the_converted_one(classifi
     shown = Image.open(io.BytesIO(photo_of(opened))).getpixel((50, 50))
     expected = by_formula(SKIN, ADOBE_RGB, 2.2)
     assert np.abs(np.array(shown) - expected).max() < 4
-    assert np.abs(np.array(classifier.network_input(opened).getpixel((50, 50))) - expected).max() < 2
+    assert np.abs(classifier.examine(opened).seen[50, 50].astype(int) - expected).max() < 2
     assert "icc_profile" not in opened.pixels.info
 
 
 def test_a_note_about_the_colours_arrives_with_the_answer(classifier: LesionClassifier) -> None:
     data = encoded(Image.new("RGB", (200, 150), SKIN), "PNG", b"broken")
     assert BROKEN in classifier.predict(data).notes
-    assert BROKEN in classifier.examine(data).notes
+    assert BROKEN in classifier.examine(data).prediction.notes
 
 
 def test_many_threads_convert_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from lesionviz.explanation.methods import METHODS
 from lesionviz.network import LAYERS
 from lesionviz.widgets import Compare
 from lesionviz.widgets.background import Background
-from lesionviz.widgets.case import all_maps, case_bundle, last_layer_maps
 
 SAMPLE, OTHER = synthetic_samples()[2], synthetic_samples()[3]
 
@@ -60,23 +59,18 @@ def test_a_second_picture_needs_a_first(compare: Compare) -> None:
         compare.add(OTHER)
 
 
-def test_maps_of_a_method_are_computed_once_and_for_both_pictures(
-    compare: Compare, monkeypatch: pytest.MonkeyPatch
+def test_the_maps_of_another_method_are_a_look_up_for_both_pictures(
+    compare: Compare, classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compare.show(SAMPLE)
     compare.add(OTHER)
-    computed: list[str] = []
-
-    def counted(picture: Any, classifier: LesionClassifier, method: str) -> Any:
-        computed.append(f"{picture.name} {method}")
-        return all_maps(picture, classifier, method)
-
-    monkeypatch.setattr("lesionviz.widgets.compare.all_maps", counted)
-    for _ in range(3):
-        send(compare, {"kind": "method", "key": "layercam"})
-        send(compare, {"kind": "method", "key": "gradcam"})  # here already
-    assert computed == [f"{SAMPLE.name} layercam", f"{OTHER.name} layercam"]
-    assert set(compare.maps) == set(compare.second_maps) == {"gradcam", "layercam"}
+    runs: list[object] = []
+    for name in ("examine", "complete", "explain"):
+        monkeypatch.setattr(classifier, name, runs.append)
+    send(compare, {"kind": "method", "key": "layercam"})
+    send(compare, {"kind": "method", "key": "gradcam"})  # here already
+    assert runs == []
+    assert list(compare.maps) == list(compare.second_maps) == ["gradcam", "layercam"]
 
 
 @pytest.mark.parametrize(
@@ -114,26 +108,32 @@ def test_unknown_choices_are_refused_and_change_nothing(trait: str, value: str, 
     assert getattr(compare, trait) == before
 
 
-def test_a_case_packed_elsewhere_is_shown_and_only_what_lacks_is_computed(
-    compare: Compare, classifier: LesionClassifier
+def test_a_case_looked_at_elsewhere_is_shown_and_only_what_lacks_is_computed(
+    compare: Compare, classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = case_bundle(SAMPLE, classifier.examine(SAMPLE), classifier)
-    compare.put(SAMPLE, bundle, {"gradcam": last_layer_maps(SAMPLE, classifier, "gradcam")})
+    case, completed = classifier.examine(SAMPLE), []
+    monkeypatch.setattr(
+        classifier, "complete", lambda case: completed.append(case) or LesionClassifier.complete(classifier, case)
+    )
+    compare.put(case, b"jpeg")
+    assert (compare.case["photo"], compare.case["id"]) == (b"jpeg", case.identity)
     assert len(compare.maps["gradcam"]["layers"]) == 1
-    send(compare, {"kind": "method", "key": "gradcam"})  # the browser wants the other layers
+    for _ in range(3):
+        send(compare, {"kind": "method", "key": "gradcam"})  # the browser wants the other layers
     assert len(compare.maps["gradcam"]["layers"]) == len(LAYERS)
-    compare.add_maps(all_maps(SAMPLE, classifier, "layercam"), "layercam")
-    compare.put_second(OTHER, case_bundle(OTHER, classifier.examine(OTHER), classifier), {})
-    assert set(compare.maps) == {"gradcam", "layercam"}
+    assert completed == [case]
+    compare.put_second(classifier.examine(OTHER), b"jpeg")
     assert compare.second["source"] == OTHER.name
     assert compare.mode == "by class"  # to look at two pictures is the person's choice
 
 
-def test_a_defect_is_one_plain_sentence(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_is_one_plain_sentence(
+    compare: Compare, classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise ValueError("secret")
 
-    monkeypatch.setattr("lesionviz.widgets.compare.all_maps", fail)
+    monkeypatch.setattr(classifier, "complete", fail)
     compare.show(SAMPLE)
     assert compare.message.startswith(f"{SAMPLE.name} could not be examined")
     assert "secret" not in compare.message

@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 
 from lesionviz.classifier import LesionClassifier
-from lesionviz.data.synthetic import draw_lesion, synthetic_samples
+from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.explanation import engine
 from lesionviz.explanation.methods import METHODS
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import LesionImage, open_image
@@ -27,7 +28,7 @@ SAMPLE = synthetic_samples()[2]
 
 def explanation(raw: list[list[float]], size: tuple[int, int], box: tuple[int, int, int, int]) -> Explanation:
     picture = LesionImage(Image.effect_noise(size, 60).convert("RGB"), "noise")
-    return Explanation(np.array(raw, np.float32), "MEL", "features.8", "gradcam", picture, box)
+    return Explanation(np.array(raw, np.float32), "MEL", "features.8", "gradcam", "noise", size, box, image=picture)
 
 
 def logits_of(classifier: LesionClassifier, picture: LesionImage) -> torch.Tensor:
@@ -176,36 +177,6 @@ def test_the_shared_scale_is_refused_where_the_other_classes_were_not_computed(c
     fresh = LesionClassifier(classifier.checkpoint).explain(SAMPLE, "MEL", "features.2")
     with pytest.raises(LesionvizError, match="explain_all"):
         fresh.heatmap("shared across classes")
-
-
-def test_another_class_layer_or_method_runs_no_block_again(
-    classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fresh = LesionClassifier(classifier.checkpoint)
-    fresh.explain_all(SAMPLE)
-    runs: list[int] = []
-    monkeypatch.setattr("lesionviz.explanation.engine.run_blocks", lambda *_, **__: runs.append(1))
-    for layer, code, method in itertools.product(LAYERS, CODES, METHODS):
-        fresh.explain(SAMPLE, code, layer, method)
-    fresh.explain(SAMPLE, "MEL", "features.4", against="NV")
-    assert runs == []
-
-
-def test_kept_pictures_are_bounded_and_an_old_one_is_computed_anew_the_same(classifier: LesionClassifier) -> None:
-    fresh = LesionClassifier(classifier.checkpoint)
-    first = fresh.explain(SAMPLE, "NV").raw
-    for n in range(12):
-        fresh.explain(draw_lesion("NV", n, (100, 100)))
-    assert len(fresh._cache._kept) == 4
-    assert np.allclose(fresh.explain(SAMPLE, "NV").raw, first, rtol=1e-4)
-
-
-def test_equal_pixels_under_another_name_are_found_and_keep_their_name(classifier: LesionClassifier) -> None:
-    fresh = LesionClassifier(classifier.checkpoint)
-    one = fresh.explain(open_image(SAMPLE.pixels, "one"))
-    two = fresh.explain(open_image(SAMPLE.pixels, "two"))
-    assert one.raw is two.raw
-    assert (one.source, two.source) == ("one", "two")
 
 
 def test_changed_weights_are_noticed(classifier: LesionClassifier) -> None:
@@ -397,20 +368,16 @@ def test_memory_after_two_hundred_pictures_is_flat(classifier: LesionClassifier)
     explain(60)  # allocators and caches settle
     before = process.memory_info().rss
     explain(200)
-    assert process.memory_info().rss - before < 60e6  # one kept analysis has 3 MB: 200 would have 600 MB
+    assert process.memory_info().rss - before < 60e6  # 200 pictures would have 600 MB
 
 
-def test_a_batch_with_every_answer_in_it_leaves_no_wrong_gradients_behind(
+def test_in_a_batch_with_every_answer_each_picture_gets_the_gradient_of_its_own(
     classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each picture of the batch is explained for another class; none may take the others' rows for its own."""
-    from lesionviz import classifier as module
-
-    run = module.forward_with_gradient
-    monkeypatch.setattr(
-        module, "forward_with_gradient", lambda network, batch, layer, _: run(network, batch, layer, [0, 1, 2, 3])
-    )
-    for shown in classifier.explain_many(synthetic_samples(), "MEL", "features.3"):
-        alone = LesionClassifier(classifier.checkpoint).explain_all(shown.image)["features.3", "MEL"]
-        assert np.abs(shown.raw - alone.raw).max() <= 1e-4 * np.abs(alone.raw).max()
-        assert shown.shared_peak is None or shown.shared_peak == pytest.approx(alone.shared_peak, rel=1e-4)
+    samples = synthetic_samples()
+    monkeypatch.setattr(engine, "_targets", lambda *_: [0, 1, 2, 3])
+    slope = engine.forward_with_gradient(classifier._network, classifier._input(samples), "features.3", None)
+    maps = slope.maps(METHODS["gradcam"])
+    for index, sample in enumerate(samples):
+        alone = classifier.complete(classifier.examine(sample)).explanation(index, "features.3").raw
+        assert np.abs(maps[index] - alone).max() <= 1e-4 * np.abs(alone).max()

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import pytest
 from PIL import Image
 
+from lesionviz.case import Case
 from lesionviz.checkpoint import Checkpoint
-from lesionviz.classifier import LesionClassifier, Prediction
+from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage
@@ -28,29 +29,31 @@ HOSTILE = "</script><img src=x onerror=\"document.title='pwned'\"><b>$\\frac{1}{
 POINT = {"threshold": 0.2, "sensitivity": 0.9, "specificity": 0.7, "benign_per_melanoma": 2.0}
 
 
-def case(classifier: LesionClassifier, name: str = HOSTILE, **traits: Any) -> tuple[CaseView, Prediction]:
+def case(classifier: LesionClassifier, name: str = HOSTILE, **traits: Any) -> tuple[Case, CaseView]:
     picture = LesionImage(draw_lesion("MEL", 5, (300, 220)), name)
-    return CaseView(classifier, picture, **traits), classifier.examine(picture)
+    view = CaseView(classifier, picture, **traits)
+    assert view.looked is not None
+    return view.looked, view
 
 
 @pytest.fixture(scope="module")
-def drawn(classifier: LesionClassifier) -> tuple[CaseView, Prediction]:
+def drawn(classifier: LesionClassifier) -> tuple[Case, CaseView]:
     return case(classifier)
 
 
-def texts(view: CaseView, prediction: Prediction, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> str:
+def texts(case: Case, view: CaseView, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> str:
     """All that stands on the sheet, line by line."""
     from lesionviz.widgets import sheet
 
     figures = []
     draw = sheet.draw_sheet
     monkeypatch.setattr(sheet, "draw_sheet", lambda *a, **k: figures.append(draw(*a, **k)) or figures[-1])
-    case_sheet(view, prediction, checkpoint, WHEN, "png", POINT)
+    case_sheet(case, view, checkpoint, WHEN, "png", POINT)
     return " ".join(text.get_text() for text in figures[0].texts)
 
 
 def test_a_png_sheet_is_an_a4_page_in_landscape_and_says_nothing_of_its_maker(
-    drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint
+    drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint
 ) -> None:
     sheet = Image.open(io.BytesIO(case_sheet(*drawn, small_checkpoint, WHEN, "png")))
     assert (sheet.width / 180, sheet.height / 180) == pytest.approx((11.69, 8.27), abs=0.01)
@@ -59,7 +62,7 @@ def test_a_png_sheet_is_an_a4_page_in_landscape_and_says_nothing_of_its_maker(
 
 @pytest.mark.heavy
 def test_a_pdf_sheet_has_one_page_letters_and_no_path(
-    drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint
+    drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint
 ) -> None:
     pdf = case_sheet(*drawn, small_checkpoint, WHEN, "pdf")
     assert pdf.startswith(b"%PDF")
@@ -71,11 +74,12 @@ def test_a_pdf_sheet_has_one_page_letters_and_no_path(
 
 
 def test_the_sheet_says_the_answer_the_map_the_threshold_where_from_and_the_notice(
-    drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view, prediction = drawn
-    written = texts(view, prediction, small_checkpoint, monkeypatch)
-    finding = view.classifier.explain(view.picture).finding  # type: ignore[union-attr, arg-type]
+    case, view = drawn
+    prediction = case.prediction
+    written = texts(case, view, small_checkpoint, monkeypatch)
+    finding = case.explanation().finding
     for sentence in (
         f"probability {prediction.confidence:.1%}",
         finding,
@@ -88,21 +92,21 @@ def test_the_sheet_says_the_answer_the_map_the_threshold_where_from_and_the_noti
 
 
 def test_the_page_holds_the_threshold_beside_the_answer(
-    drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint
+    drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint
 ) -> None:
     assert "lv-tick" not in (without := case_page(*drawn, small_checkpoint, WHEN)).split("<main")[1]
     assert "suspicious at this threshold" not in without
     page = case_page(*drawn, small_checkpoint, WHEN, POINT)
-    assert threshold_sentence(drawn[1].probabilities["MEL"], POINT) in page
+    assert threshold_sentence(drawn[0].prediction.probabilities["MEL"], POINT) in page
     assert 'class="lv-tick" style="left:20.0%"' in page
 
 
 def test_a_refused_case_says_so_and_no_threshold_lends_it_weight(
-    drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view, prediction = drawn
-    refused = replace(prediction, source="arm.jpg", refusal="the picture is too blurred")
-    written = texts(view, refused, small_checkpoint, monkeypatch)
+    case, view = drawn
+    refusal = replace(case.prediction, source="arm.jpg", refusal="the picture is too blurred")
+    written = texts(replace(case, prediction=refusal), view, small_checkpoint, monkeypatch)
     assert "arm.jpg: the model gives no answer, because the picture is too blurred." in written
     assert "Forced answer, not valid" in written
     assert "suspicious" not in written
@@ -125,10 +129,10 @@ def test_every_look_of_the_view_can_be_kept(
 
 
 def test_a_sheet_of_nothing_or_of_another_kind_is_refused(
-    drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint
+    drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint
 ) -> None:
     with pytest.raises(LesionvizError, match="Open a picture first"):
-        case_sheet(CaseView(), drawn[1], small_checkpoint, WHEN, "pdf")
+        case_sheet(drawn[0], CaseView(), small_checkpoint, WHEN, "pdf")
     kind: Literal["pdf"] = "docx"  # type: ignore[assignment]
     with pytest.raises(LesionvizError, match="a pdf or a png"):
         case_sheet(*drawn, small_checkpoint, WHEN, kind)
@@ -151,9 +155,7 @@ def test_long_names_wrap_and_end_in_an_ellipsis() -> None:
 
 
 @pytest.fixture
-def page(
-    browser: Any, drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint, tmp_path: Path
-) -> Iterator[Any]:
+def page(browser: Any, drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint, tmp_path: Path) -> Iterator[Any]:
     """The exported page from a file, every request but the file itself blocked, and nothing said on the console."""
     path = tmp_path / "case.html"
     path.write_text(case_page(*drawn, small_checkpoint, WHEN), encoding="utf-8")
@@ -214,7 +216,7 @@ def test_a_hostile_name_is_text_in_the_exported_page(page: Any) -> None:
 
 @pytest.mark.browser
 def test_the_exported_page_could_not_reach_anything_if_it_tried(
-    browser: Any, drawn: tuple[CaseView, Prediction], small_checkpoint: Checkpoint, tmp_path: Path
+    browser: Any, drawn: tuple[Case, CaseView], small_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     path = tmp_path / "case.html"
     path.write_text(case_page(*drawn, small_checkpoint, WHEN), encoding="utf-8")

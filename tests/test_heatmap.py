@@ -19,6 +19,8 @@ def half(**changes: object) -> Explanation:
         target="MEL",
         layer="features.8",
         method="gradcam",
+        source=picture.name,
+        size=picture.pixels.size,
         image=picture,
         box=(0, 0, 40, 40),
         **values,  # type: ignore[arg-type]

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionviz.case import Case
 from lesionviz.checkpoint import Checkpoint
-from lesionviz.classifier import LesionClassifier, Prediction
+from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
@@ -52,8 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quiz(folder: Path, classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch) -> Quiz:
     """A quiz whose maps cost nothing; those of the reveal are tested on a real one."""
-    for name in ("last_layer_maps", "all_maps"):
-        monkeypatch.setattr(f"lesionviz.widgets.quiz.{name}", lambda *_: {"layers": [], "values": b""})
+    monkeypatch.setattr(classifier, "complete", lambda case: case)
     return Quiz(folder, classifier)
 
 
@@ -112,9 +112,11 @@ class Oracle(LesionClassifier):
         super().__init__(checkpoint)
         self.code = code
 
-    def examine(self, image: Any) -> Prediction:
+    def examine(self, image: Any) -> Case:
         shares = dict.fromkeys(CODES, 0.1) | {self.code: 0.7}
-        return replace(super().examine(image), diagnosis=self.code, confidence=0.7, probabilities=shares)
+        case = super().examine(image)
+        told = replace(case.prediction, diagnosis=self.code, confidence=0.7, probabilities=shares)
+        return replace(case, prediction=told)
 
 
 def table_of(folder: Path, labels: list[str]) -> Path:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from lesionviz.checkpoint import Checkpoint
-from lesionviz.classifier import LesionClassifier, Prediction
+from lesionviz.classifier import LesionClassifier
 from lesionviz.data.collection import Collection
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.portions import Portion
@@ -23,6 +23,7 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import evaluate
+from lesionviz.prediction import Prediction
 from lesionviz.quality import QUALITY, quality
 from lesionviz.refusal import EMBEDDING, FEATURES, Look
 from lesionviz.three_questions import NOT_DERMOSCOPY, UNFAMILIAR, Detector, ThreeQuestions, entropies, read_refusal

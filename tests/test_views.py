@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 
 from lesionviz.checkpoint import Checkpoint
-from lesionviz.classifier import LesionClassifier, symmetries
+from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.portions import Portion
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import evaluate
+from lesionviz.runner import symmetries
 from lesionviz.training.calibration import calibrate
 
 

@@ -8,8 +8,9 @@ from dataclasses import fields
 import numpy as np
 from tqdm.auto import tqdm
 
-from lesionviz.classifier import LesionClassifier, Outputs
+from lesionviz.classifier import LesionClassifier
 from lesionviz.imaging import ImageSource
+from lesionviz.runner import Outputs
 
 BATCH = 32
 

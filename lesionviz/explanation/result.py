@@ -1,14 +1,16 @@
-"""An explanation: a raw map together with the picture that it explains, and its ways to be shown."""
+"""An explanation: a raw map, what it says in words, and its ways to be shown; plain data without torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.display import DIVERGING, SEQUENTIAL, colour, upsample
 from lesionviz.explanation.words import balance, where
@@ -29,30 +31,77 @@ class Explanation:
         target: code of the class that it speaks for.
         layer: the block it was read from.
         method: how it was computed.
-        image: the picture that it belongs to.
+        source: name of the picture that it belongs to.
+        size: width and height of that picture, pixels.
         box: left, top, right, bottom of the part of the picture that the network saw, pixels.
         against: code of the class held against the target, or None.
         logit: the number that the map explains: the target's logit, minus that of ``against``.
         bias: the part of it that comes from the head's bias and from no place in the picture.
         shared_peak: largest positive value in the maps of all four classes at this layer by this method;
             None where they were not computed.
+        image: the picture itself, where it is at hand: overlays are drawn on it; see :meth:`on`.
     """
 
     raw: npt.NDArray[np.float32] = field(repr=False)
     target: str
     layer: str
     method: str
-    image: LesionImage = field(repr=False)
+    source: str
+    size: tuple[int, int]
     box: tuple[int, int, int, int]
     against: str | None = None
     logit: float = 0.0
     bias: float = 0.0
     shared_peak: float | None = None
+    image: LesionImage | None = field(default=None, repr=False)
+
+    @classmethod
+    def between(
+        cls, target: int, against: int | None, logits: Sequence[float], biases: Sequence[float], **rest: Any
+    ) -> Explanation:
+        """Return the explanation of one class's logit, or of its difference from another's.
+
+        Args:
+            target, against: class indices.
+            logits, biases: of the four classes.
+            **rest: the other attributes.
+        """
+        minus = (0.0, 0.0) if against is None else (logits[against], biases[against])
+        return cls(
+            target=CODES[target],
+            against=None if against is None else CODES[against],
+            logit=logits[target] - minus[0],
+            bias=biases[target] - minus[1],
+            **rest,
+        )
+
+    def on(self, picture: LesionImage) -> Explanation:
+        """Return the explanation with the picture that it belongs to, which overlays are drawn on.
+
+        Raises:
+            LesionvizError: the picture has another size.
+        """
+        if picture.pixels.size != self.size:
+            width, height = self.size
+            raise LesionvizError(
+                f"{picture.name} has {picture.pixels.width} × {picture.pixels.height} pixels, but the picture that was "
+                f"explained ({self.source}) has {width} × {height}. Give the picture that the answer is about."
+            )
+        return replace(self, image=picture)
 
     @property
-    def source(self) -> str:
-        """Name of the picture."""
-        return self.image.name
+    def pixels(self) -> Image.Image:
+        """The picture, mode RGB.
+
+        Raises:
+            LesionvizError: it is not at hand.
+        """
+        if self.image is None:
+            raise LesionvizError(
+                f"This explanation of {self.source} came without its picture. Draw it on the picture: "
+                "explanation.on(open_image(path))."
+            )
+        return self.image.pixels
 
     @property
     def subject(self) -> str:
@@ -116,15 +165,15 @@ class Explanation:
             raise LesionvizError(f"The scale {scale!r} is not known. Choose from: {', '.join(SCALES)}.")
         opacity = np.rint(strength * 255) if fade else np.full(strength.shape, 255)
         opacity = np.where(strength < threshold, 0, opacity).astype(np.uint8)
-        whole = Image.new("RGBA", self.image.pixels.size, (0, 0, 0, 0))
+        whole = Image.new("RGBA", self.size, (0, 0, 0, 0))
         whole.paste(Image.fromarray(np.dstack([painted, opacity])), (left, top))
         return whole
 
     def _shared_peak(self) -> float:
         if self.shared_peak is None:
             raise LesionvizError(
-                "The maps of the other classes were not computed for this one. Take it from explain_all, or "
-                'use the scale "per map".'
+                "The maps of the other classes were not computed for this one. Take it from explain_all or from a "
+                'case, or use the scale "per map".'
             )
         return self.shared_peak
 
@@ -147,7 +196,7 @@ class Explanation:
         """
         _check_share(alpha, "Alpha", "only the image")
         heat = self.heatmap(scale, colours, threshold, fade)
-        picture = self.image.pixels
+        picture = self.pixels
         blended = Image.blend(picture, heat.convert("RGB"), float(alpha))
         return Image.composite(blended, picture, heat.getchannel("A"))
 

@@ -7,6 +7,7 @@ rooms never open an image file themselves.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from collections.abc import Iterator
@@ -53,11 +54,21 @@ class LesionImage:
         name: what to call it in front of a person; a file's name without its folder.
         notes: what happened to it on the way, where that is worth knowing: a few words each that go on from "the
             picture is"; usually nothing.
+        file_sha256: hexadecimal hash of the file's bytes; empty where it was no file.
     """
 
     pixels: Image.Image
     name: str
     notes: tuple[str, ...] = ()
+    file_sha256: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file or, where it was none, of width, height and pixels."""
+        if self.file_sha256:
+            return self.file_sha256
+        width, height = self.pixels.size
+        return hashlib.sha256(f"{width} {height} ".encode() + self.pixels.tobytes()).hexdigest()
 
 
 def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
@@ -163,7 +174,7 @@ def _decode(data: bytes, name: str, smallest: int = 0) -> LesionImage:
         if is_dicom(data):
             photograph = Photograph(data, name)
             _check_dimensions(photograph.size, name)
-            return _finish(photograph.decode(), name)
+            return replace(_finish(photograph.decode(), name), file_sha256=hashlib.sha256(data).hexdigest())
         with Image.open(io.BytesIO(data), formats=formats_of(data, name)) as image:
             return _finish(image, name, data, smallest)
 
@@ -213,7 +224,8 @@ def _finish(image: Image.Image, name: str, data: bytes = b"", smallest: int = 0)
     image, note = eight_bits(image, name, data)
     notes.append(note)
     pixels, note = _to_rgb(upright(image))
-    return LesionImage(pixels, name, tuple(filter(None, [*notes, note])))
+    digest = hashlib.sha256(data).hexdigest() if data else ""
+    return LesionImage(pixels, name, tuple(filter(None, [*notes, note])), digest)
 
 
 def _draft(image: Image.Image) -> tuple[tuple[int, int] | None, str]:

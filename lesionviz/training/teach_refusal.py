@@ -18,11 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from lesionviz.classifier import LesionClassifier, Outputs
+from lesionviz.classifier import LesionClassifier
 from lesionviz.evaluation.outputs import outputs_of
 from lesionviz.imaging import ImageSource, open_image
 from lesionviz.quality import QUALITY, quality
 from lesionviz.refusal import DistanceRefusal, Floats, energies
+from lesionviz.runner import Outputs
 from lesionviz.three_questions import SCORES, Detector, ThreeQuestions
 from lesionviz.training.lessons import Lessons, drawn_strangers, other_photographs, resampled, varied
 

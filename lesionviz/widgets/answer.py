@@ -12,7 +12,7 @@ from lesionviz.refusal import UNLIKE
 from lesionviz.three_questions import NOT_DERMOSCOPY
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import Prediction
+    from lesionviz.prediction import Prediction
     from lesionviz.similarity import SimilarCase
 
 NOTICE = (

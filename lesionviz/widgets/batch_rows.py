@@ -16,7 +16,8 @@ from lesionviz.widgets.spreadsheet import harmless
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lesionviz.classifier import LesionClassifier, Prediction
+    from lesionviz.classifier import LesionClassifier
+    from lesionviz.prediction import Prediction
 
 Origin: TypeAlias = "int | Path"
 """Where a file can be had again: its path, or the number that a browser gave it."""
@@ -65,7 +66,7 @@ def look(classifier: LesionClassifier, source: bytes | Path, name: str, origin: 
         return BatchRow(name, error=str(error), origin=origin)
     return BatchRow(
         name,
-        prediction=classifier.predict(picture),
+        prediction=classifier.examine(picture).prediction,
         model=classifier.checkpoint.file_sha256,
         thumbnail=jpeg(picture.pixels, THUMBNAIL),
         origin=origin,

@@ -7,7 +7,6 @@ next cell of a notebook.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -16,12 +15,13 @@ from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
 from lesionviz.explanation.result import SCALES
 from lesionviz.imaging import ImageSource, open_image
-from lesionviz.widgets.case import Bundle, all_maps, case_bundle, last_layer_maps
+from lesionviz.widgets.case import Bundle, case_bundle, pack_maps, photo_of
 from lesionviz.widgets.front_end import script, style
 from lesionviz.widgets.map_widget import MapWidget
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import LesionClassifier, Prediction
+    from lesionviz.case import Case
+    from lesionviz.classifier import LesionClassifier
     from lesionviz.imaging import LesionImage
 
 BLENDS = ("by evidence", "evenly")
@@ -54,10 +54,10 @@ class CaseView(MapWidget):
         self, classifier: LesionClassifier | None = None, image: ImageSource | None = None, **traits: Any
     ) -> None:
         super().__init__(**traits)
+        self.looked: Case | None = None
+        """The case on view, whatever a browser may claim."""
         self.picture: LesionImage | None = None
-        self.classifier = classifier
-        self.on_method: Callable[[str], None] = self.compute
-        """Called with a method whose maps the browser has not got; whoever owns the view may work elsewhere."""
+        self._asked: set[str] = set()
         self.on_msg(self._on_message)
         if image is not None:
             if classifier is None:
@@ -65,47 +65,48 @@ class CaseView(MapWidget):
                     "A case view needs a classifier to show an image: CaseView(lesionviz.load(), image)."
                 )
             picture = open_image(image)
-            self.show(picture, classifier.examine(picture), classifier)
-            self.add_maps(all_maps(picture, classifier, self.method))
+            self.show(classifier.complete(classifier.examine(picture)), picture)
 
     def clear(self) -> None:
         """Take the case away."""
-        self.picture = None
+        self.looked = self.picture = None
+        self._asked = set()
         with self.hold_sync():
             self.case, self.maps = {}, {}
 
-    def show(self, picture: LesionImage, prediction: Prediction, classifier: LesionClassifier) -> None:
-        """Show a case with the maps that its answer brought along, those at ``features.8``."""
-        self.put(
-            picture,
-            classifier,
-            case_bundle(picture, prediction, classifier),
-            {self.method: last_layer_maps(picture, classifier, self.method)},
-        )
+    def show(self, case: Case, picture: LesionImage, photo: bytes | None = None) -> None:
+        """Show a case, in one message; the maps that it holds of other methods travel when they are asked for.
 
-    def put(self, picture: LesionImage, classifier: LesionClassifier, case: Bundle, maps: dict[str, Bundle]) -> None:
-        """Show a case that was packed elsewhere, in one message."""
-        self.picture, self.classifier = picture, classifier
-        self.input_size = case["size"]
+        Args:
+            case: from the classifier.
+            picture: that it is of.
+            photo: :func:`photo_of` the picture, where it was made already; empty where it will follow.
+        """
+        self.looked, self.picture, self._asked = case, picture, {self.method}
+        self.input_size = case.input_size
+        bundle = case_bundle(case, photo_of(picture) if photo is None else photo)
         with self.hold_sync():
-            self.case, self.maps = case, maps
+            self.case, self.maps = bundle, self._packed(case)
 
-    def add_maps(self, packed: Bundle, method: str | None = None) -> None:
-        """Add the maps of a method, by default the chosen one, to the case on view."""
-        self.maps = {**self.maps, method or self.method: packed}
+    def put_photo(self, photo: bytes) -> None:
+        """Send the picture of the case on view, which was shown without it."""
+        self.case = {**self.case, "photo": photo}
+
+    def put_completed(self, case: Case) -> None:
+        """Send all maps of the case on view, now that they are there; what a person has turned stays."""
+        self.looked = case
+        self.maps = self._packed(case)
+
+    def _packed(self, case: Case) -> dict[str, Bundle]:
+        return {method: pack_maps(case, method) for method in METHODS if method in self._asked}
 
     def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
-        """See to the maps of a method that the browser has not got."""
+        """Send the maps of a method that the browser has not got."""
         key = content.get("key") if isinstance(content, dict) and content.get("kind") == "method" else None
-        if isinstance(key, str) and key in METHODS and self.picture is not None:
-            self.on_method(key)
+        if isinstance(key, str) and key in METHODS and self.looked is not None:
+            self._asked.add(key)
+            self.maps = self._packed(self.looked)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take from a browser what a person may choose, and nothing else: case and maps come from the model."""
         super().set_state({name: value for name, value in sync_data.items() if name in CHOICES})
-
-    def compute(self, method: str) -> None:
-        """Compute and send all maps of a method for the case on view."""
-        assert self.picture is not None
-        assert self.classifier is not None
-        self.add_maps(all_maps(self.picture, self.classifier, method), method)

@@ -14,13 +14,13 @@ import traitlets
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import ImageSource, open_image
-from lesionviz.network import LAYERS
 from lesionviz.widgets.background import Background, Job, sentence
-from lesionviz.widgets.case import Bundle, all_maps, case_bundle
+from lesionviz.widgets.case import case_bundle, pack_maps, photo_of
 from lesionviz.widgets.front_end import script, style
 from lesionviz.widgets.map_widget import MapWidget
 
 if TYPE_CHECKING:
+    from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier
     from lesionviz.imaging import LesionImage
 
@@ -36,15 +36,14 @@ class _Place:
     def __init__(self, case: str, maps: str) -> None:
         self.case, self.maps = case, maps
         """Names of the traits that tell the browser."""
-        self.picture: LesionImage | None = None
-        self.packed: dict[str, Bundle] = {}
-        self.jobs: list[Job] = []
+        self.looked: Case | None = None
+        self.awaited: Job | None = None
         self.asked: set[str] = set()
 
-    def reset(self, picture: LesionImage | None, packed: dict[str, Bundle]) -> None:
-        for job in self.jobs:
-            job.cancel()
-        self.picture, self.packed, self.jobs, self.asked = picture, packed, [], set()
+    def reset(self, case: Case | None = None) -> None:
+        if self.awaited is not None:
+            self.awaited.cancel()
+        self.looked, self.awaited, self.asked = case, None, set()
 
 
 class Compare(MapWidget):
@@ -114,7 +113,7 @@ class Compare(MapWidget):
             LesionvizError: there is no first picture yet.
         """
         picture = open_image(image)
-        if self._first.picture is None:
+        if self._first.looked is None and self._first.awaited is None:
             raise LesionvizError(
                 f"{picture.name} has nothing to be compared with. Call show(image) with the first picture before add."
             )
@@ -122,23 +121,18 @@ class Compare(MapWidget):
         self.mode = "two pictures"
         self._examine(self._second, picture)
 
-    def put(self, picture: LesionImage, case: Bundle, maps: dict[str, Bundle]) -> None:
-        """Show a case that was packed elsewhere; a second picture stays.
+    def put(self, case: Case, photo: bytes) -> None:
+        """Show a case that was looked at elsewhere; a second picture stays.
 
         Args:
-            picture: kept to compute the maps of further methods.
-            case: from :func:`lesionviz.widgets.case.case_bundle`.
-            maps: by method, from :func:`lesionviz.widgets.case.pack_maps`; layers that lack are asked for.
+            case: from the classifier; where it is not completed, the maps that lack are asked for.
+            photo: of the picture, from :func:`lesionviz.widgets.case.photo_of`.
         """
-        self._put(self._first, picture, case, maps)
+        self._put(self._first, case, photo)
 
-    def put_second(self, picture: LesionImage, case: Bundle, maps: dict[str, Bundle]) -> None:
-        """Put a case that was packed elsewhere beside the first; args as for :meth:`put`."""
-        self._put(self._second, picture, case, maps)
-
-    def add_maps(self, packed: Bundle, method: str) -> None:
-        """Add the maps of a method to the first picture, computed elsewhere."""
-        self._add_maps(self._first, packed, method)
+    def put_second(self, case: Case, photo: bytes) -> None:
+        """Put a case that was looked at elsewhere beside the first; args as for :meth:`put`."""
+        self._put(self._second, case, photo)
 
     def clear(self) -> None:
         """Take both pictures away."""
@@ -152,63 +146,57 @@ class Compare(MapWidget):
             self.mode = MODES[0]
 
     def _clear(self, place: _Place) -> None:
-        place.reset(None, {})
+        place.reset()
         with self.hold_sync():
             self.message = ""
             self.set_trait(place.case, {})
             self.set_trait(place.maps, {})
 
-    def _put(self, place: _Place, picture: LesionImage, case: Bundle, maps: dict[str, Bundle]) -> None:
-        place.reset(picture, dict(maps))
-        self.input_size = case["size"]
+    def _put(self, place: _Place, case: Case, photo: bytes) -> None:
+        place.reset(case)
+        place.asked.add(self.method)
+        self.input_size = case.input_size
         with self.hold_sync():
             self.message = ""
-            self.set_trait(place.maps, dict(place.packed))
-            self.set_trait(place.case, case)
+            self._send_maps(place, case)
+            self.set_trait(place.case, case_bundle(case, photo))
 
-    def _add_maps(self, place: _Place, packed: Bundle, method: str) -> None:
-        place.packed[method] = packed
-        self.set_trait(place.maps, dict(place.packed))
+    def _send_maps(self, place: _Place, case: Case) -> None:
+        """Send the maps that the browser has asked for, as far as the case holds them."""
+        place.looked = case
+        self.set_trait(place.maps, {method: pack_maps(case, method) for method in METHODS if method in place.asked})
 
     def _examine(self, place: _Place, picture: LesionImage) -> None:
-        """Ask for the answer and all maps of the chosen method, in the background."""
-        place.reset(picture, {})
-        method = self.method
+        """Ask for the answer and all maps, in the background."""
+        place.reset()
 
-        def work(classifier: LesionClassifier) -> tuple[Bundle, Bundle]:
-            maps = all_maps(picture, classifier, method)
-            return case_bundle(picture, classifier.examine(picture), classifier), maps
-
-        def done(result: tuple[Bundle, Bundle]) -> None:
-            case, maps = result
-            self._put(place, picture, case, {method: maps})
+        def work(classifier: LesionClassifier) -> tuple[Case, bytes]:
+            return classifier.complete(classifier.examine(picture)), photo_of(picture)
 
         self.message = f"Looking at {picture.name} …"
-        place.jobs.append(self._background.submit(work, done, lambda error: self._failed(error, picture)))
+        place.awaited = self._background.submit(
+            work, lambda result: self._put(place, *result), lambda error: self._failed(error, picture.name)
+        )
 
     def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
-        """Compute the maps of a method that the browser has not got, once for a picture."""
+        """Send the maps of a method that the browser has not got."""
         key = content.get("key") if isinstance(content, dict) and content.get("kind") == "method" else None
         if not isinstance(key, str) or key not in METHODS:
             return
         for place in (self._first, self._second):
-            if place.picture is not None and key not in place.asked and not _complete(place.packed.get(key)):
+            if place.looked is not None:
                 place.asked.add(key)
-                self._compute(place, place.picture, key)
+                self._send_maps(place, place.looked)
+                if not place.looked.completed and place.awaited is None:
+                    self._complete(place, place.looked)
 
-    def _compute(self, place: _Place, picture: LesionImage, method: str) -> None:
-        place.jobs.append(
-            self._background.submit(
-                lambda classifier: all_maps(picture, classifier, method),
-                lambda packed: self._add_maps(place, packed, method),
-                lambda error: self._failed(error, picture),
-            )
+    def _complete(self, place: _Place, case: Case) -> None:
+        """Ask for the maps that a case lacks."""
+        place.awaited = self._background.submit(
+            lambda classifier: classifier.complete(case),
+            lambda completed: self._send_maps(place, completed),
+            lambda error: self._failed(error, case.name),
         )
 
-    def _failed(self, error: Exception, picture: LesionImage) -> None:
-        self.message = sentence(error, picture.name)
-
-
-def _complete(packed: Bundle | None) -> bool:
-    """Whether a method's maps are there for every layer."""
-    return packed is not None and len(packed["layers"]) == len(LAYERS)
+    def _failed(self, error: Exception, name: str) -> None:
+        self.message = sentence(error, name)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,7 +32,7 @@ from lesionviz.network import LAYERS, check_layer
 from lesionviz.widgets.answer import answer_html, notice_html, refusal_sentence, similar_html
 from lesionviz.widgets.background import Background, Job, sentence
 from lesionviz.widgets.batch import Batch
-from lesionviz.widgets.case import Bundle, all_maps, case_bundle, last_layer_maps, photo_of
+from lesionviz.widgets.case import photo_of
 from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.compare import Compare
 from lesionviz.widgets.downloads import Downloads
@@ -46,7 +46,9 @@ from lesionviz.widgets.status import Kind, Status
 from lesionviz.widgets.upload import Arrived
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import LesionClassifier, Prediction
+    from lesionviz.case import Case
+    from lesionviz.classifier import LesionClassifier
+    from lesionviz.prediction import Prediction
     from lesionviz.similarity import SimilarCase
 
 SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
@@ -56,14 +58,24 @@ REFUSED = (520, 390)
 """Pixels of a picture that gets no answer, twice what it takes of the page."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Examined:
-    """What one run of the network gave for a picture, packed for the browser; no bundle for a refused one."""
+    """The picture that somebody asked about, and what the classifier saw in it.
+
+    Attributes:
+        picture: in its full size.
+        case: the classifier's; completed after a while.
+        photo: the picture as the browser shows it; empty until it was made.
+    """
 
     picture: LesionImage
-    prediction: Prediction
-    case: Bundle
-    maps: Bundle
+    case: Case
+    photo: bytes = b""
+
+    @property
+    def prediction(self) -> Prediction:
+        """The answer."""
+        return self.case.prediction
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
@@ -113,7 +125,6 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._input_size = 224  # until the model is there; only for the words of an error
         self._masthead = Masthead()
         self._view = CaseView()
-        self._view.on_method = self._compute_method
         self._status = Status(on_again=self._say_again)
         self._answer, self._similar = ipywidgets.HTML(), ipywidgets.HTML()
         self._threshold = ipywidgets.Dropdown(
@@ -216,7 +227,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         if self._refused:
             self._say_nothing_to_compare()
         elif self._examined is not None:
-            self._comparison.put(self._examined.picture, dict(self._examined.case), dict(self._view.maps))
+            self._comparison.put(self._examined.case, self._examined.photo)
         return self._comparison
 
     def _say_nothing_to_compare(self) -> None:
@@ -301,7 +312,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._say("working", f"Looking at {arrived.name} …{waiting}", name=arrived.name)
 
         def work(classifier: LesionClassifier) -> _Examined:
-            return _examine(classifier, open_image(arrived.data, arrived.name), self.method)
+            return _examine(classifier, open_image(arrived.data, arrived.name))
 
         def failed(error: Exception) -> None:
             self._refuse(sentence(error, arrived.name))
@@ -327,15 +338,14 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 compare.message = refusal_sentence(examined.prediction)
                 self._picker.label(arrived.id, "no answer")
             else:
-                compare.put_second(examined.picture, examined.case, {self.method: examined.maps})
+                compare.put_second(examined.case, examined.photo)
 
         def failed(error: Exception) -> None:
             compare.message = sentence(error, arrived.name)
 
         def work(classifier: LesionClassifier) -> _Examined:
-            examined = _examine(classifier, open_image(arrived.data, arrived.name), self.method)
-            examined.case["photo"] = photo_of(examined.picture)
-            return examined
+            examined = _examine(classifier, open_image(arrived.data, arrived.name))
+            return replace(examined, case=classifier.complete(examined.case), photo=photo_of(examined.picture))
 
         compare.message = f"Looking at {arrived.name} …"
         self._background.submit(work, take, failed)
@@ -350,7 +360,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self.insist = True
 
         self._job = self._background.submit(
-            lambda classifier: _examine(classifier, sample, self.method),
+            lambda classifier: _examine(classifier, sample),
             take,
             lambda error: self._refuse(sentence(error, sample.name)),
         )
@@ -384,7 +394,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 self._film = -1
                 picture = open_image(source)
                 self._say("working", f"Looking at {picture.name} …", name=picture.name)
-                examined = _examine(self._background.classifier, picture, self.method)
+                examined = _examine(self._background.classifier, picture)
             self._examined, self.prediction = examined, examined.prediction
             self._show_answer()
 
@@ -427,22 +437,22 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_case(self, examined: _Examined) -> None:
         """Send picture and first maps to the browser, the other maps as soon as they are computed."""
-        classifier, picture = self._background.classifier, examined.picture
-        method = self.method
-        self._view.put(picture, classifier, dict(examined.case), {method: examined.maps})
+        picture = examined.picture
+        self._view.show(examined.case, picture, examined.photo)
         self._explain()
 
         def take_photo(photo: bytes) -> None:
+            examined.photo = photo
             if self._examined is examined:
-                examined.case["photo"] = photo
-                self._view.case = dict(examined.case)
+                self._view.put_photo(photo)
 
-        def take(packed: tuple[Bundle, list[tuple[SimilarCase, bytes]]]) -> None:
-            self._view.add_maps(packed[0], method)
+        def take(found: tuple[Case, list[tuple[SimilarCase, bytes]]]) -> None:
+            examined.case, similar = found
+            self._view.put_completed(examined.case)
             if self._comparison is not None:
-                self._comparison.put(picture, dict(examined.case), dict(self._view.maps))
-            self._similar.value = similar_html(packed[1]) if packed[1] else ""
-            _display(self._similar, bool(packed[1]))
+                self._comparison.put(examined.case, examined.photo)
+            self._similar.value = similar_html(similar) if similar else ""
+            _display(self._similar, bool(similar))
 
         def failed(error: Exception) -> None:
             self._refuse(sentence(error, picture.name))
@@ -450,25 +460,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         # The answer and its map are on view; the sharp picture follows, then the other maps.
         self._background.submit(lambda _: photo_of(picture), take_photo, failed)
         self._job = self._background.submit(
-            lambda model: (all_maps(picture, model, method), _similar_cases(model, picture)),
+            lambda classifier: (classifier.complete(examined.case), _similar_cases(classifier, picture)),
             take,
             failed,
-        )
-
-    def _compute_method(self, method: str) -> None:
-        """Compute the maps of another method for the case on view."""
-        if self._examined is None or self._refused:
-            return
-        examined = self._examined
-
-        def take(packed: Bundle) -> None:
-            if self._examined is examined:
-                self._view.add_maps(packed, method)
-
-        self._background.submit(
-            lambda classifier: all_maps(examined.picture, classifier, method),
-            take,
-            lambda error: self._refuse(sentence(error, examined.picture.name)),
         )
 
     def _explain(self) -> None:
@@ -478,9 +472,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         with self._guard(self._examined.picture.name):
             target = self.target or self._examined.prediction.diagnosis
             against = self.against if self.against != target else None
-            self.explanation = self._background.classifier.explain(
-                self._examined.picture, target, self.layer, self.method, against
-            )
+            case, picture = self._examined.case, self._examined.picture
+            if case.holds(self.layer, self.method, contrast=against is not None):
+                self.explanation = case.explanation(target, self.layer, self.method, against).on(picture)
+            else:  # the other maps are still being computed, or the method has no exact contrast
+                classifier = self._background.classifier
+                self.explanation = classifier.explain(picture, target, self.layer, self.method, against)
 
     def _clear(self) -> None:
         self._examined = self._in_view = self.prediction = self.explanation = None
@@ -503,12 +500,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         stem = "".join(letter if letter.isalnum() else "-" for letter in name).strip("-") or "case"
 
         def work(classifier: LesionClassifier) -> tuple[str, bytes, str]:
-            now, checkpoint = datetime.now(), classifier.checkpoint
+            now, checkpoint, case = datetime.now(), classifier.checkpoint, classifier.complete(examined.case)
             if key == "page":
-                page = case_page(self._view, prediction, checkpoint, now, self._point)
+                page = case_page(case, self._view, checkpoint, now, self._point)
                 return f"{stem}.html", page.encode(), "text/html"
             kind: Literal["pdf", "png"] = "pdf" if key == "pdf" else "png"
-            sheet = case_sheet(self._view, prediction, checkpoint, now, kind, self._point)
+            sheet = case_sheet(case, self._view, checkpoint, now, kind, self._point)
             return f"{stem}.{kind}", sheet, "application/pdf" if key == "pdf" else "image/png"
 
         def done(made: tuple[str, bytes, str]) -> None:
@@ -536,11 +533,9 @@ def _display(widget: ipywidgets.DOMWidget, visible: bool) -> None:
     widget.layout.display = "" if visible else "none"
 
 
-def _examine(classifier: LesionClassifier, picture: LesionImage, method: str) -> _Examined:
-    """Run the network once and pack what came of it, all but the photograph; for the background thread."""
-    prediction = classifier.examine(picture)
-    case = case_bundle(picture, prediction, classifier, photo=b"")
-    return _Examined(picture, prediction, case, last_layer_maps(picture, classifier, method))
+def _examine(classifier: LesionClassifier, picture: LesionImage) -> _Examined:
+    """Have a picture looked at; for the background thread."""
+    return _Examined(picture, classifier.examine(picture))
 
 
 def _similar_cases(classifier: LesionClassifier, picture: LesionImage) -> list[tuple[SimilarCase, bytes]]:

@@ -13,18 +13,22 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from PIL import Image
+
 import lesionviz
 from lesionviz.errors import LesionvizError
+from lesionviz.explanation.methods import METHODS
 from lesionviz.widgets.answer import answer_html, notice_html, title_html
+from lesionviz.widgets.case import pack_maps
 from lesionviz.widgets.case_view import CHOICES, CaseView
 from lesionviz.widgets.front_end import script, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lesionviz.case import Case
     from lesionviz.checkpoint import Checkpoint
-    from lesionviz.classifier import Prediction
-    from lesionviz.explanation.result import Explanation
+    from lesionviz.imaging import LesionImage
 
 TRAITS = ("case", "maps", "classes", "tables", *CHOICES)
 """What of a :class:`CaseView` a page needs."""
@@ -41,26 +45,30 @@ def provenance(source: str, checkpoint: Checkpoint, when: datetime) -> dict[str,
 
 
 def case_page(
+    case: Case,
     view: CaseView,
-    prediction: Prediction,
     checkpoint: Checkpoint,
     when: datetime,
     point: Mapping[str, float] | None = None,
 ) -> str:
     """Return the case on view as one HTML page that needs nothing else.
 
-    Methods whose maps have not been computed are left out of the page.
+    The page holds the maps of every method that the case holds.
 
     Args:
-        view: what to keep, as it stands.
-        prediction: the answer for it.
+        case: what to keep.
+        view: that shows it, as it stands.
         checkpoint: of the model that gave it.
         when: date and time to print.
         point: an operating point to hold the probability of melanoma against.
+
+    Raises:
+        LesionvizError: the case is not on view.
     """
+    _picture_on(view, case)
+    prediction = case.prediction
     traits: dict[str, Any] = {name: getattr(view, name) for name in TRAITS}
-    methods = [method for method in view.case["methods"] if method["key"] in view.maps]
-    traits["case"] = {**view.case, "methods": methods}
+    traits["maps"] = {method: pack_maps(case, method) for method in METHODS}
     lines = provenance(prediction.source, checkpoint, when)
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in lines.items())
     # Inside a script element only "<" could end it early.
@@ -80,8 +88,8 @@ def case_page(
 
 
 def case_sheet(
+    case: Case,
     view: CaseView,
-    prediction: Prediction,
     checkpoint: Checkpoint,
     when: datetime,
     kind: Literal["pdf", "png"],
@@ -89,18 +97,16 @@ def case_sheet(
 ) -> bytes:
     """Return the case on view as one A4 sheet in landscape.
 
-    Takes a second or two, and the time of :meth:`LesionClassifier.explain_all` where its maps are no longer kept.
-
     Args:
-        view: what to keep, as it stands.
-        prediction: the answer for it.
+        case: what to keep.
+        view: that shows it, as it stands.
         checkpoint: of the model that gave it.
         when: date and time to print.
         kind: ``"pdf"``, with letters as letters, or ``"png"`` at 180 pixels to the inch.
         point: an operating point to hold the probability of melanoma against.
 
     Raises:
-        LesionvizError: there is no case on view, or the kind is another.
+        LesionvizError: the case is not on view, does not hold the map on view, or the kind is another.
     """
     if kind not in ("pdf", "png"):
         raise LesionvizError(f"A sheet can be a pdf or a png, not {kind!r}.")
@@ -112,9 +118,12 @@ def case_sheet(
         printable,
     )  # matplotlib takes a while: only when a sheet is wanted
 
-    explanation = _explanation(view, prediction)
+    picture, prediction = _picture_on(view, case), case.prediction
+    target = view.target or prediction.diagnosis
+    against = view.against if view.against != target else ""
     figure = draw_sheet(
-        explanation,
+        case.explanation(target, view.layer, view.method, against or None).on(picture),
+        Image.fromarray(case.seen),
         prediction,
         checkpoint.preprocessing,
         Look(view.scale, view.colours, view.alpha, view.threshold, fade=view.blend == "by evidence"),
@@ -138,14 +147,11 @@ def case_sheet(
     return buffer.getvalue()
 
 
-def _explanation(view: CaseView, prediction: Prediction) -> Explanation:
-    """Return the map on view, from the model and not from what a browser may have put into the view."""
-    if view.picture is None or view.classifier is None:
-        raise LesionvizError("There is no case on view. Open a picture first.")
-    target = view.target or prediction.diagnosis
-    if view.against and view.against != target:
-        return view.classifier.explain(view.picture, target, view.layer, view.method, view.against)
-    return view.classifier.explain_all(view.picture, view.method)[view.layer, target]
+def _picture_on(view: CaseView, case: Case) -> LesionImage:
+    """Return the picture on view, if it is that of the case."""
+    if view.looked is None or view.picture is None or view.looked.identity != case.identity:
+        raise LesionvizError("There is no such case on view. Open a picture first.")
+    return view.picture
 
 
 def _policy(code: str) -> str:

@@ -25,7 +25,7 @@ from lesionviz.imaging import LesionImage
 from lesionviz.widgets import quiz_results
 from lesionviz.widgets.answer import answer_html
 from lesionviz.widgets.background import Background, Job, sentence
-from lesionviz.widgets.case import LARGEST, Bundle, all_maps, case_bundle, last_layer_maps
+from lesionviz.widgets.case import LARGEST
 from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.encoding import jpeg
 from lesionviz.widgets.quiz_panel import QuizPanel
@@ -35,8 +35,10 @@ from lesionviz.widgets.quiz_set import MAX_IMAGES, FolderUpload, Item, QuizSet, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lesionviz.classifier import LesionClassifier, Prediction
+    from lesionviz.case import Case
+    from lesionviz.classifier import LesionClassifier
     from lesionviz.data.collection import Collection
+    from lesionviz.prediction import Prediction
 
 PHASES = ("start", "question", "reveal", "end", "look")
 SURE = ("guessing", "fairly sure", "certain")
@@ -50,8 +52,8 @@ class Verdict:
     """What the model makes of a case: an answer, a refusal, or a sentence about why there is neither."""
 
     prediction: Prediction | None = None
-    bundle: Bundle | None = None
-    maps: dict[str, Bundle] | None = None
+    case: Case | None = None
+    """What it saw, while the case is on view."""
     failure: str = ""
 
     @property
@@ -295,7 +297,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             return
         self.phase, self.case = "look", case
         verdict = question.verdict
-        if verdict is None or (verdict.bundle is None and not verdict.failure):
+        if verdict is None or (verdict.case is None and not verdict.failure):
             self._examine(question)
         self._show_revealed()
 
@@ -323,30 +325,23 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
 
     def _examine(self, question: Question) -> None:
         """Let the model look at the picture while the learner does. Its answer stays in the kernel."""
-        picture, method = self._picture, self._view.method
+        picture = self._picture
         assert picture is not None
 
-        def work(classifier: LesionClassifier) -> Verdict:
-            prediction = classifier.examine(picture)
-            bundle = case_bundle(picture, prediction, classifier)
-            return Verdict(prediction, bundle, {method: last_layer_maps(picture, classifier, method)})
-
-        def done(verdict: Verdict) -> None:
-            question.verdict = verdict
+        def done(case: Case) -> None:
+            question.verdict = Verdict(case.prediction, case)
             self._take_verdict(question)
             if not self._is_current(question):
-                verdict.bundle = verdict.maps = None
+                question.verdict.case = None
                 return
-            question.job = self._background.submit(
-                lambda classifier: all_maps(picture, classifier, method), more, without_more
-            )
+            question.job = self._background.submit(lambda classifier: classifier.complete(case), more, without_more)
 
-        def more(packed: Bundle) -> None:
+        def more(case: Case) -> None:
             if not self._is_current(question) or question.verdict is None:
                 return
-            question.verdict.maps = {method: packed}
+            question.verdict.case = case
             if self._view.picture is picture:
-                self._view.add_maps(packed, method)
+                self._view.put_completed(case)
 
         def failed(error: Exception) -> None:
             question.verdict = Verdict(failure=sentence(error, f"case {question.number}"))
@@ -355,7 +350,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         def without_more(error: Exception) -> None:  # the maps of the last layer are there
             self.error = sentence(error, f"case {question.number}")
 
-        question.job = self._background.submit(work, done, failed)
+        question.job = self._background.submit(lambda classifier: classifier.examine(picture), done, failed)
 
     def _take_verdict(self, question: Question) -> None:
         """Enter the model's answer, once it is there, beside the learners', and show what has changed.
@@ -396,7 +391,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             if question.job is not None and (question.verdict is not None or not question.thumbnail):
                 question.job.cancel()  # unless the learner has answered and the model not yet
             if question.verdict is not None:
-                question.verdict.bundle = question.verdict.maps = None
+                question.verdict.case = None
             question.insist = False
         self._picture = None
         self._view.clear()
@@ -491,8 +486,8 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             shown = verdict.prediction is not None and (not verdict.reason or question.insist)
             html = answer_html(verdict.prediction) if shown and verdict.prediction is not None else ""
             model = {"code": verdict.answer, "reason": verdict.reason, "html": html, "failed": bool(verdict.failure)}
-            if shown and verdict.bundle is not None and verdict.maps is not None:
-                self._show_view(verdict)
+            if shown and verdict.case is not None:
+                self._show_view(verdict.case)
         photo = None
         if self.phase == "look":
             assert self._picture is not None
@@ -515,11 +510,10 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             self._next.description = "To the result" if question.number == self.cases else "Next case"
             self._foot.layout.display = "flex" if self._view.layout.display != "none" else "none"
 
-    def _show_view(self, verdict: Verdict) -> None:
+    def _show_view(self, case: Case) -> None:
         assert self._picture is not None
-        assert verdict.bundle is not None
         if self._view.picture is not self._picture:
-            self._view.put(self._picture, self._background.classifier, verdict.bundle, verdict.maps or {})
+            self._view.show(case, self._picture)
         self._view.layout.display = ""
 
     def _show_end(self) -> None:

@@ -32,8 +32,8 @@ from lesionviz.widgets.answer import FORCED, NOTICE, refusal_sentence, threshold
 from lesionviz.widgets.encoding import fit
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import Prediction
     from lesionviz.explanation.result import Explanation, Scale
+    from lesionviz.prediction import Prediction
 
 WIDTH, HEIGHT = 11.69, 8.27
 MARGIN = 0.5
@@ -62,6 +62,7 @@ class Look:
 
 def draw_sheet(
     explanation: Explanation,
+    seen: Image.Image,
     prediction: Prediction,
     preprocessing: Preprocessing,
     look: Look,
@@ -72,7 +73,8 @@ def draw_sheet(
     """Return the sheet of a case.
 
     Args:
-        explanation: the map to show; for the scale ``"shared across classes"`` with its ``shared_peak``.
+        explanation: the map to show, on its picture; for the scale ``"shared across classes"`` with its ``shared_peak``.
+        seen: what the network saw.
         prediction: the answer for the picture.
         preprocessing: how the picture became the network's input.
         look: how to show the map.
@@ -80,14 +82,16 @@ def draw_sheet(
         calibrated: whether the probabilities are.
         point: an operating point to hold the probability of melanoma against.
     """
-    small = fit(explanation.image.pixels, LARGEST)
-    seen = preprocessing.resize(explanation.image.pixels)
+    small = fit(explanation.pixels, LARGEST)
     shown = replace(
-        explanation, image=LesionImage(small, explanation.source), box=preprocessing.box(small.width, small.height)
+        explanation,
+        image=LesionImage(small, explanation.source),
+        size=small.size,
+        box=preprocessing.box(small.width, small.height),
     )
     paper = _Paper()
     end = _head(paper, prediction)
-    end = _pictures(paper, shown, seen, explanation.image.pixels.size, preprocessing.size, look, end + 0.2)
+    end = _pictures(paper, shown, seen, explanation.pixels.size, preprocessing.size, look, end + 0.2)
     column = 5.0
     _bars(paper, prediction, point, calibrated, end + 0.3, column)
     _words(paper, shown, prediction, point, end + 0.3, MARGIN + column + 0.45)
@@ -217,16 +221,16 @@ def _pictures(
 ) -> float:
     """Draw picture, network input, heatmap with its scale, and overlay."""
     width = (WIDTH - 2 * MARGIN - INPUT - 3 * GAP) / 3
-    height = min(TALLEST, width * shown.image.pixels.height / shown.image.pixels.width)
+    height = min(TALLEST, width * shown.pixels.height / shown.pixels.width)
     lefts = (MARGIN, MARGIN + width + GAP, MARGIN + width + INPUT + 2 * GAP, MARGIN + 2 * width + INPUT + 3 * GAP)
     # A contrast has no other classes to share a scale with.
     scale: Scale = "per map" if shown.against and look.scale == "shared across classes" else look.scale
     heat = shown.heatmap(scale, look.colours, look.threshold)
     overlay = shown.overlay(look.alpha, scale, look.colours, look.threshold, look.fade)
     left, upper, right, lower = shown.box
-    cropped = (right - left, lower - upper) != shown.image.pixels.size
+    cropped = (right - left, lower - upper) != shown.pixels.size
 
-    picture = _picture(paper, shown.image.pixels, lefts[0], top, width, height)
+    picture = _picture(paper, shown.pixels, lefts[0], top, width, height)
     if cropped:
         for colour, line, dashes in (("black", 2.0, "-"), ("white", 1.2, "--")):  # seen on light and on dark skin
             picture.add_patch(

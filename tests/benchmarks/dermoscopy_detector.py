@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lesionviz.classifier import LesionClassifier, Outputs, load
+from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.halves import halves
 from lesionviz.data.read import read_collection
 from lesionviz.evaluation.outputs import outputs_of
 from lesionviz.evaluation.parts import recorded_portions
+from lesionviz.runner import Outputs
 from lesionviz.three_questions import Detector, read_refusal
 from lesionviz.training import lessons as lessons_room
 from lesionviz.training.judging import named_rows

@@ -14,7 +14,7 @@ import torch
 from lesionviz.classifier import LesionClassifier, load
 from lesionviz.diagnoses import CODES
 from lesionviz.explanation.display import upsample
-from lesionviz.explanation.engine import Analysis, forward
+from lesionviz.explanation.engine import forward, last_maps
 from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.network import LAYERS
@@ -77,7 +77,5 @@ def test_a_map_at_features_8_saves_no_memory_for_a_backward_pass(
 
     batch = classifier._input([picture])
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        Analysis(classifier._network, forward(classifier._network, batch)).raw_map(
-            METHODS["gradcam"], "features.8", 2
-        )
+        last_maps(classifier._network, forward(classifier._network, batch), METHODS["gradcam"])
     assert sum(saved) == 0
