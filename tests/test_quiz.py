@@ -23,12 +23,14 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
+from lesionviz.game import results as quiz_results
+from lesionviz.game import sets as quiz_set
+from lesionviz.game.results import NO_ANSWER, Answer
 from lesionviz.quality import QUALITY
 from lesionviz.refusal import FEATURES, DistanceRefusal
-from lesionviz.widgets import Quiz, quiz_results, quiz_set
+from lesionviz.spreadsheet import harmless
+from lesionviz.widgets import Quiz, quiz_folder
 from lesionviz.widgets.background import Background
-from lesionviz.widgets.quiz_results import NO_ANSWER, Answer
-from lesionviz.widgets.spreadsheet import harmless
 
 SIZE = (80, 60)
 
@@ -70,7 +72,7 @@ def play(quiz: Quiz, wrong: set[int] = frozenset(), learner: str = "") -> None: 
     """Go through a round; the learner is right but for the cases named, where the next class is answered."""
     send(quiz, {"kind": "start", "learner": learner})
     while quiz.phase == "question":
-        truth = quiz._question().item.truth
+        truth = quiz.game.question.item.truth
         answer = CODES[(CODES.index(truth) + 1) % 4] if quiz.case in wrong else truth
         send(quiz, {"kind": "commit", "case": quiz.case, "answer": answer, "sure": ""})
         send(quiz, {"kind": "next", "case": quiz.case})
@@ -138,7 +140,7 @@ def test_before_the_commit_the_browser_gets_the_same_whatever_the_truth_and_the_
             recorder = Recorder(patch)
             quiz = Quiz(table_of(place, labels), Oracle(small_checkpoint, labels[2]))
             send(quiz, {"kind": "start"})
-            assert quiz._question().verdict is not None  # the model has answered already
+            assert quiz.game.question.verdict is not None  # the model has answered already
             before = recorder.text()
             send(quiz, {"kind": "commit", "case": 1, "answer": "MEL", "sure": ""})
             seen.append((before, recorder.text()[len(before) :]))
@@ -187,7 +189,7 @@ def test_the_reveal_shows_truth_answer_and_the_models_answer_with_its_map(
 ) -> None:
     quiz = Quiz(folder, classifier)
     quiz.start("Anna")
-    item = quiz._question().item
+    item = quiz.game.question.item
     quiz.commit("NV", "certain")
     expected = classifier.predict(item.read("x"))
     shown = page(quiz)
@@ -233,7 +235,7 @@ def test_a_whole_round_is_counted_and_each_missed_case_can_be_looked_at_again(qu
 def test_the_learners_matrix_has_true_classes_in_rows_and_answers_in_columns(quiz: Quiz) -> None:
     quiz.start()
     while quiz.phase == "question":  # each melanoma is taken for a nevus, the rest is right
-        truth = quiz._question().item.truth
+        truth = quiz.game.question.item.truth
         quiz.commit("NV" if truth == "MEL" else truth)
         quiz.next_case()
     table = quiz.confusion()
@@ -292,7 +294,7 @@ def test_a_round_can_end_early_and_counts_what_was_answered(quiz: Quiz) -> None:
     quiz.start()
     send(quiz, {"kind": "finish"})
     assert quiz.phase == "question"  # nothing to count yet
-    quiz.commit(quiz._question().item.truth)
+    quiz.commit(quiz.game.question.item.truth)
     quiz.next_case()
     send(quiz, {"kind": "finish"})
     assert quiz.phase == "end"
@@ -368,7 +370,7 @@ def test_the_learner_need_not_wait_for_the_model(folder: Path, classifier: Lesio
         go.set()
         for _ in range(600):
             await asyncio.sleep(0.05)
-            if quiz.answers[0]["model"] and quiz._question().verdict is not None:
+            if quiz.answers[0]["model"] and quiz.game.question.verdict is not None:
                 break
         assert quiz.answers[0]["model"] in CODES
         assert "model" not in page(quiz)  # the second case's answer is there, and stays in the kernel
@@ -403,7 +405,7 @@ def test_without_a_set_drawn_samples_are_asked_and_called_so(classifier: LesionC
     assert page(quiz)["set"]["drawn"]
     assert page(quiz)["set"]["counts"] == dict.fromkeys(CODES, 6)
     quiz.start()
-    assert sorted(question.item.truth for question in quiz._questions) == sorted(CODES)
+    assert sorted(question.item.truth for question in quiz.game.questions) == sorted(CODES)
     quiz.commit("MEL")
     assert page(quiz)["image"].startswith("drawn ")
 
@@ -529,7 +531,7 @@ def test_a_folder_becomes_a_set_and_what_has_no_label_or_is_no_picture_is_named(
     ],
 )
 def test_the_class_is_the_name_of_the_folder_below_the_chosen_one(path: str, code: str | None) -> None:
-    found = quiz_set.FolderUpload()
+    found = quiz_folder.FolderUpload()
     found.begin({"id": 1, "paths": [path, "x/NV/known.jpg"]})
     assert found.wanted.get(0, (path, None)) == (path, code)
 
@@ -543,15 +545,15 @@ def test_a_folder_without_classes_is_refused_and_the_old_set_stays(empty: Quiz, 
 
 
 def test_a_large_folder_is_thinned_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiz_set, "MAX_IMAGES", 6)
-    found = quiz_set.FolderUpload()
+    monkeypatch.setattr(quiz_folder, "MAX_IMAGES", 6)
+    found = quiz_folder.FolderUpload()
     found.begin({"id": 1, "paths": [f"s/NV/{i}.jpg" for i in range(9)] + ["s/MEL/a.jpg", "s/MEL/b.jpg"]})
     assert sorted(code for _, code in found.wanted.values()) == ["MEL", "MEL", "NV", "NV", "NV", "NV"]
 
 
 def test_a_set_in_memory_is_bounded(empty: Quiz, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = jpeg("MEL", 1), jpeg("NV", 1)
-    monkeypatch.setattr(quiz_set, "MAX_TOTAL", len(first) + 10)
+    monkeypatch.setattr(quiz_folder, "MAX_TOTAL", len(first) + 10)
     paths = ["s/MEL/a.jpg", "s/NV/b.jpg"]
     send(empty, {"kind": "folder", "id": 1, "paths": paths})
     send(empty, {"kind": "file", "id": 0, "name": "x", "size": len(first)})
@@ -639,8 +641,8 @@ def test_pieces_of_files_that_nobody_asked_for_are_dropped(empty: Quiz, recorder
         send(empty, {"kind": "piece", "id": identity}, b"12345")
         send(empty, {"kind": "unreadable", "id": identity})
     assert sent(recorder, "took") == []
-    assert empty._folder is not None
-    assert list(empty._folder.wanted) == [0]
+    assert empty._folder.arriving is not None
+    assert list(empty._folder.arriving.wanted) == [0]
 
 
 def test_committing_or_going_on_twice_does_nothing(quiz: Quiz) -> None:

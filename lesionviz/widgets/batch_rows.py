@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import open_image
+from lesionviz.spreadsheet import harmless
 from lesionviz.widgets.encoding import jpeg
-from lesionviz.widgets.spreadsheet import harmless
 
 if TYPE_CHECKING:
     import pandas as pd

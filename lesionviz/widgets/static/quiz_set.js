@@ -1,5 +1,5 @@
 // A teacher's folder on its way to the kernel: its paths first, then each file that the kernel wants, the next one when
-// the last was taken. The other end is FolderUpload in quiz_set.py, which reads the classes from the folders' names.
+// the last was taken. The other end is FolderUpload in quiz_folder.py, which reads the classes from the folders' names.
 
 /** `onProgress(done, of)` is told how far it is, and `onProgress(null)` when it has ended. */
 function folderSender(model, { onProgress }) {

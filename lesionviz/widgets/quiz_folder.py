@@ -1,6 +1,6 @@
-"""The pictures of a quiz: read from a teacher's folder or table, sent by a browser, or drawn.
+"""``FolderUpload``: a teacher's folder on its way from a browser, which becomes the set of a quiz.
 
-A set only knows where its pictures come from and what they show; a picture is opened when its question is asked.
+Every message may come from whoever has the page's kernel id, and is checked.
 """
 
 from __future__ import annotations
@@ -8,154 +8,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-import numpy as np
-
-from lesionviz.data.synthetic import draw_lesion
-from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.game.sets import Item, QuizSet, evenly
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.widgets.upload import MAX_NAME, Upload
 
-if TYPE_CHECKING:
-    from lesionviz.data.collection import Collection
-
-T = TypeVar("T")
 MAX_IMAGES = 200
 """Images of a folder that a browser may send."""
 MAX_TOTAL = 512 * 2**20
 """Bytes that they may have together."""
 MAX_PATHS = 20_000
 """Files of a folder that are looked at."""
-DRAWN_PER_CLASS = 6
-DRAWN_SIZE = (480, 360)
-DRAWN_NAME = "drawn samples"
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """One labelled picture.
-
-    Attributes:
-        name: where it comes from, for the teacher; never shown before the learner has answered.
-        truth: code of its diagnosis.
-        lesion: photographs of one lesion share it.
-        read: opens the picture under the name that it gets; raises LesionvizError when it cannot be used.
-    """
-
-    name: str
-    truth: str
-    lesion: str
-    read: Callable[[str], LesionImage]
-
-
-@dataclass(frozen=True)
-class QuizSet:
-    """Labelled pictures to ask about.
-
-    Attributes:
-        name: what to call it.
-        items: the pictures.
-        drawn: whether a program drew them.
-        problems: sentences about what was left out.
-    """
-
-    name: str
-    items: tuple[Item, ...]
-    drawn: bool = False
-    problems: tuple[str, ...] = ()
-
-    @property
-    def lesions(self) -> int:
-        """How many lesions it shows, and so how many questions it gives at most."""
-        return len({item.lesion for item in self.items})
-
-    def counts(self) -> dict[str, int]:
-        """Return how many lesions of each class there are."""
-        found = Counter(truth for truth, _ in {(item.truth, item.lesion) for item in self.items})
-        return {code: found[code] for code in CODES}
-
-    def choose(self, cases: int, seed: int) -> list[Item]:
-        """Return pictures for a round, one for each lesion, as evenly from the classes as the set allows.
-
-        The same set, number and seed give the same pictures, sorted by name: their order tells nothing of what
-        they show.
-
-        Args:
-            cases: how many; fewer where the set has fewer lesions.
-            seed: of the random numbers.
-        """
-        random = np.random.default_rng(seed)
-        by_lesion: dict[str, Item] = {}
-        for index in random.permutation(len(self.items)):
-            item = self.items[index]
-            by_lesion.setdefault(item.lesion, item)
-        classes: dict[str, list[Item]] = {code: [] for code in CODES}
-        for item in by_lesion.values():
-            classes[item.truth].append(item)
-        order = [CODES[index] for index in random.permutation(len(CODES))]
-        return sorted(evenly({code: classes[code] for code in order}, cases), key=lambda item: item.name)
-
-
-def evenly(groups: Mapping[str, Sequence[T]], count: int) -> list[T]:
-    """Take one of each group in turn until there are ``count``, or nothing is left."""
-    longest = max(map(len, groups.values()), default=0)
-    turns = [group[turn] for turn in range(longest) for group in groups.values() if turn < len(group)]
-    return turns[:count]
-
-
-def drawn_set() -> QuizSet:
-    """Return drawn samples, several in the manner of each diagnosis, to try the quiz with."""
-    items = []
-    for diagnosis in DIAGNOSES:
-        for number in range(1, DRAWN_PER_CLASS + 1):
-            name = f"drawn {diagnosis.name} {number}"
-            items.append(Item(name, diagnosis.code, name, _drawing(diagnosis.code, number)))
-    return QuizSet(DRAWN_NAME, tuple(items), drawn=True)
-
-
-def _drawing(code: str, seed: int) -> Callable[[str], LesionImage]:
-    return lambda name: LesionImage(draw_lesion(code, seed, DRAWN_SIZE), name)
-
-
-def set_of(data: QuizSet | Collection | str | Path) -> QuizSet:
-    """Return the set of a collection, or of a folder or table in any layout that ``read_collection`` knows.
-
-    Raises:
-        LesionvizError: nothing is there, no layout fits, or none of its images is here.
-    """
-    if isinstance(data, QuizSet):
-        return data
-    if isinstance(data, (str, Path)):
-        from lesionviz.data.read import read_collection
-
-        data = read_collection(data)
-    items = tuple(
-        Item(str(row.image), str(row.diagnosis), str(row.lesion), _file(Path(str(row.path))))
-        for row in data.present.itertuples()
-    )
-    if not items:
-        raise LesionvizError(f"No image of the four classes is in {data.folder}. Put them there.")
-    return QuizSet(data.folder.resolve().name, items)
-
-
-def _file(path: Path) -> Callable[[str], LesionImage]:
-    def read(name: str) -> LesionImage:
-        try:
-            data = path.read_bytes()
-        except OSError as error:  # its text would show the path, and so the answer
-            raise LesionvizError(f"{name} cannot be read any more. Make the set again.") from error
-        return open_image(data, name)
-
-    return read
-
-
-def _bytes(data: bytes) -> Callable[[str], LesionImage]:
-    return lambda name: open_image(data, name)
 
 
 @dataclass
@@ -318,3 +187,88 @@ def _have(count: int) -> str:
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
+
+
+def _bytes(data: bytes) -> Callable[[str], LesionImage]:
+    return lambda name: open_image(data, name)
+
+
+class FolderDesk:
+    """Takes the messages about a folder, and hands over a set once it has arrived.
+
+    Args:
+        may_take: whether a set is wanted at all now.
+        take: gets the set.
+        refuse: gets why there is none.
+        send: tells the browser, which file it may send next.
+    """
+
+    def __init__(
+        self,
+        may_take: Callable[[], bool],
+        take: Callable[[QuizSet], None],
+        refuse: Callable[[LesionvizError], None],
+        send: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._may_take, self._take, self._refuse, self._send = may_take, take, refuse, send
+        self.arriving: FolderUpload | None = None
+        """The folder that is on its way."""
+        self.handlers: dict[str, Callable[[dict[str, Any], Sequence[memoryview]], None]] = {
+            "folder": self._on_folder,
+            "file": self._on_file,
+            "piece": self._on_piece,
+            "unreadable": self._on_unreadable,
+            "folder end": self._on_end,
+            "folder cancel": lambda _content, _buffers: self.forget(),
+        }
+        """By the message's ``kind``: gets the message and its buffers."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a folder is on its way."""
+        return self.arriving is not None
+
+    def forget(self) -> None:
+        """Drop a folder that is still arriving."""
+        self.arriving = None
+
+    def _on_folder(self, content: dict[str, Any], _buffers: object) -> None:
+        """Begin a set; a new folder replaces one that is still arriving."""
+        if not self._may_take():
+            return
+        self.arriving = folder = FolderUpload()
+        try:
+            folder.begin(content)
+        except LesionvizError as error:
+            self.arriving = None
+            self._send({"kind": "refused", "folder": folder.id})
+            self._refuse(error)
+            return
+        self._send({"kind": "wanted", "folder": folder.id, "files": sorted(folder.wanted)})
+
+    def _on_file(self, content: dict[str, Any], _buffers: object) -> None:
+        if self.arriving is not None:
+            before = len(self.arriving.wanted)
+            if not self.arriving.announce(content) and len(self.arriving.wanted) < before:
+                self._took(self.arriving, content)
+
+    def _on_piece(self, content: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        if self.arriving is not None and self.arriving.add(content, buffers):
+            self._took(self.arriving, content)
+
+    def _on_unreadable(self, content: dict[str, Any], _buffers: object) -> None:
+        if self.arriving is not None:
+            self.arriving.unreadable(content)
+
+    def _took(self, folder: FolderUpload, content: dict[str, Any]) -> None:
+        """Let the browser send the next file: this one is here, or will not be taken."""
+        self._send({"kind": "took", "folder": folder.id, "file": content["id"]})
+
+    def _on_end(self, _content: object, _buffers: object) -> None:
+        if self.arriving is None:
+            return
+        folder, self.arriving = self.arriving, None
+        try:
+            self._take(folder.finish())
+        except LesionvizError as error:
+            self._refuse(error)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lesionviz.diagnoses import CODES
-from lesionviz.widgets.spreadsheet import harmless
+from lesionviz.spreadsheet import harmless
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,122 @@
+"""What the browser gets of a game, one function for each phase: nothing that the learner must not see yet.
+
+Pages are plain data made from the game alone, so a page can be read in a test as in the browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.game import MAX_CASES, SURE, Game, Question, results
+from lesionviz.widgets.answer import answer_html
+
+Page: TypeAlias = dict[str, Any]
+MAX_PROBLEMS = 20
+
+
+def start_page(game: Game, error: str) -> Page:
+    """Return ``set`` (name, counts, drawn, most, problems), ``cases``, ``learners``, ``suggested``, ``error``."""
+    pictures = game.pictures
+    shown = [*pictures.problems[:MAX_PROBLEMS]]
+    if len(pictures.problems) > len(shown):
+        shown.append(f"… and {len(pictures.problems) - len(shown)} more were left out.")
+    return {
+        "phase": "start",
+        "set": {
+            "name": pictures.name,
+            "counts": pictures.counts(),
+            "drawn": pictures.drawn,
+            "most": min(pictures.lesions, MAX_CASES),
+            "problems": shown,
+        },
+        "cases": min(game.wanted, pictures.lesions),
+        "learners": results.learners(game.answers),
+        "suggested": game.free_name(),
+        "error": error,
+    }
+
+
+def question_page(game: Game) -> Page:
+    """Return ``case``, ``of``, ``learner``, ``width`` and ``height`` (pixels), ``score``, ``leftOut``. Nothing else."""
+    assert game.picture is not None
+    width, height = game.picture.pixels.size
+    return {
+        "phase": game.phase,
+        "case": game.case,
+        "of": len(game.questions),
+        "learner": game.learner,
+        "width": width,
+        "height": height,
+        "score": _score(game),
+        "leftOut": len(game.left_out),
+        "sure": list(SURE),
+    }
+
+
+def revealed_page(game: Game, question: Question, insisted: bool) -> Page:
+    """Return the question's page and ``truth``, ``answer``, ``sentence``, ``image``, and ``model`` once it has answered.
+
+    ``model``: ``code`` (or ``NO_ANSWER``), ``reason``, ``html`` (the answer with its bars; for a refused picture
+    only when the person insisted).
+    """
+    mine = next(answer for answer in game.own if answer["case"] == question.number)
+    verdict, model = question.verdict, None
+    if verdict is not None:
+        shown = verdict.prediction is not None and shows_answer(question, insisted)
+        html = answer_html(verdict.prediction) if shown and verdict.prediction is not None else ""
+        model = {"code": verdict.answer, "reason": verdict.reason, "html": html, "failed": bool(verdict.failure)}
+    return {
+        **question_page(game),
+        "truth": mine["truth"],
+        "answer": mine["answer"],
+        "sureness": mine["sure"],
+        "sentence": DIAGNOSES[CODES.index(mine["truth"])].sentence,
+        "image": question.item.name,
+        "model": model,
+        "last": question.number == len(game.questions),
+    }
+
+
+def shows_answer(question: Question, insisted: bool) -> bool:
+    """Whether the model's answer is on view: it gave one, or the person wants to see the refused one."""
+    return question.verdict is not None and (not question.verdict.reason or insisted)
+
+
+def end_page(game: Game, thumbnails: Mapping[int, bytes], error: str) -> Page:
+    """Return ``score``, ``matrices`` (``who``, ``title``, ``columns``, ``counts``), ``cases`` (answered), ``learners``.
+
+    Args:
+        game: that has ended.
+        thumbnails: JPEG by the question's number.
+        error: what could not be done last, or empty.
+    """
+    pool = results.learners(game.answers)
+    who = [("learner", game.learner)]
+    if len(pool) > 1:
+        who.append(("class", f"The class, {len(pool)} learners"))
+    who.append(("model", "The model, on the same cases"))
+    tables = [(key, title, game.confusion(key)) for key, title in who]
+    return {
+        "phase": "end",
+        "learner": game.learner,
+        "score": _score(game),
+        "matrices": [
+            {"who": key, "title": title, "columns": list(table.columns), "counts": table.to_numpy().tolist()}
+            for key, title, table in tables
+        ],
+        "cases": [
+            {**{k: a[k] for k in ("case", "truth", "answer", "model", "image")}, "thumbnail": thumbnails[a["case"]]}
+            for a in game.own
+        ],
+        "learners": pool,
+        "leftOut": game.left_out[:MAX_PROBLEMS],
+        "drawn": game.pictures.drawn,
+        "error": error,
+    }
+
+
+def _score(game: Game) -> Page:
+    own = game.own
+    return {"right": game.score, "of": len(own), "model": results.model_score(own)}
