@@ -316,10 +316,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from lesionviz.data.folders import some
-    from lesionviz.evaluation.evaluate import CARD, JSON, PREDICTIONS, REPORT
-    from lesionviz.evaluation.sections import headline
-    from lesionviz.evaluation.usable import left_out
+    from lesionviz.evaluation.report.save import CARD, JSON, PICTURE, PREDICTIONS, REPORT
+    from lesionviz.evaluation.report.words import damaged_sentences, headline
 
     evaluation = lesionviz.evaluate(
         options.data,
@@ -333,11 +331,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         views=options.views,
         skip_damaged=options.skip_damaged,
     )
-    for note in evaluation.notes:
-        _say(note)
-    for each in (evaluation, *evaluation.others):
-        if each.damaged:
-            _say(f"{each.name}: {left_out(len(each.damaged))} {some(each.damaged)}")
+    for sentence in (*evaluation.notes, *damaged_sentences(evaluation)):
+        _say(sentence)
     _say(headline(evaluation))
     for code in CODES:
         figures = (evaluation.figures[f"{name}_{code}"] for name in ("sensitivity", "specificity"))
@@ -348,7 +343,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         for row in each.silence.refusals.to_dict("records"):
             warned = f", a warning for {row['warned']:,}" if row["warned"] else ""
             _say(f"No answer for {row['refused']:,} of {row['images']:,} pictures{warned}: {row['pictures']}")
-    _say(f"Written to {options.out}: {REPORT}, {CARD}, {JSON}, {PREDICTIONS}, confusion_matrix.png")
+    _say(f"Written to {options.out}: {REPORT}, {CARD}, {JSON}, {PREDICTIONS}, {PICTURE}")
     return 0
 
 

@@ -10,7 +10,7 @@ from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.portions import Portion, also_portions, describe_splits
 from lesionviz.data.split import split_by_lesion
-from lesionviz.evaluation.sections import training_command
+from lesionviz.evaluation.report.commands import training_command
 from lesionviz.files import sha256
 
 CARD = Path(__file__).parents[1] / "MODEL_CARD.md"

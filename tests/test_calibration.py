@@ -21,7 +21,7 @@ from lesionviz.data.strangers import strangers
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.sections import _details
+from lesionviz.evaluation.report.model_sections import details_parts
 from lesionviz.quality import QUALITY, quality
 from lesionviz.refusal import DistanceRefusal, Look, energies
 from lesionviz.training.calibration import calibrate, fit_temperature, operating_points
@@ -95,10 +95,10 @@ def test_another_side_is_calibrated_for_itself_and_the_card_says_how(
     right = np.mean([answer.diagnosis == code for answer, code in zip(answers, truth, strict=True)])
     assert other.metrics["epoch"] == 3
     assert other.metrics["validation"]["accuracy"] == pytest.approx(right)
-    assert "--size 64 --out best_model.pth" in str(_details(other))
-    assert "lesionviz calibrate" not in str(_details(trained))
+    assert "--size 64 --out best_model.pth" in str(details_parts(other))
+    assert "lesionviz calibrate" not in str(details_parts(trained))
     on_two = replace(other, split={"also": [{"name": "ISIC_2017", "test": 0.4}]})
-    assert "calibrate --data ISIC_2019 --also ISIC_2017 --model" in str(_details(on_two))
+    assert "calibrate --data ISIC_2019 --also ISIC_2017 --model" in str(details_parts(on_two))
 
 
 @pytest.mark.heavy

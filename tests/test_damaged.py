@@ -29,10 +29,11 @@ from lesionviz.data.split import FILE, split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.compare import compare
-from lesionviz.evaluation.evaluate import CARD, JSON, evaluate
+from lesionviz.evaluation.evaluate import evaluate
 from lesionviz.evaluation.faithfulness import faithfulness
 from lesionviz.evaluation.index import make_index
-from lesionviz.evaluation.sections import training_command
+from lesionviz.evaluation.report.commands import training_command
+from lesionviz.evaluation.report.save import CARD, JSON
 from lesionviz.evaluation.shortcuts import shortcuts
 from lesionviz.files import sha256
 from lesionviz.imaging import open_image

@@ -24,7 +24,7 @@ from lesionviz.evaluation.compare import compare
 from lesionviz.evaluation.evaluate import evaluate
 from lesionviz.evaluation.groups import age_bands, group_table
 from lesionviz.evaluation.metrics import score
-from lesionviz.evaluation.sections import training_command
+from lesionviz.evaluation.report.commands import training_command
 from lesionviz.training.calibration import calibrate
 
 ORIGINAL = [[449, 8, 11, 17], [41, 269, 42, 53], [17, 38, 490, 138], [27, 39, 67, 1797]]

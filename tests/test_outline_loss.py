@@ -14,7 +14,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.outlines import find_outlines
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.sections import training_command
+from lesionviz.evaluation.report.commands import training_command
 from lesionviz.recipe import Recipe
 from lesionviz.training.augmentation import LabelledImages, Outlines, augmented, training_way
 from lesionviz.training.loop import train

@@ -23,7 +23,7 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import evaluate
 from lesionviz.evaluation.parts import recorded_split, rows_of_other, rows_of_source
-from lesionviz.evaluation.sections import training_command
+from lesionviz.evaluation.report.commands import training_command
 from lesionviz.files import sha256
 from lesionviz.recipe import Recipe
 from lesionviz.training import loop

@@ -11,7 +11,7 @@ import torch
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.sections import training_command
+from lesionviz.evaluation.report.commands import training_command
 from lesionviz.network import LAYERS, build_network
 from lesionviz.recipe import Recipe
 from lesionviz.training.augmentation import training_way

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
+DRAWS = 1000
+"""How many samples are drawn, unless told otherwise."""
 PERCENTILES = (2.5, 97.5)
 
 
@@ -32,7 +34,7 @@ class Interval:
 def by_lesion(
     figures: Callable[[npt.NDArray[np.float64]], Mapping[str, float]],
     lesions: npt.NDArray[Any],
-    draws: int = 1000,
+    draws: int = DRAWS,
     seed: int = 0,
     progress: str = "",
 ) -> dict[str, Interval]:

@@ -15,11 +15,11 @@ from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.bootstrap import by_lesion
-from lesionviz.evaluation.document import Paragraph, Section, Table, to_markdown
-from lesionviz.evaluation.evaluate import DRAWS, to_plain
+from lesionviz.evaluation.bootstrap import DRAWS, by_lesion
 from lesionviz.evaluation.measures import BY_CLASS, TITLES, Floats, measures
 from lesionviz.evaluation.parts import ALL, rows_of_part
+from lesionviz.evaluation.plain import to_plain
+from lesionviz.evaluation.report.document import Paragraph, Section, Table, to_markdown
 from lesionviz.evaluation.silence import answers_of
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.files import replacing

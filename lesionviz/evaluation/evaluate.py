@@ -1,10 +1,9 @@
-"""``evaluate``: a classifier on images that it was not trained on, as figures, tables, a report and a model card."""
+"""``evaluate``: judges a classifier on images that it was not trained on."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,12 @@ from lesionviz.data.outlines import find_outlines
 from lesionviz.data.read import read_collection
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
-from lesionviz.evaluation.bootstrap import Interval, by_lesion
-from lesionviz.evaluation.evidence import EvidenceInside, evidence_inside
-from lesionviz.evaluation.figures import confusion_figure
+from lesionviz.evaluation.bootstrap import DRAWS, by_lesion
+from lesionviz.evaluation.evidence import evidence_inside
 from lesionviz.evaluation.groups import DRAWS as GROUP_DRAWS
 from lesionviz.evaluation.groups import group_table
-from lesionviz.evaluation.measures import Floats, Integers, calibration_error, measures
-from lesionviz.evaluation.metrics import Metrics, score
-from lesionviz.evaluation.model_card import model_card
+from lesionviz.evaluation.measures import MALIGNANT_CODES, Floats, measures
+from lesionviz.evaluation.metrics import score
 from lesionviz.evaluation.parts import (
     ALL,
     close_up_rows,
@@ -35,129 +32,13 @@ from lesionviz.evaluation.parts import (
     rows_of_part,
     rows_of_source,
 )
-from lesionviz.evaluation.report import report_page
-from lesionviz.evaluation.silence import MALIGNANT_CODES, Silence, answers_of, silence_of
+from lesionviz.evaluation.report.save import save_evaluation
+from lesionviz.evaluation.result import Evaluation
+from lesionviz.evaluation.silence import answers_of, silence_of
 from lesionviz.evaluation.sources import source_figures
 from lesionviz.evaluation.usable import look_at, usable_rows
-from lesionviz.files import replacing
 
-DRAWS = 1000
 SHOWN_SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
-JSON, PREDICTIONS, REPORT, CARD = "metrics.json", "predictions.csv", "report.html", "MODEL_CARD.md"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How a classifier did on one part of a collection.
-
-    Attributes:
-        data: name of the collection's folder.
-        part: ``"test"``, ``"validation"``, ``"train"`` or ``"all"``.
-        lesions: how many lesions the images show.
-        metrics: counts and the figures that follow from them.
-        predictions: one row for each image: ``image``, ``lesion``, ``diagnosis``, ``source``, what else the collection
-            records, ``predicted``, ``refusal``, ``warning``, ``unfamiliarity`` and the probability of each class.
-        classifier: what was judged.
-        figures: every measure (:mod:`lesionviz.evaluation.measures`) with its 95 % interval by lesion.
-        baseline: the measures of answering with the most frequent class every time.
-        groups: figures by source, sex, age and body site.
-        silence: who gets no answer, and who a warning.
-        line: its line in the table of sources; see :func:`lesionviz.evaluation.sources.source_figures`.
-        operating: what thresholds that were chosen on validation images do on these.
-        others: the same classifier on what is new to it of other collections, such as another clinic's.
-        unlike: names of the folders with pictures that should get no diagnosis.
-        evidence: how much of the evidence lies inside the lesion, where outlines were given.
-        source: the one clinic of the collection that was judged, or "" for all.
-        damaged: names of images that could not be used and were left out.
-        notes: sentences about what was passed over in folders of pictures that should get no diagnosis.
-    """
-
-    data: str
-    part: str
-    lesions: int
-    metrics: Metrics
-    predictions: pd.DataFrame
-    classifier: LesionClassifier
-    figures: Mapping[str, Interval]
-    baseline: Mapping[str, float]
-    groups: pd.DataFrame
-    silence: Silence
-    line: Mapping[str, Interval | float | int]
-    operating: pd.DataFrame
-    others: Sequence[Evaluation] = field(default_factory=tuple)
-    unlike: Sequence[str] = ()
-    evidence: EvidenceInside | None = None
-    source: str = ""
-    damaged: Sequence[str] = ()
-    notes: Sequence[str] = ()
-
-    @property
-    def name(self) -> str:
-        """What was judged, for people: the collection, and the clinic in it."""
-        return f"{self.data}, {self.source}" if self.source else self.data
-
-    @property
-    def truth(self) -> Integers:
-        """Class indices, (N,)."""
-        indices: Integers = self.predictions["diagnosis"].map(CODES.index).to_numpy(np.int64)
-        return indices
-
-    @property
-    def probabilities(self) -> Floats:
-        """Calibrated probabilities, (N, 4)."""
-        values: Floats = self.predictions[list(CODES)].to_numpy(np.float64)
-        return values
-
-    @property
-    def uncalibrated(self) -> Floats:
-        """Probabilities without the temperature, (N, 4)."""
-        powers = self.probabilities**self.classifier.checkpoint.temperature
-        values: Floats = powers / powers.sum(axis=1, keepdims=True)
-        return values
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return every number, and what it was measured on; NaN becomes None."""
-        checkpoint = self.classifier.checkpoint
-        groups = self.groups.reset_index().to_dict("records") if len(self.groups) else []
-        content = {
-            "data": self.data,
-            **({"source": self.source} if self.source else {}),
-            "part": self.part,
-            "lesions": self.lesions,
-            **({"damaged": list(self.damaged)} if self.damaged else {}),
-            "classes": list(CODES),
-            "model_sha256": checkpoint.file_sha256,
-            "temperature": checkpoint.temperature,
-            "views": self.classifier.views,
-            "split": dict(checkpoint.split),
-            **self.metrics.to_dict(),
-            "measures": dict(self.figures),
-            "ece_before_temperature": calibration_error(self.truth, self.uncalibrated),
-            "majority_baseline": dict(self.baseline),
-            "groups": groups,
-            "refusals": self.silence.refusals.to_dict("records"),
-            "unknown_diagnoses": self.silence.unknown.to_dict("records"),
-            "source_line": dict(self.line),
-            "operating_points": self.operating.to_dict("records"),
-            "evidence_inside_lesion": asdict(self.evidence) if self.evidence else None,
-            "other_collections": [other.to_dict() for other in self.others],
-        }
-        plain: dict[str, Any] = to_plain(content)
-        return plain
-
-    def save(self, out: Path) -> None:
-        """Write ``metrics.json``, ``predictions.csv``, ``confusion_matrix.png``, ``report.html``, ``MODEL_CARD.md``."""
-        with replacing(out / JSON) as temporary:
-            text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        with replacing(out / PREDICTIONS) as temporary:
-            self.predictions.to_csv(temporary, index=False, float_format="%.6f")
-        with replacing(out / "confusion_matrix.png") as temporary:
-            confusion_figure(self.metrics).savefig(temporary, dpi=150)
-        with replacing(out / REPORT) as temporary:
-            temporary.write_text(report_page(self), encoding="utf-8")
-        with replacing(out / CARD) as temporary:
-            temporary.write_text(model_card(self), encoding="utf-8")
 
 
 def evaluate(
@@ -249,7 +130,7 @@ def evaluate(
         ),
     )
     if out is not None:
-        evaluation.save(Path(out))
+        save_evaluation(evaluation, Path(out))
     return evaluation
 
 
@@ -342,18 +223,3 @@ def _pictures_in(walked: Walk) -> Mapping[str, Sequence[Path]]:
             f"{walked.folder} holds no pictures. Give a folder with images that should get no diagnosis."
         )
     return found
-
-
-def to_plain(value: Any) -> Any:
-    """Return a value as JSON can hold it."""
-    if isinstance(value, Interval):
-        return to_plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return to_plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -114,7 +114,7 @@ class FaithfulnessReport:
 
     def save(self, out: Path) -> None:
         """Write ``faithfulness.csv`` (every image), ``.json`` (the summary), ``.md`` and ``.png``."""
-        from lesionviz.evaluation.figures import faithfulness_figure
+        from lesionviz.evaluation.report.figures import faithfulness_figure
 
         with replacing(out / "faithfulness.csv") as temporary:
             self.table.to_csv(temporary, index=False, float_format="%.5f")

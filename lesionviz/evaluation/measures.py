@@ -27,6 +27,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 ISIC2019_SHARES: Mapping[str, float] = {"NV": 0.5515, "MEL": 0.1937, "BCC": 0.1423, "BKL": 0.1124}
 """Shares of the four classes in the whole of ISIC 2019, for figures that are to be held against others' there."""
 MALIGNANT = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
+MALIGNANT_CODES = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
 EQUAL_BINS = 10
 BINS = 15
 """Equal bins of confidence over which the calibration error is averaged (Guo et al. 2017, arXiv 1706.04599)."""

@@ -11,13 +11,12 @@ from tqdm.auto import tqdm
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.collection import Collection
 from lesionviz.data.strangers import strangers
-from lesionviz.diagnoses import DIAGNOSES
+from lesionviz.evaluation.measures import MALIGNANT_CODES
 from lesionviz.evaluation.parts import close_up_rows, unknown_rows
 from lesionviz.evaluation.sources import unknown_figures
 from lesionviz.imaging import ImageSource
 from lesionviz.prediction import Prediction
 
-MALIGNANT_CODES = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
 COLUMNS = ("pictures", "images", "refused", "warned", "called_benign")
 
 

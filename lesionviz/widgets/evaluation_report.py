@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 if TYPE_CHECKING:
-    from lesionviz.evaluation.evaluate import Evaluation
+    from lesionviz.evaluation.result import Evaluation
 
 
 class EvaluationReport(ipywidgets.HTML):  # type: ignore[misc]
@@ -18,6 +18,6 @@ class EvaluationReport(ipywidgets.HTML):  # type: ignore[misc]
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
-        from lesionviz.evaluation.report import report_fragment
+        from lesionviz.evaluation.report.page import report_fragment
 
         super().__init__(report_fragment(evaluation))

@@ -204,8 +204,8 @@ def curves_html(rows: list[dict[str, Any]], points: list[tuple[float, float]]) -
     """Return the curves as one SVG picture with a text that says what they show."""
     import pandas as pd
 
-    from lesionviz.evaluation.document import svg
-    from lesionviz.evaluation.figures import training_figure
+    from lesionviz.evaluation.report.document import svg
+    from lesionviz.training.figure import training_figure
 
     if not rows and len(points) < 2:
         return ""

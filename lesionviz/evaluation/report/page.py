@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from lesionviz.evaluation.document import to_html, to_page
-from lesionviz.evaluation.sections import sections
-
-if TYPE_CHECKING:
-    from lesionviz.evaluation.evaluate import Evaluation
+from lesionviz.evaluation.report.document import to_html, to_page
+from lesionviz.evaluation.report.sections import sections
+from lesionviz.evaluation.result import Evaluation
 
 
 def report_page(evaluation: Evaluation) -> str:

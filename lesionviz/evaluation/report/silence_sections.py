@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from lesionviz.evaluation.bootstrap import Interval
-from lesionviz.evaluation.document import Paragraph, Part, Table
 from lesionviz.evaluation.measures import BINS, EQUAL_BINS, calibration_error
+from lesionviz.evaluation.report.document import Paragraph, Part, Table
+from lesionviz.evaluation.report.words import share
+from lesionviz.evaluation.result import Evaluation
 from lesionviz.evaluation.sources import FEWEST
 from lesionviz.three_questions import ThreeQuestions, read_refusal
-
-if TYPE_CHECKING:
-    from lesionviz.evaluation.evaluate import Evaluation
 
 BY_DISTANCE = (
     "Pictures of poor quality, and pictures unlike the training images in colour and texture, get no diagnosis unless the "
@@ -63,7 +60,7 @@ def silence_parts(evaluation: Evaluation) -> list[Part]:
         Table(header, rows),
     ]
     unknown = [
-        (each.name, row["kind"], f"{row['images']:,}", f"{row['warned']:.1%}", _number(row["roc_auc"]))
+        (each.name, row["kind"], f"{row['images']:,}", f"{row['warned']:.1%}", share(row["roc_auc"]))
         for each in (evaluation, *evaluation.others)
         for row in each.silence.unknown.to_dict("records")
     ]
@@ -86,7 +83,7 @@ def source_parts(evaluation: Evaluation) -> list[Part]:
             f"{each.name}, {each.part}",
             f"{each.line['images']:,}",
             f"{each.line['melanomas']:,}",
-            *(_interval(each.line[key]) for key in FIGURES),
+            *(share(each.line[key]) for key in FIGURES),
             f"{each.line['ece']:.1%} ({each.line['ece_if_calibrated']:.1%})",
         )
         for each in judged
@@ -113,11 +110,3 @@ def _means(evaluation: Evaluation) -> list[Part]:
     if len(known) < 2:
         return []
     return [Paragraph(f"Balanced accuracy, the mean over {len(known)} sources: {np.mean(known):.1%}.")]
-
-
-def _interval(value: Interval | float) -> str:
-    return str(value) if isinstance(value, Interval) else _number(value)
-
-
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.1%}"
