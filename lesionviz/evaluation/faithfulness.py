@@ -16,7 +16,6 @@ bootstrapped by lesion.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from lesionviz.data.read import read_collection
 from lesionviz.evaluation.bootstrap import mean_by_group
 from lesionviz.evaluation.evidence import evidence_share, read_outline, spread_evidence
 from lesionviz.evaluation.parts import rows_of_part
+from lesionviz.evaluation.study import save_study
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.explanation.methods import METHODS
 from lesionviz.files import replacing
@@ -116,20 +116,15 @@ class FaithfulnessReport:
         """Write ``faithfulness.csv`` (every image), ``.json`` (the summary), ``.md`` and ``.png``."""
         from lesionviz.evaluation.report.figures import faithfulness_figure
 
-        with replacing(out / "faithfulness.csv") as temporary:
-            self.table.to_csv(temporary, index=False, float_format="%.5f")
-        with replacing(out / "faithfulness.json") as temporary:
-            content = {
-                "images": self.images,
-                "damaged": self.damaged,
-                "lesions": self.lesions,
-                "lesion_area": self.lesion_area,
-                "model_sha256": self.model_sha256,
-                "figures": self.summary().reset_index().to_dict(orient="records"),
-            }
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        with replacing(out / "faithfulness.md") as temporary:
-            temporary.write_text(self.to_markdown(), encoding="utf-8")
+        summary = {
+            "images": self.images,
+            "damaged": self.damaged,
+            "lesions": self.lesions,
+            "lesion_area": self.lesion_area,
+            "model_sha256": self.model_sha256,
+            "figures": self.summary().reset_index().to_dict(orient="records"),
+        }
+        save_study(out, "faithfulness", self.table, summary, self.to_markdown())
         with replacing(out / "faithfulness.png") as temporary:
             faithfulness_figure(self.summary()).savefig(temporary, dpi=150)
 

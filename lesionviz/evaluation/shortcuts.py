@@ -7,7 +7,6 @@ lesion should not change when one is drawn.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,14 @@ from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.artefacts import ARTEFACTS
 from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
-from lesionviz.diagnoses import DIAGNOSES
 from lesionviz.evaluation.bootstrap import mean_by_group
 from lesionviz.evaluation.evidence import evidence_share
+from lesionviz.evaluation.measures import MALIGNANT_CODES
 from lesionviz.evaluation.parts import rows_of_part
+from lesionviz.evaluation.study import save_study
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
-from lesionviz.files import replacing
 from lesionviz.imaging import LesionImage, open_image
 
-MALIGNANT = {d.code for d in DIAGNOSES if d.malignant}
 FIGURES = {
     "flipped": "another diagnosis",
     "to malignant": "benign became malignant",
@@ -82,17 +80,12 @@ class ShortcutReport:
 
     def save(self, out: Path) -> None:
         """Write ``shortcuts.csv`` (every image), ``shortcuts.json`` (the summary) and ``shortcuts.md``."""
-        with replacing(out / "shortcuts.csv") as temporary:
-            self.table.to_csv(temporary, index=False, float_format="%.5f")
-        with replacing(out / "shortcuts.json") as temporary:
-            content = {
-                "images": self.images,
-                "damaged": self.damaged,
-                "figures": self.summary().to_dict(orient="records"),
-            }
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        with replacing(out / "shortcuts.md") as temporary:
-            temporary.write_text(self.to_markdown(), encoding="utf-8")
+        summary = {
+            "images": self.images,
+            "damaged": self.damaged,
+            "figures": self.summary().to_dict(orient="records"),
+        }
+        save_study(out, "shortcuts", self.table, summary, self.to_markdown())
 
 
 def shortcuts(
@@ -141,7 +134,7 @@ def _probe(classifier: LesionClassifier, picture: LesionImage, random: np.random
     lines = []
     for (name, (changed, touched)), after in zip(drawn.items(), answers, strict=True):
         seen = touched[top:bottom, left:right]
-        was, became = before.diagnosis in MALIGNANT, after.diagnosis in MALIGNANT
+        was, became = before.diagnosis in MALIGNANT_CODES, after.diagnosis in MALIGNANT_CODES
         lines.append(
             {
                 "artefact": name,
