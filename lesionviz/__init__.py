@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lesionviz.explanation import Explanation
     from lesionviz.prediction import Prediction
     from lesionviz.recipe import Recipe
-    from lesionviz.training.loop import train
+    from lesionviz.training.train import train
     from lesionviz.widgets import Explorer, TrainingMonitor
 
 __version__ = "0.1.0"
@@ -35,7 +35,7 @@ _HOMES = {
     "evaluate": "lesionviz.evaluation.evaluate",
     "load": "lesionviz.classifier",
     "read_collection": "lesionviz.data.read",
-    "train": "lesionviz.training.loop",
+    "train": "lesionviz.training.train",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from lesionviz.data.portions import Division, Portion
 from lesionviz.data.read import read_collection
 from lesionviz.data.split import split_by_lesion
 from lesionviz.recipe import Recipe
-from lesionviz.training.loop import _Run
+from lesionviz.training.loop import Run
 
 # No randomness but the order: the processes' random numbers differ, as they must.
 RECIPE = Recipe(size=64, epochs=1, batch_size=16, augmentation="none", cache=False, balance_power=1.0)
@@ -25,7 +25,7 @@ RECIPE = Recipe(size=64, epochs=1, batch_size=16, augmentation="none", cache=Fal
 def main(data: str, out: str) -> None:
     collection = read_collection(data)
     split = split_by_lesion(collection)
-    run = _Run(
+    run = Run(
         RECIPE,
         Division(Portion(collection, split)),
         "scratch",
@@ -36,24 +36,24 @@ def main(data: str, out: str) -> None:
         watch=None,
         stop=None,
     )
-    for module in run.staged.modules():
+    for module in run.parts.staged.modules():
         if isinstance(module, (torch.nn.Dropout, StochasticDepth)):
             module.p = 0.0
-    run.order.manual_seed(1)
-    pictures, labels = next(iter(run.training))
+    run.batches.order.manual_seed(1)
+    pictures, labels = next(iter(run.batches.training))
     gradients = {}
     for mode in ("fixed", "batch"):  # batch norm's statistics
-        run.staged.train(mode == "batch")
-        run.optimizer.zero_grad()
-        run.accelerator.backward(run.balancing.loss(run.staged(run._batch(pictures))[0], labels, 0.1))
-        network = run.accelerator.unwrap_model(run.staged).network
+        run.parts.staged.train(mode == "batch")
+        run.parts.optimizer.zero_grad()
+        run.accelerator.backward(run.batches.balancing.loss(run.parts.staged(run._batch(pictures))[0], labels, 0.1))
+        network = run.parts.network
         gradients[mode] = {name: p.grad.clone() for name, p in network.named_parameters()}
     halves = {}
     if run.accelerator.num_processes == 1:  # what batch norm in two processes sees
-        run.staged.train()
-        run.optimizer.zero_grad()
+        run.parts.staged.train()
+        run.parts.optimizer.zero_grad()
         for part in (slice(8), slice(8, 16)):
-            loss = run.balancing.loss(run.staged(run._batch(pictures[part]))[0], labels[part], 0.1)
+            loss = run.batches.balancing.loss(run.parts.staged(run._batch(pictures[part]))[0], labels[part], 0.1)
             run.accelerator.backward(loss / 2)
         halves = {name: p.grad.clone() for name, p in network.named_parameters()}
     loss, metrics, _ = run._validate(0.0)

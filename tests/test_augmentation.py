@@ -23,7 +23,7 @@ from lesionviz.training.augmentation import LabelledImages, training_way
 from lesionviz.training.clinics import WEIGHTS, as_elsewhere
 from lesionviz.training.dice import Dice
 from lesionviz.training.light import relit
-from lesionviz.training.loop import _Run
+from lesionviz.training.loop import Run
 from lesionviz.training.marks import MARKS, Mark
 from lesionviz.training.placement import placed
 from lesionviz.training.resampling import Resampled
@@ -281,7 +281,7 @@ def test_a_training_for_every_clinic_is_the_same_with_and_without_a_loader_proce
             RECIPE, epochs=1, batch_size=16, probe_share=0, last_blocks_share=0, augmentation=augmentation
         )
         collection = read_isic2019(drawn_folder)
-        run = _Run(
+        run = Run(
             recipe,
             Division(Portion(collection, split_by_lesion(collection))),
             "scratch",

@@ -27,10 +27,11 @@ from lesionviz.training import loop
 from lesionviz.training.choice import choice_score, mean_flips
 from lesionviz.training.judging import Judge, chosen_figure
 from lesionviz.training.loaders import labels_of
-from lesionviz.training.loop import HISTORY, train
+from lesionviz.training.loop import HISTORY
 from lesionviz.training.outliers import OUTLIER, outlier_loss, outlier_rows
 from lesionviz.training.outline_loss import evidence_outside
 from lesionviz.training.probes import draw_probes, probed
+from lesionviz.training.train import train
 
 EVERYTHING = Recipe(
     size=64,
@@ -215,9 +216,8 @@ def test_a_training_with_everything_resumes_to_the_unbroken_result(
     with_others: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"init": "scratch", "recipe": EVERYTHING, "cpu": True}
-    monkeypatch.setattr(
-        loop, "calibrate", lambda checkpoint, *_, **__: checkpoint
-    )  # takes a while, and says nothing here
+    # Takes a while, and says nothing here.
+    monkeypatch.setattr("lesionviz.training.train.calibrate", lambda checkpoint, *_, **__: checkpoint)
     whole = train(with_others, tmp_path / "whole", **options)  # type: ignore[arg-type]
     columns = {
         "score",
@@ -232,16 +232,16 @@ def test_a_training_with_everything_resumes_to_the_unbroken_result(
     kept = whole.history.iloc[whole.best_epoch - 1]
     assert checkpoint.metrics["choice"]["score"] == kept["score"]
     assert any("images of other diagnoses (AK, SCC) taught it to prefer none" in text for text in checkpoint.history)
-    one_epoch = loop._Run._train
+    one_epoch = loop.Run._train
 
-    def stop_in_second_epoch(run: loop._Run) -> float:
+    def stop_in_second_epoch(run: loop.Run) -> float:
         if run.epoch == 1:
             raise KeyboardInterrupt
         return one_epoch(run)
 
-    monkeypatch.setattr(loop._Run, "_train", stop_in_second_epoch)
+    monkeypatch.setattr(loop.Run, "_train", stop_in_second_epoch)
     assert train(with_others, tmp_path / "broken", **options).interrupted  # type: ignore[arg-type]
-    monkeypatch.setattr(loop._Run, "_train", one_epoch)
+    monkeypatch.setattr(loop.Run, "_train", one_epoch)
     resumed = train(with_others, tmp_path / "broken", resume=True, **options)  # type: ignore[arg-type]
     pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"), whole.history.drop(columns="seconds"))
     state = Checkpoint.load(resumed.checkpoint).state_dict

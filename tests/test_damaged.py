@@ -41,7 +41,7 @@ from lesionviz.preprocessing import Preprocessing
 from lesionviz.recipe import Recipe
 from lesionviz.training import launch
 from lesionviz.training.calibration import calibrate
-from lesionviz.training.loop import train
+from lesionviz.training.train import train
 from lesionviz.training.usable import CAUTION, caution
 
 SMALL = Recipe(size=64, epochs=1, probe_share=0, last_blocks_share=0, batch_size=16)

@@ -17,8 +17,8 @@ from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.report.commands import training_command
 from lesionviz.recipe import Recipe
 from lesionviz.training.augmentation import LabelledImages, Outlines, augmented, training_way
-from lesionviz.training.loop import train
 from lesionviz.training.outline_loss import evidence_outside
+from lesionviz.training.train import train
 
 SMALL = Recipe(
     size=64, epochs=2, probe_share=0, last_blocks_share=0, batch_size=16, learning_rate=1e-3, outline_weight=0.5

@@ -28,7 +28,8 @@ from lesionviz.files import sha256
 from lesionviz.recipe import Recipe
 from lesionviz.training import loop
 from lesionviz.training.augmentation import LabelledImages
-from lesionviz.training.loop import BEST, HISTORY, TrainingResult, train
+from lesionviz.training.loop import BEST, HISTORY
+from lesionviz.training.train import TrainingResult, train
 
 SMALL = Recipe(
     size=96, train_size=96, first_size=64, epochs=2, probe_share=0.5, last_blocks_share=0, batch_size=16, cache=False
@@ -53,21 +54,21 @@ def opened(
 ) -> tuple[TrainingResult, set[str], list[tuple[int, int]]]:
     """A training on both collections, the files that it opened, and (epoch, side) of every training batch."""
     seen, sides = set[str](), list[tuple[int, int]]()
-    fetch, batch = LabelledImages.__getitem__, loop._Run._batch
+    fetch, batch = LabelledImages.__getitem__, loop.Run._batch
 
     def watch(self: LabelledImages, index: int) -> tuple[torch.Tensor, int]:
         assert not isinstance(self._pictures[index], np.ndarray)
         seen.add(str(self._pictures[index]))
         return fetch(self, index)
 
-    def measure(self: loop._Run, pictures: torch.Tensor) -> torch.Tensor:
+    def measure(self: loop.Run, pictures: torch.Tensor) -> torch.Tensor:
         if torch.is_grad_enabled():  # not so in validation
             sides.append((self.epoch + 1, pictures.shape[-1]))
         return batch(self, pictures)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LabelledImages, "__getitem__", watch)
-        patch.setattr(loop._Run, "_batch", measure)
+        patch.setattr(loop.Run, "_batch", measure)
         out = tmp_path_factory.mktemp("run")
         result = train(drawn_folder, out, also=[clinic], init="scratch", recipe=SMALL, cpu=True)
     return result, seen, sides
@@ -139,14 +140,14 @@ def test_a_resumed_training_on_both_equals_an_unbroken_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole_epoch = loop._Run._train
+    whole_epoch = loop.Run._train
 
-    def stop_in_second_epoch(run: loop._Run) -> float:
+    def stop_in_second_epoch(run: loop.Run) -> float:
         if run.epoch == 1:
             raise KeyboardInterrupt
         return whole_epoch(run)
 
-    monkeypatch.setattr(loop._Run, "_train", stop_in_second_epoch)
+    monkeypatch.setattr(loop.Run, "_train", stop_in_second_epoch)
     assert train(drawn_folder, tmp_path, also=[clinic], init="scratch", recipe=SMALL, cpu=True).interrupted
     monkeypatch.undo()
     with pytest.raises(LesionvizError, match="another split"):

@@ -18,8 +18,10 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.errors import LesionvizError
 from lesionviz.recipe import Recipe
 from lesionviz.training.launch import train_on_processes
-from lesionviz.training.loop import BEST, UNFINISHED, train
+from lesionviz.training.loop import BEST
 from lesionviz.training.progress import Progress
+from lesionviz.training.train import train
+from lesionviz.training.unfinished import UNFINISHED
 
 pytestmark = pytest.mark.heavy
 SCRIPT = Path(__file__).parent / "one_of_several_processes.py"

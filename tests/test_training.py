@@ -29,7 +29,10 @@ from lesionviz.recipe import Recipe
 from lesionviz.training import loop
 from lesionviz.training.augmentation import LabelledImages, Plain, augmented
 from lesionviz.training.initial_weights import initial_network
-from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, TrainingResult, train
+from lesionviz.training.loop import BEST, HISTORY
+from lesionviz.training.record import licence_of
+from lesionviz.training.train import TrainingResult, train
+from lesionviz.training.unfinished import UNFINISHED
 
 pytestmark = pytest.mark.heavy
 SMALL = Recipe(size=64, epochs=3, probe_share=0.34, last_blocks_share=0.34, batch_size=16, learning_rate=1e-3)
@@ -114,14 +117,14 @@ def test_the_same_seed_gives_the_same_history_and_weights(
 def test_an_interrupted_run_keeps_its_best_model_and_resumes_to_the_unbroken_result(
     trained: TrainingResult, drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole_epoch = loop._Run._train
+    whole_epoch = loop.Run._train
 
-    def stop_in_second_epoch(run: loop._Run) -> float:
+    def stop_in_second_epoch(run: loop.Run) -> float:
         if run.epoch == 1:
             raise KeyboardInterrupt
         return whole_epoch(run)
 
-    monkeypatch.setattr(loop._Run, "_train", stop_in_second_epoch)
+    monkeypatch.setattr(loop.Run, "_train", stop_in_second_epoch)
     stopped = train(drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True)
     assert stopped.interrupted
     assert load(stopped.checkpoint).preprocessing.size == 64
@@ -215,13 +218,13 @@ def test_patience_ends_a_training_that_gets_no_better(
     drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached = iter([0.5, 0.7, 0.6, 0.7, 0.9])  # the same figure again is not better
-    validate = loop._Run._validate
+    validate = loop.Run._validate
 
-    def as_told(run: loop._Run, train_loss: float) -> tuple[float, Metrics, dict[str, float]]:
+    def as_told(run: loop.Run, train_loss: float) -> tuple[float, Metrics, dict[str, float]]:
         loss, metrics, more = validate(run, train_loss)
         return loss, replace(metrics, balanced_accuracy=next(reached)), more
 
-    monkeypatch.setattr(loop._Run, "_validate", as_told)
+    monkeypatch.setattr(loop.Run, "_validate", as_told)
     patient = replace(SMALL, epochs=9, patience=2, cache=False)
     result = train(drawn_folder, tmp_path, init="scratch", recipe=patient, cpu=True)
     assert result.history["balanced_accuracy"].tolist() == [0.5, 0.7, 0.6, 0.7]
@@ -278,17 +281,17 @@ def test_the_licence_says_what_the_weights_were_made_of(
     layout: str, init: str, expected: str, tmp_path: Path
 ) -> None:
     collection = Collection(pd.DataFrame(), tmp_path, layout=layout)
-    assert loop._licence([collection], init).endswith(f"Trained on {expected}")
+    assert licence_of([collection], init).endswith(f"Trained on {expected}")
 
 
 def test_a_kill_between_the_files_of_the_first_epoch_does_not_block_the_folder(
     drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(_run: loop._Run) -> None:
+    def killed(_run: loop.Run) -> None:
         raise SystemExit  # after best_model.pth, before unfinished.pth
 
     one = replace(SMALL, epochs=1, cache=False)
-    monkeypatch.setattr(loop._Run, "_save_unfinished", killed)
+    monkeypatch.setattr(loop.Run, "_save_unfinished", killed)
     with pytest.raises(SystemExit):
         train(drawn_folder, tmp_path, init="scratch", recipe=one, cpu=True)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [BEST, FILE]

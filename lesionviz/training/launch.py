@@ -26,8 +26,10 @@ from lesionviz.errors import LesionvizError
 from lesionviz.recipe import Recipe
 from lesionviz.training.initial_weights import IMAGENET
 from lesionviz.training.judging import chosen_figure
-from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, TrainingResult, train
+from lesionviz.training.loop import BEST, HISTORY
 from lesionviz.training.progress import Progress, Watcher
+from lesionviz.training.train import TrainingResult, train
+from lesionviz.training.unfinished import UNFINISHED
 from lesionviz.training.usable import CAUTION
 
 PREFIX = "lesionviz: "
@@ -58,7 +60,7 @@ def train_on_processes(
     watch: Watcher | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
-    """Train as :func:`lesionviz.training.loop.train` does, on several processes of this machine.
+    """Train as :func:`lesionviz.training.train.train` does, on several processes of this machine.
 
     Args:
         processes: how many; with GPUs, one for each. With one the training runs right here.

@@ -24,8 +24,8 @@ import traitlets
 from lesionviz.errors import LesionvizError
 
 if TYPE_CHECKING:
-    from lesionviz.training.loop import TrainingResult
     from lesionviz.training.progress import Progress
+    from lesionviz.training.train import TrainingResult
 
 LOG = logging.getLogger(__name__)
 SECONDS_BETWEEN_DRAWINGS = 2.0

@@ -31,12 +31,12 @@ from lesionviz.diagnoses import CODES
 from lesionviz.recipe import Recipe
 from lesionviz.training.clinics import as_elsewhere
 from lesionviz.training.dice import Dice
-from lesionviz.training.loop import _Run
+from lesionviz.training.loop import Run
 
 DRAWINGS = 48
 
 
-def make_run(folder: Path, options: argparse.Namespace, augmentation: str) -> _Run:
+def make_run(folder: Path, options: argparse.Namespace, augmentation: str) -> Run:
     """Return a training whose images are 48 drawings, each listed often enough for long epochs."""
     rows = []
     for number in range(DRAWINGS):
@@ -57,28 +57,28 @@ def make_run(folder: Path, options: argparse.Namespace, augmentation: str) -> _R
         "workers": options.workers,
     }
     division = Division(Portion(make_collection(table, folder, "drawn"), split))
-    return _Run(recipe, division, "scratch", folder / "out", **rest)
+    return Run(recipe, division, "scratch", folder / "out", **rest)
 
 
-def endless(run: _Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def endless(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield batches for ever."""
     while True:
-        yield from run.training
+        yield from run.batches.training
 
 
-def network_alone(run: _Run, pictures: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+def network_alone(run: Run, pictures: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
     """Return one forward and backward on a batch that is ready."""
     batch = run._batch(pictures)
 
     def step() -> None:
         with run.accelerator.autocast():
-            logits, _ = run.staged(batch)
-        run.accelerator.backward(run.balancing.loss(logits.float(), labels, 0.05))
+            logits, _ = run.parts.staged(batch)
+        run.accelerator.backward(run.batches.balancing.loss(logits.float(), labels, 0.05))
 
     return step
 
 
-def whole_step(run: _Run) -> Callable[[], None]:
+def whole_step(run: Run) -> Callable[[], None]:
     """Return one step as the training takes it."""
     batches, number = endless(run), iter(range(10**9))
 
@@ -86,12 +86,12 @@ def whole_step(run: _Run) -> Callable[[], None]:
         pictures, labels = next(batches)
         pictures, _ = run._varied(pictures, [], next(number))
         with run.accelerator.autocast():
-            logits, _ = run.staged(run._batch(pictures))
-        loss = run.balancing.loss(logits.float(), labels, run.recipe.label_smoothing)
-        run.optimizer.zero_grad()
+            logits, _ = run.parts.staged(run._batch(pictures))
+        loss = run.batches.balancing.loss(logits.float(), labels, run.recipe.label_smoothing)
+        run.parts.optimizer.zero_grad()
         run.accelerator.backward(loss)
-        run.optimizer.step()
-        run.average.update_parameters(run.accelerator.unwrap_model(run.staged).network)
+        run.parts.optimizer.step()
+        run.parts.average.update_parameters(run.parts.network)
 
     return step
 
@@ -102,7 +102,7 @@ def main(options: argparse.Namespace) -> None:
         os.environ[VARIABLE] = name
         run, before = (make_run(Path(name), options, augmentation) for augmentation in ("clinics", "full"))
         for each in (run, before):
-            each.staged.train()
+            each.parts.staged.train()
         device = run.accelerator.device
         pictures, labels = next(endless(run))
         loader, numbers = endless(run), iter(range(10**9))

@@ -29,7 +29,9 @@ from lesionviz.diagnoses import CODES
 from lesionviz.evaluation.bootstrap import by_lesion
 from lesionviz.evaluation.measures import measures
 from lesionviz.recipe import Recipe
-from lesionviz.training.loop import BEST, HISTORY, UNFINISHED, train
+from lesionviz.training.loop import BEST, HISTORY
+from lesionviz.training.train import train
+from lesionviz.training.unfinished import UNFINISHED
 
 RECIPES = {"original": Recipe.original(epochs=5), "ours": Recipe(size=160, epochs=10)}
 

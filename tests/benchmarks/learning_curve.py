@@ -21,7 +21,9 @@ from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
 from lesionviz.data.split import Split, split_by_lesion
 from lesionviz.recipe import Recipe
-from lesionviz.training.loop import HISTORY, UNFINISHED, train
+from lesionviz.training.loop import HISTORY
+from lesionviz.training.train import train
+from lesionviz.training.unfinished import UNFINISHED
 
 SHARES = (0.25, 0.5, 1.0)
 FIGURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "validation_loss": "cross-entropy"}

@@ -35,7 +35,7 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.network import LAYERS
 from lesionviz.recipe import Recipe
-from lesionviz.training.loop import _Run
+from lesionviz.training.loop import Run
 from lesionviz.training.stages import LAST_BLOCKS
 
 STEPS = 2
@@ -99,17 +99,18 @@ def ours(rows: pd.DataFrame, folder: Path, frozen: int) -> Callable[[], None]:
     split = Split(table[["image", "lesion", "diagnosis"]].assign(part=part), 0, 0.1, 0.1)
     collection = make_collection(table, folder, "drawn")
     nobody = {"half": False, "cpu": True, "workers": 0, "watch": None, "stop": None}
-    run = _Run(Recipe(size=224), Division(Portion(collection, split)), "scratch", folder / "out", **nobody)
+    run = Run(Recipe(size=224), Division(Portion(collection, split)), "scratch", folder / "out", **nobody)
 
     def steps() -> None:
-        run.staged.frozen = frozen
-        run.staged.train()
-        for pictures, labels in islice(run.training, STEPS):
-            loss = run.balancing.loss(run.staged(run._batch(pictures))[0], labels, run.recipe.label_smoothing)
-            run.optimizer.zero_grad()
+        run.parts.learn(frozen)
+        for pictures, labels in islice(run.batches.training, STEPS):
+            loss = run.batches.balancing.loss(
+                run.parts.staged(run._batch(pictures))[0], labels, run.recipe.label_smoothing
+            )
+            run.parts.optimizer.zero_grad()
             run.accelerator.backward(loss)
-            run.optimizer.step()
-            run.average.update_parameters(run.staged.network)
+            run.parts.optimizer.step()
+            run.parts.average.update_parameters(run.parts.network)
             loss.item()
 
     return steps
