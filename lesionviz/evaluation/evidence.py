@@ -15,11 +15,11 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.outlines import with_outline
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.bootstrap import Interval, mean_by_group
+from lesionviz.evaluation.measures import Floats
 from lesionviz.explanation.display import upsample
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.network import LAYERS
 
-FloatArray = npt.NDArray[np.float64]
 LAYER = LAYERS[-1]
 """Where evidence is read: there it adds up to the logit exactly."""
 
@@ -75,7 +75,7 @@ def evidence_share(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> floa
     return float(spread[region].sum() / total) if total > 0 else float("nan")
 
 
-def spread_evidence(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> FloatArray:
+def spread_evidence(raw: npt.NDArray[Any], region: npt.NDArray[np.bool_]) -> Floats:
     """Return a map's positive evidence at a region's size."""
     height, width = region.shape
     return upsample(raw.clip(0).astype(np.float32), width, height).astype(float)

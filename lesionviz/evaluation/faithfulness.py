@@ -36,6 +36,7 @@ from lesionviz.data.outlines import with_outline
 from lesionviz.data.read import read_collection
 from lesionviz.evaluation.bootstrap import mean_by_group
 from lesionviz.evaluation.evidence import evidence_share, read_outline, spread_evidence
+from lesionviz.evaluation.measures import Floats
 from lesionviz.evaluation.parts import rows_of_part
 from lesionviz.evaluation.study import save_study
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
@@ -54,8 +55,6 @@ BORDER = 0.1
 STAGES = {"head": (), "upper blocks": ("features.8", "features.7", "features.6"), "everything": LAYERS}
 """What is replaced by random weights, besides the head."""
 FIGURES = ("deletion", "insertion", "inside", "pointing", "border", *(f"rank after {stage}" for stage in STAGES))
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ class _Judge:
     def judge(self, picture: LesionImage, outline: npt.NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
         """Yield one line of figures for each layer and method."""
         target = self.classifier.predict(picture).diagnosis
-        maps: dict[tuple[str, str], FloatArray] = {}
+        maps: dict[tuple[str, str], Floats] = {}
         for method in METHODS:
             shown = self.classifier.explain_all(picture, method)
             maps |= {(layer, method): shown[layer, target].raw.astype(float) for layer in self.layers}
@@ -239,7 +238,7 @@ class _Judge:
             yield {"layer": layer, "method": UNTRAINED} | place(raw, outline)
 
     def _deletion_and_insertion(
-        self, picture: LesionImage, maps: list[FloatArray], target: str
+        self, picture: LesionImage, maps: list[Floats], target: str
     ) -> list[tuple[float, float]]:
         """Return the areas under both curves for each map, from one batched pass."""
         seen = self.classifier.preprocessing.resize(picture.pixels)
@@ -260,7 +259,7 @@ class _Judge:
         ]
 
 
-def top_cells(raw: FloatArray, share: float, size: int) -> npt.NDArray[np.bool_]:
+def top_cells(raw: Floats, share: float, size: int) -> npt.NDArray[np.bool_]:
     """Return the pixels (size, size) of the highest-ranked share of a map's cells."""
     order = np.argsort(-raw, axis=None, kind="stable")
     chosen = np.zeros(raw.size, bool)

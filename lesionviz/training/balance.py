@@ -19,11 +19,11 @@ import torch
 from torch.utils.data import Sampler
 
 from lesionviz.diagnoses import CODES
+from lesionviz.evaluation.measures import Floats
 from lesionviz.recipe import Balance
 
 MOST = 4.0
 """How often an image may be drawn for being rare in its source, on average 1; a handful would else be learned by heart."""
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

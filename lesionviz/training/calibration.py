@@ -24,14 +24,13 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.halves import halves
 from lesionviz.data.portions import Portion
 from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.evaluation.measures import Floats
 from lesionviz.evaluation.metrics import score
 from lesionviz.evaluation.outputs import outputs_of
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
 from lesionviz.training.judging import named_rows
 from lesionviz.training.lessons import lessons_of
 from lesionviz.training.teach_refusal import fit_distance, teach
-
-Floats = npt.NDArray[np.float64]
 
 TEMPERATURES = (0.05, 20.0)
 SENSITIVITIES = tuple(round(float(s), 2) for s in np.arange(0.5, 1, 0.01))

@@ -14,12 +14,11 @@ marks over sources, minus half the mean share of answers that a drawn artefact c
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.special import softmax
 
 from lesionviz.diagnoses import CODES
-from lesionviz.evaluation.measures import measures
+from lesionviz.evaluation.measures import Floats, measures
 
 FEWEST = 20
 FEWEST_OF_CLASS = 5
@@ -29,7 +28,6 @@ FLIPS = "flips"
 """Columns of the history: the score, and the mean share of changed answers."""
 BALANCED_ACCURACY, ROC_AUC = "balanced_accuracy_", "roc_auc_MEL_"
 """Columns of the history, each followed by a collection's name."""
-Floats = npt.NDArray[np.float64]
 
 
 def choice_score(rows: pd.DataFrame, logits: Floats, flips: float) -> dict[str, float]:

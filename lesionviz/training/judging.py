@@ -13,13 +13,12 @@ from lesionviz.data.halves import halves
 from lesionviz.data.portions import Portion, rows_of
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.evaluation.measures import Floats
 from lesionviz.evaluation.metrics import Metrics, score
 from lesionviz.recipe import Recipe
 from lesionviz.training.choice import SCORE, choice_score, mean_flips
 from lesionviz.training.loaders import labels_of
 from lesionviz.training.probes import probed
-
-Floats = npt.NDArray[np.float64]
 
 
 class Judge:
