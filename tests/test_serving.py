@@ -13,7 +13,8 @@ from servers import running_dashboard
 from tornado.websocket import WebSocketClosedError
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-from lesionviz.cli import PLAIN, main
+from lesionviz.cli import main
+from lesionviz.cli.terminal import PLAIN
 from lesionviz.errors import LesionvizError
 from lesionviz.serving.dashboard import _Channels
 from lesionviz.serving.places import check_path, check_port, give_jupyter_folders
