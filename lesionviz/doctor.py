@@ -6,7 +6,6 @@ their versions, and torch is tried in a process of its own.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -20,18 +19,27 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
+from lesionviz.machine import (
+    GIB,
+    MIB,
+    SHARED_MEMORY,
+    available_memory,
+    existing,
+    has,
+    jupyter_paths,
+    jupyter_runtime,
+    version,
+    writable,
+)
 
 State: TypeAlias = Literal["ok", "note", "WRONG"]
 PORT = 8866
 """Where the dashboard listens unless told otherwise; the next ones are tried when it is taken."""
 MODEL = Path(__file__).parent / "models" / "best_model.pth"
-GIB, MIB = 2**30, 2**20
 MEMORY = 2 * GIB
 """Bytes that one person's dashboard needs: a server, a kernel with torch, and some pictures."""
 DISK = GIB
-SHARED_MEMORY = Path("/dev/shm")
 SMALL_SHARED_MEMORY = 256 * MIB
 PATIENCE = 180
 """Seconds that a package gets to be imported; the first time after an installation is slow."""
@@ -102,44 +110,6 @@ def to_text(findings: list[Finding]) -> str:
     return "\n".join(lines)
 
 
-def check_shared_memory(workers: int, batch: int) -> None:
-    """Make sure that processes which decode images have room to hand their batches over.
-
-    Args:
-        workers: how many there will be.
-        batch: bytes of one batch; each worker keeps two.
-
-    Raises:
-        LesionvizError: they have not; a worker would be killed in the middle of the training.
-    """
-    if workers < 1 or not SHARED_MEMORY.is_dir():
-        return
-    free, needed = shutil.disk_usage(SHARED_MEMORY).free, 2 * workers * batch
-    if needed > free:
-        raise LesionvizError(
-            f"{workers} workers hand their batches over in {SHARED_MEMORY}, where {free / MIB:,.0f} MiB are free and "
-            f"{needed / MIB:,.0f} MiB may be needed. Train with fewer workers (--workers 0 needs none), or give the "
-            "container more (docker run --shm-size=2g)."
-        )
-
-
-def writable(folder: Path) -> bool:
-    """Return whether files can be made in a folder, or in the one that it would be made in; tried, and nothing is left."""
-    try:
-        with tempfile.TemporaryFile(dir=_existing(folder)):
-            return True
-    except OSError:
-        return False
-
-
-def _existing(place: Path) -> Path:
-    """Return a place, or the nearest above it that is there."""
-    return next((each for each in (place, *place.parents) if each.exists()), place)
-
-
-# --- the looks -------------------------------------------------------------------------------------------------------
-
-
 def _python() -> Iterator[Finding]:
     told = f"{platform.python_version()} ({sys.executable})"
     if sys.version_info < OLDEST_PYTHON:
@@ -155,7 +125,7 @@ def _python() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     """Compare what is installed with what lesionviz asks for."""
-    own = _version("lesionviz")
+    own = version("lesionviz")
     if own is None:
         yield Finding("lesionviz", "note", "runs from a folder and is not installed", "Install it: pip install -e .")
         return
@@ -167,7 +137,7 @@ def _packages() -> Iterator[Finding]:
         requirement = Requirement(line)
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        found = _version(requirement.name)
+        found = version(requirement.name)
         if found is None or not requirement.specifier.contains(found, prereleases=True):
             problems += 1
             told = "is missing" if found is None else f"{found} is installed"
@@ -179,7 +149,7 @@ def _packages() -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     """Import torch and torchvision where a crash does no harm, and run what only a matching pair can."""
-    pair = f"torch {_version('torch')}, torchvision {_version('torchvision')}"
+    pair = f"torch {version('torch')}, torchvision {version('torchvision')}"
     try:
         tried = subprocess.run(
             [sys.executable, "-c", TRY_TORCH], capture_output=True, text=True, timeout=PATIENCE, check=False
@@ -221,9 +191,9 @@ def _pictures() -> Iterator[Finding]:
             "colour", "note", "Pillow lacks LittleCMS", "Colour profiles are ignored. pip install -U pillow"
         )
     extras = {
-        "HEIC": (_has("pillow_heif"), "pip install pillow-heif"),
+        "HEIC": (has("pillow_heif"), "pip install pillow-heif"),
         "AVIF": ("avif" in features.modules and features.check("avif"), "pip install -U pillow"),
-        "DICOM": (_has("pydicom"), "pip install pydicom"),
+        "DICOM": (has("pydicom"), "pip install pydicom"),
     }
     readable = [name for name, (there, _) in extras.items() if there]
     lacking = {name: advice for name, (there, advice) in extras.items() if not there}
@@ -237,11 +207,11 @@ def _pictures() -> Iterator[Finding]:
 
 def _widgets() -> Iterator[Finding]:
     names = ("ipywidgets", "anywidget", "jupyterlab-widgets", "jupyterlab", "voila")
-    told = ", ".join(f"{name} {_version(name) or 'missing'}" for name in names)
+    told = ", ".join(f"{name} {version(name) or 'missing'}" for name in names)
     advice = "Install them anew, together: pip install -U ipywidgets anywidget jupyterlab voila"
     unequal = []
     for first, second, pairs in PARTNERS:
-        a, b = _version(first), _version(second)
+        a, b = version(first), version(second)
         if a and b and pairs.get(int(a.split(".")[0])) not in {None, int(b.split(".")[0])}:
             unequal.append(f"{first} {a} and {second} {b} do not belong together")
     if unequal:
@@ -250,7 +220,7 @@ def _widgets() -> Iterator[Finding]:
         yield Finding(
             "widgets", "ok" if "missing" not in told else "WRONG", told, advice if "missing" in told else ""
         )
-    places = [Path(place) / "labextensions" for place in _jupyter_paths()]
+    places = [Path(place) / "labextensions" for place in jupyter_paths()]
     lost = [package for name, package in EXTENSIONS.items() if not any((place / name).is_dir() for place in places)]
     if lost:
         yield Finding(
@@ -271,11 +241,11 @@ def _folders() -> Iterator[Finding]:
     }
     if os.environ.get("LESIONVIZ_CACHE"):
         places["cache"] = Path(os.environ["LESIONVIZ_CACHE"])
-    elif _has("platformdirs"):
+    elif has("platformdirs"):
         from platformdirs import user_cache_path
 
         places["cache"] = user_cache_path("lesionviz")
-    runtime = _jupyter_runtime()
+    runtime = jupyter_runtime()
     if runtime is not None:
         places["Jupyter's runtime files"] = runtime
     for name, place in places.items():
@@ -283,7 +253,7 @@ def _folders() -> Iterator[Finding]:
             state: State = "WRONG" if name == "temporary files" else "note"
             yield Finding(name, state, f"{place} cannot be written to", advice[name])
             continue
-        free = shutil.disk_usage(_existing(place)).free
+        free = shutil.disk_usage(existing(place)).free
         tight = free < DISK
         yield Finding(
             name,
@@ -311,7 +281,7 @@ def _ports() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    available = _available_memory()
+    available = available_memory()
     if available is None:
         yield Finding("memory", "note", "this system does not say how much is free")
     elif available < MEMORY:
@@ -361,50 +331,3 @@ def _terminal() -> Iterator[Finding]:
         yield Finding("terminal", "note", f"{encoding} cannot show every letter", advice)
     else:
         yield Finding("terminal", "ok", encoding)
-
-
-# --- what they ask ---------------------------------------------------------------------------------------------------
-
-
-def _version(package: str) -> str | None:
-    """Return the installed version, or None; nothing is imported."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def _jupyter_paths() -> list[str]:
-    if not _has("jupyter_core"):
-        return []
-    from jupyter_core.paths import jupyter_path
-
-    return list(jupyter_path())
-
-
-def _jupyter_runtime() -> Path | None:
-    if not _has("jupyter_core"):
-        return None
-    from jupyter_core.paths import jupyter_runtime_dir
-
-    return Path(jupyter_runtime_dir())
-
-
-def _available_memory() -> int | None:
-    """Return the bytes that may still be used: of the machine, or of the container where that is less."""
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
-    except (OSError, ValueError):
-        found += []
-    try:
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
-        found += [int(limit) - int(used)] if limit != "max" else []
-    except (OSError, ValueError):
-        found += []
-    return min(found, default=None)

@@ -33,9 +33,10 @@ BELOW = {
     "spreadsheet": set(),
     "game": {"case", "data", "spreadsheet"},
     "widgets": {"game", "classifier", "explanation", "evaluation", "data", "training"},
-    "doctor": set(),
-    "serving": {"classifier", "doctor"},
-    "cli": {"widgets", "serving", "training", "evaluation"},
+    "machine": set(),
+    "doctor": {"machine"},
+    "serving": {"classifier", "machine"},
+    "cli": {"widgets", "serving", "training", "evaluation", "doctor"},
     "__init__": {"cli"},
     "__main__": {"cli"},
 }

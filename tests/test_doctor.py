@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from lesionviz import doctor
+from lesionviz import doctor, machine
 from lesionviz.checkpoint import BUNDLED
 from lesionviz.cli import main
-from lesionviz.doctor import Finding, State, check_shared_memory, examine, to_text, writable
+from lesionviz.doctor import Finding, State, examine, to_text
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import check_shared_memory, writable
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -113,8 +114,8 @@ def test_a_torch_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 def test_widgets_that_do_not_match_are_named(
     versions: dict[str, str | None], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda name: versions.get(name, real(name)))
+    real = doctor.version
+    monkeypatch.setattr(doctor, "version", lambda name: versions.get(name, real(name)))
     finding = next(each for each in doctor._widgets() if each.name == "widgets")
     assert finding.state == "WRONG"
     assert all(part in finding.told for part in words.split("*"))
@@ -122,7 +123,7 @@ def test_widgets_that_do_not_match_are_named(
 
 
 def test_widgets_that_jupyter_does_not_find_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor, "_jupyter_paths", lambda: [str(tmp_path)])
+    monkeypatch.setattr(doctor, "jupyter_paths", lambda: [str(tmp_path)])
     finding = found("widgets in Jupyter")
     assert finding.state == "WRONG"
     assert "jupyterlab-widgets, anywidget" in finding.told
@@ -130,16 +131,16 @@ def test_widgets_that_jupyter_does_not_find_are_named(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("lost", ["pillow_heif", "pydicom"])
 def test_a_missing_reader_is_a_note_with_its_command(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = doctor._has
-    monkeypatch.setattr(doctor, "_has", lambda name: name != lost and real(name))
+    real = doctor.has
+    monkeypatch.setattr(doctor, "has", lambda name: name != lost and real(name))
     finding = found("formats")
     assert finding.state == "note"
     assert f"pip install {lost.replace('_', '-')}" in finding.advice
 
 
 def test_a_package_that_is_missing_or_too_old_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda name: {"tqdm": None, "pandas": "1.0"}.get(name, real(name)))
+    real = doctor.version
+    monkeypatch.setattr(doctor, "version", lambda name: {"tqdm": None, "pandas": "1.0"}.get(name, real(name)))
     told = {finding.name: finding for finding in doctor._packages()}
     assert told["tqdm"].told.startswith("is missing")
     assert told["pandas"].told.startswith("1.0 is installed")
@@ -191,9 +192,9 @@ def test_taken_ports_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_little_memory_is_wrong_and_little_shared_memory_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_available_memory", lambda: 300 * 2**20)
+    monkeypatch.setattr(doctor, "available_memory", lambda: 300 * 2**20)
     assert found("memory").state == "WRONG"
-    monkeypatch.setattr(doctor, "_available_memory", lambda: None)
+    monkeypatch.setattr(doctor, "available_memory", lambda: None)
     assert found("memory").state == "note"
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Usage(64 * 2**20, 0, 64 * 2**20))
     finding = next(each for each in doctor._memory() if each.name == "shared memory")
@@ -203,7 +204,7 @@ def test_too_little_memory_is_wrong_and_little_shared_memory_a_note(monkeypatch:
 def test_workers_without_room_are_refused_before_a_training_begins(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(machine, "SHARED_MEMORY", tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(64 * 2**20, 0, 64 * 2**20))
     check_shared_memory(0, 10**12)
     check_shared_memory(2, 16 * 2**20)
@@ -233,7 +234,7 @@ def test_a_look_that_fails_becomes_a_finding(monkeypatch: pytest.MonkeyPatch) ->
     def faint(*_arguments: Any) -> Any:
         raise KeyError("odd machine")
 
-    for name in ("_version", "_has", "_available_memory", "writable", "sha256", "_jupyter_paths"):
+    for name in ("version", "has", "available_memory", "writable", "sha256", "jupyter_paths"):
         with monkeypatch.context() as patch:
             patch.setattr(doctor, name, faint)
             findings = examine()

@@ -128,7 +128,7 @@ def _train(options: argparse.Namespace) -> int:
     from lesionviz.recipe import Recipe
 
     recipe = Recipe(**{f.name: getattr(options, f.name) for f in fields(Recipe)})  # refused before torch is loaded
-    from lesionviz.doctor import check_shared_memory
+    from lesionviz.machine import check_shared_memory
     from lesionviz.training.launch import train_on_processes
 
     # Floats of three channels; validation batches are twice as large.

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_runtime_dir
 
-from lesionviz.doctor import writable
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import writable
 
 LARGEST_PORT = 65535
 
