@@ -19,7 +19,8 @@ from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing, sha256
 from lesionviz.network import Network, build_network, ordinary_tensors
 from lesionviz.preprocessing import Preprocessing
-from lesionviz.weights import HEAD, find_weights, read_tensors
+from lesionviz.weights.find import HEAD, find_weights
+from lesionviz.weights.read import read_tensors
 
 if TYPE_CHECKING:
     import torch

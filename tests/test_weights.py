@@ -23,7 +23,8 @@ from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
 from lesionviz.network import build_network
 from lesionviz.training.initial_weights import _PUBLISHED, initial_network
-from lesionviz.weights import find_weights, from_timm
+from lesionviz.weights.find import find_weights
+from lesionviz.weights.timm import from_timm
 
 State = dict[str, torch.Tensor]
 

@@ -17,7 +17,8 @@ from lesionviz.checkpoint import BUNDLED, FORMAT, Checkpoint
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
 from lesionviz.network import Network, build_network
-from lesionviz.weights import find_weights, read_tensors
+from lesionviz.weights.find import find_weights
+from lesionviz.weights.read import read_tensors
 
 IMAGENET = "imagenet"
 SCRATCH = "scratch"
@@ -32,7 +33,7 @@ def initial_network(init: str | Path = IMAGENET, splits: Mapping[str, Any] | Non
     Args:
         init: ``"imagenet"`` (torchvision's IMAGENET1K_V1, downloaded once), ``"scratch"`` (random
             weights), or the path of an earlier model or of any EfficientNet-B0 that
-            :func:`lesionviz.weights.find_weights` finds, with whatever head.
+            :func:`lesionviz.weights.find.find_weights` finds, with whatever head.
         splits: of the training that begins, as a checkpoint records them; an earlier model must have been kept
             from the same test images.
 

@@ -12,7 +12,7 @@ import torch
 from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing
 from lesionviz.recipe import Recipe
-from lesionviz.weights import read_tensors
+from lesionviz.weights.read import read_tensors
 
 UNFINISHED = "unfinished.pth"
 
