@@ -1,8 +1,12 @@
-"""The house: a room imports only rooms below it."""
+"""The house: a room imports only rooms below it, in no circle, and its files are small and say what they are for."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -42,38 +46,165 @@ BELOW = {
 }
 """What each room may import, besides what those may import, errors and files."""
 JUPYTER = {"ipywidgets", "IPython", "voila", "anywidget", "jupyter_server"}
+LINES, METHODS = 350, 25
+"""How long a Python file may be, and how many methods a class may have."""
+GROWN = {
+    "classifier.py": "every step of looking at a picture is a method of LesionClassifier, and each face asks for all",
+    "widgets/batch.py": "Batch keeps the waiting line, takes files in, opens them again and makes the table",
+    "widgets/explorer.py": "Explorer joins the parts, and examines, explains and exports the picture itself",
+    "widgets/quiz.py": "Quiz holds the rules and the state of the game besides what shows them",
+    "widgets/sheet.py": "the paper, its letters and every part of a case's sheet in one",
+}
+"""Files that are larger yet, and why: the list only shrinks, and a file that has become small enough must leave it."""
 
 
 def allowed(room: str) -> set[str]:
     return {"errors", "files"} | BELOW[room] | {deep for below in BELOW[room] for deep in allowed(below)}
 
 
-def imports(path: Path) -> set[str]:
-    names = set()
+def module_of(path: Path, package: Path = PACKAGE) -> str:
+    parts = [package.name, *path.relative_to(package).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, package: Path = PACKAGE) -> set[str]:
+    """Every name that a file imports, with the module that it is from, wherever the import stands."""
+    module, names = module_of(path, package), set[str]()
+    home = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+        if isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), home)
+            names |= {f"{source}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return names
 
 
+def needs(files: Iterable[Path], package: Path = PACKAGE) -> dict[str, set[str]]:
+    """Which of some modules each of them imports, as a whole or something from it."""
+    modules = {module_of(path, package): path for path in files}
+    used = {
+        name: {each if each in modules else each.rpartition(".")[0] for each in imports(path, package)}
+        for name, path in modules.items()
+    }
+    return {name: found & modules.keys() - {name} for name, found in used.items()}
+
+
+def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    """Names that need each other in a circle, the first once more at the end; nothing where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def too_large(text: str) -> list[str]:
+    """What is larger in a Python file than it may be."""
+    lines = len(text.splitlines())
+    said = [f"{lines} lines"] if lines > LINES else []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            methods = sum(isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) for each in node.body)
+            said += [f"{node.name} with {methods} methods"] if methods > METHODS else []
+    return said
+
+
+def opening(text: str, language: str) -> str:
+    """The sentence that a file opens with, or nothing."""
+    if language == ".py":
+        said = ast.get_docstring(ast.parse(text)) or ""
+    else:
+        comment = re.match(r"/\*(.*?)\*/" + (r"|((?://.*\n)+)" if language == ".js" else ""), text, flags=re.DOTALL)
+        said = re.sub(r"^[/* ]+", "", comment[0].rstrip("/* \n"), flags=re.MULTILINE) if comment else ""
+    sentence = re.match(r"(\S+\s+){2}.*?[.:](?=\s|$)", said, flags=re.DOTALL)
+    return sentence[0] if sentence else ""
+
+
 FILES = sorted(PACKAGE.rglob("*.py"))
+HOUSE = needs(FILES)
+ROOMS = sorted({path.relative_to(PACKAGE).parts[0] for path in FILES if path.parent != PACKAGE})
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@each_file
 def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("lesionviz.")}
+    used = {name.split(".")[1] for name in HOUSE[module_of(path)] if "." in name}
     assert used - {room} <= allowed(room)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@each_file
 def test_no_room_below_widgets_imports_jupyter(path: Path) -> None:
     if path.relative_to(PACKAGE).parts[0] not in {"widgets", "serving", "cli"}:
         assert not {name.split(".")[0] for name in imports(path)} & JUPYTER
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_files_of_a_room_need_each_other_in_no_circle(room: str) -> None:
+    assert circle(needs((PACKAGE / room).rglob("*.py"))) == []
+
+
+def test_a_circle_is_found_wherever_its_imports_stand(tmp_path: Path) -> None:
+    texts = {
+        "__init__": "",
+        "judge": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from room.page import Page\n",
+        "page": "def show():\n    import room.words\n",
+        "words": "from . import judge\n",
+        "apart": "from room.words import say\nfrom room.apart import itself\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / "room").mkdir(exist_ok=True)
+        (tmp_path / "room" / f"{name}.py").write_text(text)
+    graph = needs((tmp_path / "room").glob("*.py"), tmp_path / "room")
+    assert graph["room.apart"] == {"room.words"}
+    assert set(circle(graph)) == {"room.judge", "room.page", "room.words"}
+    assert circle(graph | {"room.words": {"room"}}) == []
+
+
+@each_file
+def test_a_file_is_small_unless_it_is_known_to_have_grown(path: Path) -> None:
+    listed = path.relative_to(PACKAGE).as_posix() in GROWN
+    found = too_large(path.read_text(encoding="utf-8"))
+    assert listed or not found, "part it where a reader feels the reason"
+    assert found or not listed, "it has become small enough: strike it from GROWN"
+
+
+def test_only_files_that_exist_are_known_to_have_grown() -> None:
+    assert GROWN.keys() <= {path.relative_to(PACKAGE).as_posix() for path in FILES}
+
+
+def test_lines_and_methods_are_counted_up_to_their_limits() -> None:
+    method = "    def m(self): ...\n"
+    assert too_large("x = 1\n" * LINES) == []
+    assert too_large("x = 1\n" * (LINES + 1)) == [f"{LINES + 1} lines"]
+    assert too_large("class A:\n" + method * METHODS) == []
+    grown = "class A:\n" + method * METHODS + method.replace("def", "async def")
+    assert too_large(grown) == [f"A with {METHODS + 1} methods"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".js", ".css"}),
+    ids=lambda p: str(p.relative_to(PACKAGE)),
+)
 def test_every_file_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert opening(path.read_text(encoding="utf-8"), path.suffix)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ('"""Judges a model. And more."""\n', ".py", "Judges a model."),
+        ("import os\n", ".py", ""),
+        ('"""TODO"""\n', ".py", ""),
+        ("// The stage of one\n// picture. It zooms.\n\nexport default 1;\n", ".js", "The stage of one\npicture."),
+        ("/* A table to sort. */\n", ".js", "A table to sort."),
+        ("export default 1;\n// Too late for that.\n", ".js", ""),
+        ("/* The stage; see stage.js. */\n.lv {}\n", ".css", "The stage; see stage.js."),
+        (".lv {}\n/* Too late for that. */\n", ".css", ""),
+    ],
+)
+def test_an_opening_is_a_sentence_at_the_very_beginning(text: str, language: str, expected: str) -> None:
+    assert opening(text, language) == expected
