@@ -60,12 +60,12 @@ def quiz(folder: Path, classifier: LesionClassifier, monkeypatch: pytest.MonkeyP
 
 
 def page(quiz: Quiz) -> dict[str, Any]:
-    return dict(quiz._panel.page)
+    return dict(quiz.panel.page)
 
 
 def send(quiz: Quiz, content: Any, *buffers: bytes) -> None:
     """Deliver a message as the browser's side does."""
-    quiz._panel._handle_custom_msg(content, [memoryview(buffer) for buffer in buffers])
+    quiz.panel._handle_custom_msg(content, [memoryview(buffer) for buffer in buffers])
 
 
 def play(quiz: Quiz, wrong: set[int] = frozenset(), learner: str = "") -> None:  # type: ignore[assignment]
@@ -154,7 +154,7 @@ def test_file_and_folder_names_stay_in_the_kernel_until_the_commit(
     recorder = Recorder(monkeypatch)
     quiz = Quiz(folder, classifier)
     quiz.start()
-    states = repr([widget.get_state() for widget in (quiz, quiz._panel, quiz._view)])
+    states = repr([widget.get_state() for widget in (quiz, quiz.panel, quiz._view)])
     assert "zebra" not in recorder.text() + states
     assert set(page(quiz)) == {
         *("phase", "case", "of", "learner", "width", "height", "score", "leftOut", "sure"),
@@ -176,9 +176,9 @@ def test_the_next_question_takes_the_last_ones_truth_map_and_class_away(quiz: Qu
 
 
 def test_a_browser_can_set_no_trait_of_the_page(quiz: Quiz) -> None:
-    quiz._panel.set_state({"page": {"phase": "end"}, "photo": b"x", "notice": ""})
+    quiz.panel.set_state({"page": {"phase": "end"}, "photo": b"x", "notice": ""})
     assert page(quiz)["phase"] == "start"
-    assert quiz._panel.notice
+    assert quiz.panel.notice
 
 
 # --- a round --------------------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def test_a_whole_round_is_counted_and_each_missed_case_can_be_looked_at_again(qu
     assert all(Image.open(io.BytesIO(one["thumbnail"])).size == SIZE for one in shown["cases"])
     send(quiz, {"kind": "look", "case": 5})
     assert (quiz.phase, page(quiz)["case"], quiz._view.case["source"]) == ("look", 5, "case 5")
-    assert Image.open(io.BytesIO(quiz._panel.photo)).size == SIZE
+    assert Image.open(io.BytesIO(quiz.panel.photo)).size == SIZE
     send(quiz, {"kind": "back"})
     assert quiz.phase == "end"
     assert quiz._view.case == {}
@@ -641,8 +641,8 @@ def test_pieces_of_files_that_nobody_asked_for_are_dropped(empty: Quiz, recorder
         send(empty, {"kind": "piece", "id": identity}, b"12345")
         send(empty, {"kind": "unreadable", "id": identity})
     assert sent(recorder, "took") == []
-    assert empty._folder.arriving is not None
-    assert list(empty._folder.arriving.wanted) == [0]
+    assert empty.folder.arriving is not None
+    assert list(empty.folder.arriving.wanted) == [0]
 
 
 def test_committing_or_going_on_twice_does_nothing(quiz: Quiz) -> None:
@@ -665,9 +665,7 @@ def test_names_are_cut_and_made_plain(quiz: Quiz) -> None:
 
 def test_the_downloaded_answers_are_complete_and_safe_in_a_spreadsheet(quiz: Quiz, recorder: Recorder) -> None:
     play(quiz, learner="=HYPERLINK(1)")
-    quiz._panel.send = lambda content: recorder.messages.append(
-        ("", "", {"method": "custom", "content": content}, [])
-    )
+    quiz.panel.send = lambda content: recorder.messages.append(("", "", {"method": "custom", "content": content}, []))
     send(quiz, {"kind": "csv"})
     (message,) = sent(recorder, "csv")
     rows = list(csv.DictReader(io.StringIO(message["text"])))

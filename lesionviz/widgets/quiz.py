@@ -11,22 +11,22 @@ name stay in the kernel until an answer is committed::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import traitlets
 
-from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
-from lesionviz.game import PHASES, SURE, Game, Question, QuizSet, Verdict, drawn_set, results, set_of
+from lesionviz.game import PHASES, Game, Question, QuizSet, Verdict, drawn_set, results, set_of
 from lesionviz.game.results import Answer
 from lesionviz.widgets.background import Background, Job, sentence
 from lesionviz.widgets.case import LARGEST
 from lesionviz.widgets.case_view import CaseView
 from lesionviz.widgets.encoding import jpeg
 from lesionviz.widgets.quiz_folder import FolderDesk
+from lesionviz.widgets.quiz_messages import handlers
 from lesionviz.widgets.quiz_pages import end_page, question_page, revealed_page, shows_answer, start_page
 from lesionviz.widgets.quiz_panel import QuizPanel
 
@@ -53,6 +53,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
 
     Attributes:
         game: the rules and the state, of which the traits below tell.
+        panel, folder: the page's side, and what takes a teacher's folder from it.
         phase: ``"start"``, ``"question"``, ``"reveal"``, ``"end"``, or ``"look"`` (again at a case, after the end).
         learner: whose turn it is.
         case: number of the case on view, from 1; 0 when there is none.
@@ -87,31 +88,16 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         self._thumbnails: dict[int, bytes] = {}
         self._jobs: dict[int, Job] = {}
         self._insisted = False
-        self._folder = FolderDesk(
-            self._may_take_a_folder, self.use, self._say_error, lambda said: self._panel.send(said)
+        self.folder = FolderDesk(
+            self._may_take_a_folder, self.use, self.say_error, lambda said: self.panel.send(said)
         )
-        self._panel = QuizPanel(
-            {
-                "start": self._on_start,
-                "commit": self._on_commit,
-                "next": lambda content, _: self._if_on(content, ("reveal",), self.next_case),
-                "insist": lambda content, _: self._if_on(content, ("reveal", "look"), self._insist),
-                "finish": lambda _content, _: self.finish(),
-                "look": self._on_look,
-                "back": lambda _content, _: self._move(self.game.back),
-                "learner": lambda _content, _: self._if_in(("end",), self.next_learner),
-                "again": lambda _content, _: self._if_in(("start", "end"), self.start_again),
-                "csv": lambda _content, _: self._if_in(("end",), self._send_csv),
-                "drawn": lambda _content, _: self._if_in(("start",), self._use_drawn),
-                **self._folder.handlers,
-            }
-        )
+        self.panel = QuizPanel(handlers(self))
         self._view = CaseView()
         self._next = ipywidgets.Button(description="Next case")
-        self._next.on_click(lambda _: self._if_in(("reveal",), self.next_case))
+        self._next.on_click(lambda _: self.next_case())
         self._foot = ipywidgets.HBox([self._next])
         self._foot.add_class("lv").add_class("lv-quiz-foot")
-        super().__init__([self._panel, self._view, self._foot])
+        super().__init__([self.panel, self._view, self._foot])
         self.add_class("lv-quiz-box")
         self._show()
 
@@ -172,13 +158,28 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         try:
             self._move(lambda: self.game.look(case))
         except LesionvizError as error:
-            self._say_error(error)
+            self.say_error(error)
+
+    def back(self) -> None:
+        """Go back from a look at a case to the result."""
+        if self.game.phase == "look":
+            self._move(self.game.back)
+
+    def insist(self) -> None:
+        """Show a refused answer, as what it is."""
+        self._insisted = True
+        self._show()
+
+    def say_error(self, error: LesionvizError) -> None:
+        """Say on the page what could not be done."""
+        self.error = str(error)
+        self._show()
 
     # --- from the game to the page -------------------------------------------------------------------------------
 
     def _move(self, act: Callable[[], object]) -> None:
         """Leave the question on view, let the game go on, and show where it stands then."""
-        self._folder.forget()
+        self.folder.forget()
         question = self.game.question
         if question is not None and question.number in self._jobs:
             answered = question.number in self._thumbnails
@@ -204,7 +205,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         elif game.phase == "end":
             self._page(end_page(game, self._thumbnails, self.error), b"")
         elif question is not None and game.picture is not None:
-            known = self._panel.page
+            known = self.panel.page
             new = known.get("case") != game.case or known.get("phase") not in {"question", "reveal", game.phase}
             photo = jpeg(game.picture.pixels, LARGEST) if new else None
             if game.phase == "question":
@@ -236,7 +237,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         else:
             shown = False
         self._view.layout.display = "" if shown else "none"
-        self._panel.show(page, photo)
+        self.panel.show(page, photo)
         if page["phase"] == "reveal":
             self._next.description = "To the result" if page["last"] else "Next case"
         self._foot.layout.display = "flex" if shown and page["phase"] == "reveal" else "none"
@@ -274,58 +275,9 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         """Show what the model's verdict changed; before the commit that is nothing that the browser may know."""
         self._tell()
         if self.game.phase == "question":
-            self._panel.show(question_page(self.game))
+            self.panel.show(question_page(self.game))
         elif self.game.phase == "end" or question is self.game.question:
             self._show()
-
-    def _say_error(self, error: LesionvizError) -> None:
-        self.error = str(error)
-        self._show()
-
-    # --- messages of the browser; whatever does not fit is ignored -----------------------------------------------
-
-    def _if_in(self, phases: Sequence[str], act: Callable[[], None]) -> None:
-        if self.game.phase in phases:
-            act()
-
-    def _if_on(self, content: dict[str, Any], phases: Sequence[str], act: Callable[[], None]) -> None:
-        """Act when the message is about the case on view: a second click must not skip a case."""
-        if self.game.phase in phases and type(content.get("case")) is int and content["case"] == self.game.case:
-            act()
-
-    def _on_start(self, content: dict[str, Any], _buffers: object) -> None:
-        learner, cases = content.get("learner"), content.get("cases")
-        if self.game.phase != "start" or self._folder.busy:
-            return
-        try:
-            self.error = ""
-            self.start(learner if isinstance(learner, str) else "", cases if type(cases) is int else None)
-        except LesionvizError as error:
-            self._say_error(error)
-
-    def _on_commit(self, content: dict[str, Any], _buffers: object) -> None:
-        answer, sure = content.get("answer"), content.get("sure")
-        if content.get("case") != self.game.case or not isinstance(answer, str) or answer not in CODES:
-            return
-        self.commit(answer, sure if isinstance(sure, str) and sure in SURE else "")
-
-    def _on_look(self, content: dict[str, Any], _buffers: object) -> None:
-        case = content.get("case")
-        if self.game.phase == "end" and type(case) is int:
-            self.error = ""
-            self.look(case)
-
-    def _insist(self) -> None:
-        """Show a refused answer, as what it is."""
-        self._insisted = True
-        self._show()
-
-    def _send_csv(self) -> None:
-        self._panel.send({"kind": "csv", "name": "quiz-answers.csv", "text": results.to_csv(self.game.answers)})
-
-    def _use_drawn(self) -> None:
-        if not self.game.answers:
-            self.use(drawn_set())
 
     def _may_take_a_folder(self) -> bool:
         """Whether a set can be exchanged: nobody has answered."""
