@@ -16,23 +16,27 @@ class Cable:
 
     Attributes:
         port: where the browser's end is.
+        is_cut: whether it was cut, and neither mended nor replaced.
     """
 
     def __init__(self, target: int) -> None:
-        self.port, self._target = 0, target
+        self.port, self.is_cut, self._target = 0, False, target
         self._loop = asyncio.new_event_loop()
         self._there, self._back = asyncio.Event(), asyncio.Event()
         self._there.set()
         self._back.set()
+        self._ends: set[asyncio.StreamWriter] = set()
 
     def cut(self, there: bool = True, back: bool = True) -> None:
         """Carry nothing any more, to the server or back from it; what is sent meanwhile is kept, as both ends keep it."""
-        for carries, is_cut in ((self._there, there), (self._back, back)):
-            if is_cut:
+        self.is_cut = True
+        for carries, ends in ((self._there, there), (self._back, back)):
+            if ends:
                 self._loop.call_soon_threadsafe(carries.clear)
 
     def mend(self) -> None:
         """Carry again, first what both ends have kept."""
+        self.is_cut = False
         for carries in (self._there, self._back):
             self._loop.call_soon_threadsafe(carries.set)
 
@@ -41,12 +45,20 @@ class Cable:
         self._there, self._back = asyncio.Event(), asyncio.Event()
         self.mend()
 
+    def tear(self) -> None:
+        """End all connections, so that both ends hear of it; what was not carried is lost. Carry new ones."""
+        for end in list(self._ends):
+            self._loop.call_soon_threadsafe(end.transport.abort)
+        self.replace()
+
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = self._there, self._back
         with suppress(asyncio.CancelledError):  # the cable is taken away
             await there.wait()
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            self._ends |= {writer, far_writer}
             await asyncio.gather(_carry(reader, far_writer, there), _carry(far_reader, writer, back))
+            self._ends -= {writer, far_writer}
 
     async def _serve(self) -> None:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)

@@ -45,8 +45,9 @@ class Page:
     def send(self, content: Any, *pieces: bytes) -> None:
         self.batch._handle_custom_msg(content, [memoryview(piece) for piece in pieces])
 
-    def queue(self, count: int) -> None:
-        self.send({"kind": "queue", "sender": self.sender, "count": count})
+    def queue(self, count: int, current: int | None = None) -> None:
+        """Say how many files have no row yet, and which of them was sent."""
+        self.send({"kind": "queue", "sender": self.sender, "count": count, "current": current})
 
     def file(self, number: int, name: str, data: bytes, piece: int = 1000, **more: Any) -> None:
         self.send({"kind": "file", "id": number, "sender": self.sender, "name": name, "size": len(data), **more})
@@ -261,11 +262,91 @@ def test_of_two_views_the_last_one_to_send_wins(
     assert (batch.total, batch.running) == (1, False)
 
 
+def test_a_file_that_comes_twice_becomes_one_row_and_the_next_one_is_asked_for_again(
+    page: Page, batch: Batch
+) -> None:
+    page.queue(2)
+    for _ in range(3):
+        page.file(1, "a.jpg", jpeg())
+    assert [row.file for row in batch.rows] == ["a.jpg"]
+    assert page.told("next") == [{"kind": "next", "id": 1}] * 3
+    page.file(2, "b.jpg", jpeg())
+    page.send({"kind": "file", "id": 2, "sender": VIEW, "name": "b.jpg", "size": 5})  # the last one, too
+    assert (batch.done, batch.total, batch.running) == (2, 2, False)
+    assert page.told("next")[-1] == {"kind": "next", "id": 2}
+    assert page.told("stopped") == []
+
+
+def test_a_file_that_comes_again_while_it_is_looked_at_becomes_one_row(
+    classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> Batch:
+        batch = Batch(classifier)
+        page = Page(batch, monkeypatch)
+        page.queue(2)
+        for _ in range(2):
+            page.file(1, "a.jpg", jpeg())
+        assert batch.done == 0
+        while batch.done < 1 or batch._task is not None:
+            await asyncio.sleep(0.01)
+        return batch
+
+    batch = asyncio.run(work())
+    assert [row.file for row in batch.rows] == ["a.jpg"]
+    assert (batch.total, batch.running) == (2, True)
+
+
+@pytest.mark.parametrize("arrived", [0, 1, 3])
+def test_a_file_that_was_cut_off_is_put_together_when_it_comes_again(arrived: int, page: Page, batch: Batch) -> None:
+    data = jpeg()
+    page.queue(1)
+    page.send({"kind": "file", "id": 1, "sender": VIEW, "name": "a.jpg", "size": len(data)})
+    for start in range(0, 500 * arrived, 500):
+        page.send({"kind": "piece", "id": 1, "start": start}, data[start : start + 500])
+    page.queue(1, current=1)
+    page.file(1, "a.jpg", data)
+    assert [row.outcome for row in batch.rows] == ["answered"]
+
+
+def test_how_many_files_wait_can_be_said_again_and_is_then_right(page: Page, batch: Batch) -> None:
+    page.queue(3)
+    page.file(1, "a.jpg", jpeg())
+    page.queue(3, current=1)  # whose row the view has not heard of
+    assert (batch.done, batch.total) == (1, 3)
+    page.queue(2, current=2)
+    assert (batch.done, batch.total) == (1, 3)
+    page.queue(6, current=2)  # four were added when nobody heard
+    assert (batch.done, batch.total) == (1, 7)
+    page.queue(1, current=2)
+    page.file(2, "b.jpg", jpeg())
+    page.queue(1, current=2)
+    assert (batch.done, batch.total, batch.running) == (2, 2, False)
+    assert page.told("stopped") == []
+
+
+def test_after_a_lost_connection_a_view_hears_where_the_batch_stands(
+    page: Page, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.queue(3)
+    page.file(1, "a.jpg", jpeg())
+    states: list[set[str]] = []
+    monkeypatch.setattr(batch, "send_state", lambda key: states.append(set(key)))
+    page.send({"kind": "say again"})
+    assert states == [{"done", "total", "running", "note", "removed"}]
+    assert page.heard[-1] == ({"kind": "said", "sender": VIEW, "answered": 1, "opened": -1}, [])
+    page.send({"kind": "cancel"})
+    page.send({"kind": "say again"})
+    assert page.told("said")[-1]["sender"] == 0
+
+
 @pytest.mark.parametrize(
     ("content", "pieces"),
     [
         (None, []),
         ("queue", []),
+        ({"kind": "say again"}, []),
+        ({"kind": "queue", "sender": VIEW, "count": 0, "current": -1}, []),
+        ({"kind": "queue", "sender": VIEW, "count": None, "current": {}}, []),
         ({"kind": "queue", "sender": VIEW, "count": True}, []),
         ({"kind": "queue", "sender": VIEW, "count": -3}, []),
         ({"kind": "queue", "sender": "x", "count": 3}, []),
@@ -464,14 +545,14 @@ def test_a_failing_callback_becomes_one_sentence_and_goes_to_the_log(
 def test_a_defect_becomes_a_row_and_the_batch_goes_on(
     batch: Batch, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    right = LesionClassifier.predict
+    right = LesionClassifier.examine
 
     def fail_once(self: LesionClassifier, image: Any) -> Any:
         if image.name == "a.jpg":
             raise ZeroDivisionError("secret detail")
         return right(self, image)
 
-    monkeypatch.setattr(LesionClassifier, "predict", fail_once)
+    monkeypatch.setattr(LesionClassifier, "examine", fail_once)
     batch.add([folder / "a.jpg", folder / "left" / "b.jpg"])
     assert "something inside lesionviz failed" in batch.rows[0].error
     assert batch.rows[1].outcome == "answered"

@@ -34,9 +34,9 @@ from lesionviz.widgets import Batch
 
 class Slow(LesionClassifier):
     "Slow enough for a person to press Cancel."
-    def predict(self, image):
+    def examine(self, image):
         time.sleep(0.25)
-        return super().predict(image)
+        return super().examine(image)
 
 opened = ipywidgets.Label("nothing opened")
 def on_open(name, data):

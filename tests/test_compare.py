@@ -54,6 +54,32 @@ def test_a_second_picture_stands_beside_the_first_until_it_is_taken_away(compare
     assert compare.second == {}
 
 
+def test_while_a_picture_is_looked_at_its_name_is_known_for_a_page_that_loses_the_connection(
+    classifier: LesionClassifier,
+) -> None:
+    async def look() -> list[tuple[str, str]]:
+        compare, said = Compare(classifier), []
+        compare.show(SAMPLE)
+        said.append((compare.message, compare.waiting))
+        while not compare.case:
+            await asyncio.sleep(0.01)
+        said.append((compare.message, compare.waiting))
+        return said
+
+    assert asyncio.run(look()) == [(f"Looking at {SAMPLE.name} …", SAMPLE.name), ("", "")]
+
+
+def test_after_a_lost_connection_pictures_are_said_again_and_what_was_turned_is_not(
+    compare: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare.show(SAMPLE)
+    said: list[Any] = []
+    monkeypatch.setattr(compare, "send_state", said.append)
+    monkeypatch.setattr(compare, "send", said.append)
+    send(compare, {"kind": "say again"})
+    assert said == [["case", "maps", "second", "second_maps", "message", "waiting"], {"kind": "said"}]
+
+
 def test_a_second_picture_needs_a_first(compare: Compare) -> None:
     with pytest.raises(LesionvizError, match="Call show"):
         compare.add(OTHER)

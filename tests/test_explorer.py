@@ -343,10 +343,10 @@ def test_after_a_lost_connection_everything_is_said_again_and_nothing_that_was_t
         send(explorer, content, *pieces)
     said: list[tuple[object, tuple[str, ...]]] = []
     monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: said.append((self, tuple(key or ()))))
-    for message in (None, "again", {"kind": "once more"}):
+    for message in (None, "say again", {"kind": "once more"}):
         status(explorer)._handle_custom_msg(message, [])
     assert said == []
-    status(explorer)._handle_custom_msg({"kind": "again"}, [])
+    status(explorer)._handle_custom_msg({"kind": "say again"}, [])
     for kind in (Status, CaseView, Masthead, ipywidgets.HTML, ipywidgets.Layout):
         assert any(isinstance(widget, kind) for widget, _ in said)
     assert said[-1] == (status(explorer), ("state",))
@@ -666,6 +666,65 @@ def test_a_second_picture_goes_beside_the_first(explorer: Explorer, drawn: Path)
     assert explorer.prediction.source == drawn.name
     explorer.image = None
     assert compare.case == compare.second == {}
+
+
+def test_a_second_picture_that_comes_twice_is_looked_at_once_and_the_browser_hears_that_it_is_here(
+    explorer: Explorer, drawn: Path, examined: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer.image = drawn
+    heard: list[Any] = []
+    monkeypatch.setattr(picker(explorer), "send", lambda content, buffers=None: heard.append(content))
+    data = drawn.read_bytes()
+    whole = [(content | {"second": True}, pieces) for content, pieces in choice(data, "beside")]
+    for content, pieces in whole[:3]:
+        send(explorer, content, *pieces)
+    send(explorer, {"kind": "say again"})
+    assert heard == [{"kind": "said", "settled": ["", ""]}]
+    for _ in range(2):
+        for content, pieces in whole:
+            send(explorer, content, *pieces)
+    assert heard.count({"kind": "settled", "request": "beside"}) == 1
+    assert examined == [drawn.name, "a.jpg"]
+    assert part(explorer, Compare).second["source"] == "a.jpg"
+    send(explorer, {"kind": "say again"})
+    assert heard[-1] == {"kind": "said", "settled": ["", "beside"]}
+
+
+@pytest.mark.parametrize("kind", ["unread", "scan"])
+def test_a_second_picture_that_cannot_be_used_is_settled_and_said_where_it_would_have_stood(
+    kind: str, explorer: Explorer, drawn: Path
+) -> None:
+    explorer.image = drawn
+    second = {"name": "other.jpg", "id": 3, "second": True, "request": "beside"}
+    send(explorer, {"kind": "file", "size": 5000, **second})
+    send(
+        explorer,
+        {"kind": "unread", **second}
+        if kind == "unread"
+        else {"kind": "file", "size": 2**30, **second, "request": "b"},
+    )
+    assert "other.jpg" in part(explorer, Compare).message
+    assert part(explorer, Masthead).tab == "compare"
+    assert explorer.prediction.source == drawn.name
+    assert picker(explorer)._settled[True] == picker(explorer)._requests[True]
+
+
+def test_a_second_picture_that_is_taken_away_while_it_is_looked_at_does_not_come(
+    explorer: Explorer, drawn: Path
+) -> None:
+    async def compare_with(*names: str) -> str:
+        one = Explorer(explorer._background.classifier)
+        one.image = drawn
+        for number, name in enumerate(names, 1):
+            upload(one, name, drawn.read_bytes(), number=number, second=True)
+            if number < len(names):
+                send(one, {"kind": "removed", "id": number, "last": False})
+        while part(one, Compare).waiting:
+            await asyncio.sleep(0.01)
+            assert part(one, Compare).second.get("source") != names[0]
+        return str(part(one, Compare).second["source"])
+
+    assert asyncio.run(compare_with("removed.jpg", "stays.jpg")) == "stays.jpg"
 
 
 def test_a_refused_second_picture_is_not_shown(strict: LesionClassifier) -> None:

@@ -809,4 +809,4 @@ def test_when_the_kernel_is_killed_the_page_says_so_and_what_is_on_view_still_tu
         explain(page, "BCC")
         choose_layer(page, "features.4")
         assert differ(pixels(stage(page, "heatmap")), before)
-        assert page.locator(".lv-picker").evaluate("node => node.inert")
+        assert page.locator(".lv-picker-top").evaluate("node => node.inert")

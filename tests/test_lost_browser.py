@@ -10,17 +10,17 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from cable import Cable, cable
+from faults import CODE, Wire, answered, asleep, banner, begin, choose, explorer, kernels, request_of, states, status
 from pages import PATIENCE, accessibility, go, phone, still, until
-from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from servers import running, running_dashboard, running_lab, running_voila, write_notebook
 
 from lesionviz.data.synthetic import draw_lesion
@@ -28,7 +28,6 @@ from lesionviz.data.synthetic import draw_lesion
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE)
 KINDS = pytest.mark.parametrize("kind", ["voila", "lab"])
-CODE = "import lesionviz\nlesionviz.Explorer()"
 
 
 @pytest.fixture
@@ -38,45 +37,6 @@ def pictures(tmp_path: Path) -> list[Path]:
     for index, path in enumerate(paths):
         draw_lesion(("NV", "MEL", "BKL")[index], 3 + index, (240, 180)).save(path)
     return paths
-
-
-@dataclass
-class Wire:
-    """What a page has sent to kernels, and over how many connections."""
-
-    frames: list[bytes] = field(default_factory=list)
-    connections: int = 0
-
-    @property
-    def files(self) -> int:
-        """How often a file was announced."""
-        return sum(b'"kind":"file"' in frame for frame in self.frames)
-
-    def watch(self, page: Page) -> None:
-        page.on("websocket", self._opened)
-
-    def _opened(self, socket: WebSocket) -> None:
-        if "/api/kernels/" in socket.url:
-            self.connections += 1
-            socket.on(
-                "framesent", lambda frame: self.frames.append(frame if isinstance(frame, bytes) else frame.encode())
-            )
-
-
-@contextmanager
-def explorer(browser: Browser, kind: str, address: str, wire: Wire | None = None) -> Iterator[Page]:
-    """A page with an Explorer whose model is there."""
-    with browser.new_page() as page:
-        page.set_default_timeout(PATIENCE)
-        if wire is not None:
-            wire.watch(page)
-        go(page, kind, address)
-        expect(page.get_by_text("Model ready")).to_be_visible()
-        if kind == "lab":  # puts its own words about lost servers over the page
-            page.add_locator_handler(
-                page.locator(".jp-Dialog"), lambda dialog: dialog.locator("button").last.click(), no_wait_after=True
-            )
-        yield page
 
 
 @dataclass
@@ -109,54 +69,6 @@ def place(
         page.goto("about:blank")
 
 
-def begin(page: Page, path: Path) -> None:
-    """Have the answer for a first picture on view."""
-    choose(page, path)
-    answered(page, path)
-
-
-def choose(page: Page, path: Path) -> None:
-    page.locator(".lv-picker input[type=file]").set_input_files(path)
-
-
-def status(page: Page) -> Locator:
-    return page.locator(".lv-status")
-
-
-def answered(page: Page, path: Path) -> None:
-    """Wait for this very picture's answer, and insist on it where the model gives none by itself."""
-    ends = re.compile("^(answered|refused)$")
-    expect(status(page)).to_have_attribute("data-state", ends)
-    if status(page).get_attribute("data-state") == "refused":
-        expect(status(page)).to_contain_text(path.name)
-        page.get_by_role("button", name="Show the answer anyway").click()
-    expect(page.locator(".lv-explore .lv-answer .lv-source")).to_have_text(path.name)
-    expect(status(page)).to_have_attribute("data-state", "answered")
-
-
-def request_of(page: Page) -> str | None:
-    """The page's name for the choice that it speaks of."""
-    return status(page).get_attribute("data-request")
-
-
-@contextmanager
-def states(page: Page) -> Iterator[list[str]]:
-    """Write down every state that the page goes through, with the name of its choice."""
-    seen: list[str] = []
-    page.evaluate(
-        """() => {
-            const node = document.querySelector(".lv-status");
-            const state = () => `${node.dataset.request} ${node.dataset.state}`;
-            let last = state();
-            globalThis.seenStates = [];
-            globalThis.stateWatch = new MutationObserver(() => state() !== last && seenStates.push((last = state())));
-            stateWatch.observe(node, { attributeFilter: ["data-state", "data-request"] });
-        }"""
-    )
-    yield seen
-    seen += page.evaluate("() => (stateWatch.disconnect(), seenStates)")
-
-
 def given_up(page: Page) -> None:
     """Wait until the page has given up a question to the server, and put another one."""
     with page.expect_event("requestfailed", lambda request: "/api/kernels/" in request.url, timeout=PATIENCE):
@@ -173,11 +85,6 @@ def overlap(upper: Locator, lower: Locator) -> float:
     return first["y"] + first["height"] - second["y"]
 
 
-def banner(page: Page, kind: str, words: str) -> None:
-    """Wait until the page says of this kind of trouble, in these words."""
-    expect(page.locator(f'.lv-line-banner[data-line="{kind}"]')).to_contain_text(words)
-
-
 def nothing_stands(page: Page, path: Path) -> None:
     """Of the last picture nothing is on view; of this one it is said that it has no answer."""
     expect(status(page)).to_have_attribute("data-state", "lost")
@@ -187,7 +94,7 @@ def nothing_stands(page: Page, path: Path) -> None:
 
 
 def switched_off(page: Page, off: bool = True) -> None:
-    page.wait_for_function("off => document.querySelector('.lv-picker').inert === off", arg=off)
+    page.wait_for_function("off => document.querySelector('.lv-picker-top').inert === off", arg=off)
     expect(page.locator(".lv-model")).to_have_text(re.compile("^Not connected$" if off else "^Model ready"))
 
 
@@ -198,28 +105,6 @@ def back(page: Page, meanwhile: Path, after: Path) -> None:
     answered(page, meanwhile)
     choose(page, after)
     answered(page, after)
-
-
-def kernels(pid: int) -> list[psutil.Process]:
-    children = psutil.Process(pid).children(recursive=True)
-    return [child for child in children if "ipykernel_launcher" in " ".join(child.cmdline())]
-
-
-@contextmanager
-def asleep(*processes: psutil.Process) -> Iterator[Callable[[], None]]:
-    """Stop processes as a closed lid does; give what wakes them."""
-
-    def wake() -> None:
-        for process in processes:
-            if process.is_running():
-                process.resume()
-
-    for process in processes:
-        process.suspend()
-    try:
-        yield wake
-    finally:
-        wake()
 
 
 @KINDS
@@ -271,7 +156,7 @@ def test_a_server_that_is_blocked_for_seconds_changes_nothing_on_view(place: Pla
         banner(page, "slow", "The server does not answer")
         answered(page, pictures[0])
         assert page.locator(".lv-explore .lv-view").bounding_box() == before
-        assert not page.locator(".lv-picker").evaluate("node => node.inert")
+        assert not page.locator(".lv-picker-top").evaluate("node => node.inert")
         wake()
         expect(page.locator(".lv-line-banner")).to_be_hidden()
         expect(page.locator(".lv-model")).to_have_text(re.compile("^Model ready"))

@@ -566,6 +566,42 @@ def test_a_set_in_memory_is_bounded(empty: Quiz, recorder: Recorder, monkeypatch
     assert "s/NV/b.jpg was left out" in page(empty)["set"]["problems"][0]
 
 
+def test_after_a_lost_connection_a_folder_goes_on_with_the_files_that_lack(empty: Quiz, recorder: Recorder) -> None:
+    folder = {"kind": "folder", "id": 7, "paths": ["s/MEL/a.jpg", "s/NV/b.jpg", "s/NV/c.jpg"]}
+    for _ in range(2):
+        send(empty, folder)
+    assert [message["files"] for message in sent(recorder, "wanted")] == [[0, 1, 2], [0, 1, 2]]
+    data = jpeg("MEL", 1)
+    send(empty, {"kind": "file", "id": 0, "name": "x", "size": len(data)})
+    send(empty, {"kind": "piece", "id": 0}, data)
+    send(empty, {"kind": "say again"})
+    assert sent(recorder, "said")[-1] == {"kind": "said", "folder": 7, "files": [1, 2]}
+    send(empty, folder)
+    assert sent(recorder, "wanted")[-1]["files"] == [1, 2]
+    for number, index in enumerate((0, 1, 2, 2), 1):  # the first and the last come twice
+        data = jpeg("NV", number)
+        send(empty, {"kind": "file", "id": index, "name": "x", "size": len(data)})
+        send(empty, {"kind": "piece", "id": index}, data)
+    for _ in range(2):
+        send(empty, {"kind": "folder end"})
+    assert sent(recorder, "ended") == [{"kind": "ended", "folder": 7}]
+    assert page(empty)["set"]["counts"] == {"BCC": 0, "BKL": 0, "MEL": 1, "NV": 2}
+    send(empty, {"kind": "say again"})
+    assert sent(recorder, "said")[-1] == {"kind": "said", "folder": -1, "files": []}
+
+
+def test_what_is_said_again_before_the_commit_is_the_page_and_nothing_else(quiz: Quiz, recorder: Recorder) -> None:
+    quiz.start()
+    before = page(quiz)
+    recorder.messages.clear()
+    send(quiz, {"kind": "say again"})
+    states = [data["state"] for _, _, data, _ in recorder.messages if data.get("method") == "update"]
+    assert before in [state.get("page") for state in states]
+    assert [state["case"] for state in states if "case" in state] == [{}]
+    assert [state["maps"] for state in states if "maps" in state] == [{}]
+    assert {name for state in states for name in state} == {"case", "maps", "description", "display", "page"}
+
+
 def test_a_cancelled_folder_changes_nothing(empty: Quiz, recorder: Recorder) -> None:
     send(empty, {"kind": "folder", "id": 1, "paths": ["s/MEL/a.jpg"]})
     send(empty, {"kind": "folder cancel"})
@@ -603,6 +639,7 @@ HOSTILE: list[tuple[Any, list[bytes]]] = [
     ({"kind": "piece", "id": 0}, [b"x"]),
     ({"kind": "unreadable", "id": 0}, []),
     ({"kind": "folder end"}, []),
+    ({"kind": "say again"}, []),
 ]
 
 

@@ -6,10 +6,12 @@
     batch.add("my_images")  # or drop files on the page
     batch.table
 
-Files come from the browser one at a time (``static/batch.js``): ``queue`` announces how many; each ``file`` with its
-``piece`` messages (:mod:`lesionviz.widgets.upload`) is looked at, becomes a row, and only ``next`` lets the following
-one start. So the kernel holds one file, however many there are. Rows travel as messages, a view asks for those that it
-lacks, and nothing that the browser sends changes a trait.
+Files come from the browser one at a time (``static/batch.js``): ``queue`` says how many have no row yet; each ``file``
+with its ``piece`` messages (:mod:`lesionviz.widgets.upload`) is looked at, becomes a row, and only ``next`` lets the
+following one start. So the kernel holds one file, however many there are. Rows travel as messages, a view asks for those
+that it lacks, and nothing that the browser sends changes a trait. Over a new connection the view says once more how many
+have no row, and sends the file again that may be lost (:mod:`lesionviz.widgets.recovery`): a file becomes one row, however
+often it comes.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from lesionviz.widgets.background import Background, Job, sentence
 from lesionviz.widgets.batch_rows import BatchRow, Origin, csv, for_browser, look, table
 from lesionviz.widgets.case import classes
 from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.recovery import asks_again, say_again
 from lesionviz.widgets.upload import MAX_NAME, Arrived, Upload
 
 if TYPE_CHECKING:
@@ -83,7 +86,7 @@ class Batch(anywidget.AnyWidget):
         note: what is to be said about the whole batch, in a sentence; empty when nothing is.
     """
 
-    _esm = script("dom", "upload", "batch_table", "batch", "batch_widget")
+    _esm = script("dom", "lifeline", "recovery", "upload", "batch_table", "batch", "batch_widget")
     _css = style("base", "batch")
 
     rows = traitlets.Tuple(help="BatchRow of each file, in order")
@@ -117,7 +120,9 @@ class Batch(anywidget.AnyWidget):
         self._told_at = 0.0
         self._sender = 0  # the view that announced files; the last one wins
         self._announced = 0  # its files that are not rows yet
+        self._answered = -1  # its last file that is one
         self._arriving, self._opening = Upload(), Upload()
+        self._opened_last = -1
         self._removed: tuple[BatchRow, ...] = ()
         self.on_msg(self._on_message)
 
@@ -226,9 +231,12 @@ class Batch(anywidget.AnyWidget):
         asked = isinstance(row.origin, int)
         if asked or len(self.rows) >= self.total or time.monotonic() - self._told_at > SECONDS_BETWEEN_WORDS:
             self._tell()
-        if asked:
-            self._announced -= 1
-            self.send({"kind": "next", "id": row.origin})
+        if isinstance(row.origin, int):
+            self._announced, self._answered = self._announced - 1, row.origin
+            self._ask_for_next()
+
+    def _ask_for_next(self) -> None:
+        self.send({"kind": "next", "id": self._answered})
 
     def _tell(self) -> None:
         """Tell views what they have not heard yet."""
@@ -270,9 +278,14 @@ class Batch(anywidget.AnyWidget):
     def _on_message(self, _widget: object, content: Any, buffers: Sequence[memoryview]) -> None:
         if not isinstance(content, dict):
             return
+        if asks_again(content):
+            traits = ["done", "total", "running", "note", "removed"]
+            arrived = {"sender": self._sender, "answered": self._answered, "opened": self._opened_last}
+            say_again(self, [(self, traits)], **arrived)
+            return
         match content.get("kind"):
             case "queue":
-                self._announce(content.get("sender"), content.get("count"))
+                self._announce(content.get("sender"), content.get("count"), content.get("current"))
             case "file" if content.get("open") is True:
                 self._begin_opening(content)
             case "file":
@@ -282,7 +295,7 @@ class Batch(anywidget.AnyWidget):
             case "piece":
                 self._piece(content, buffers)
             case "open":
-                self._open_again(content.get("row"))
+                self._open_again(content.get("row"), content.get("id"))
             case "rows":
                 start = content.get("from")
                 if type(start) is int and start >= 0:
@@ -296,10 +309,15 @@ class Batch(anywidget.AnyWidget):
             case "restore":
                 self.restore()
 
-    def _announce(self, sender: object, count: object) -> None:
-        """A view has so many more files to send. One that has files of its own under way gives way to it."""
+    def _announce(self, sender: object, count: object, current: object) -> None:
+        """A view has so many files without a row, among them perhaps one that it has sent.
+
+        Said twice, it is the same. A view that has files of its own under way gives way to another.
+        """
         if type(sender) is not int or type(count) is not int or sender < 1 or count < 1:
             return
+        if sender == self._sender and current == self._answered:
+            count -= 1  # the row is on its way
         if sender != self._sender:
             left = self._announced
             if self._task is not None and isinstance(self._task.origin, int):
@@ -310,24 +328,33 @@ class Batch(anywidget.AnyWidget):
             with self.hold_sync():
                 self.total -= left
                 self.running = len(self.rows) < self.total
-        taken = min(count, MAX_FILES - self.total)
-        if taken < 1:
+        taken = min(count, MAX_FILES - self.total + self._announced)
+        if count and taken < 1:
             self.send({"kind": "stopped", "sender": sender})
             return
-        self._sender = sender
-        self._announced += taken
-        self._begin_run(taken)
+        more = taken - self._announced
+        self._sender, self._announced = sender, taken
+        if more > 0:
+            self._begin_run(more)
+        else:
+            with self.hold_sync():
+                self.total += more
+                self.running = len(self.rows) < self.total
         self._pump()
 
     def _takes(self, content: dict[str, Any]) -> bool:
-        """Whether the next file of a view is due; a view that is out of step is told to stop."""
-        sender = content.get("sender")
-        busy = any(isinstance(task.origin, int) for task in (*self._waiting, self._task) if task is not None)
-        if type(sender) is int and sender == self._sender and self._announced > 0 and not busy:
-            return True
-        if type(sender) is int and sender != self._sender:
+        """Whether the next file of a view is due; a view that is out of step is told where this one stands."""
+        sender, identity = content.get("sender"), content.get("id")
+        if type(sender) is not int:
+            return False
+        if sender != self._sender:
             self.send({"kind": "stopped", "sender": sender})
-        return False
+            return False
+        if type(identity) is int and identity == self._answered:
+            self._ask_for_next()  # it was not heard
+            return False
+        busy = any(isinstance(task.origin, int) for task in (*self._waiting, self._task) if task is not None)
+        return self._announced > 0 and not busy
 
     def _begin_file(self, content: dict[str, Any]) -> None:
         if not self._takes(content):
@@ -364,7 +391,7 @@ class Batch(anywidget.AnyWidget):
         try:
             arrived = self._opening.add(content, buffers)
         except LesionvizError as error:
-            self._opened(str(error))
+            self._opened(self._opening.id, str(error))
             return
         if arrived is not None:
             self._open(arrived)
@@ -376,36 +403,37 @@ class Batch(anywidget.AnyWidget):
         try:
             self._opening.begin(content)
         except LesionvizError as error:
-            self._opened(str(error))
+            self._opened(self._opening.id, str(error))
 
-    def _open_again(self, number: object) -> None:
+    def _open_again(self, number: object, identity: object) -> None:
         """Open a row whose file the kernel can read."""
         if type(number) is not int or not 0 <= number < len(self.rows) or self._on_open is None:
             return
-        row = self.rows[number]
+        row, identity = self.rows[number], identity if type(identity) is int else -1
         if isinstance(row.origin, Path):
             try:
                 data = read_file(row.origin, row.file)
             except LesionvizError as error:
-                self._opened(str(error))
+                self._opened(identity, str(error))
             else:
-                self._open(Arrived(0, row.file, data))
+                self._open(Arrived(identity, row.file, data))
 
     def _open(self, file: Arrived) -> None:
         assert self._on_open is not None
         try:
             self._on_open(file.name, file.data)
         except LesionvizError as error:
-            self._opened(str(error))
+            self._opened(file.id, str(error))
         except Exception:
             # The callback is someone else's; whatever it raises, the person gets a sentence and the log the rest.
             LOG.exception("on_open failed on %s", file.name)
-            self._opened(f"{file.name} could not be opened: something inside failed. See the log.")
+            self._opened(file.id, f"{file.name} could not be opened: something inside failed. See the log.")
         else:
-            self._opened("")
+            self._opened(file.id, "")
 
-    def _opened(self, problem: str) -> None:
+    def _opened(self, identity: int, problem: str) -> None:
         """Tell the views that a file was opened, or why not."""
+        self._opened_last = identity
         self.send({"kind": "opened", "problem": problem})
 
     # --- to the browser ----------------------------------------------------------------------------------------------

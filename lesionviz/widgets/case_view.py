@@ -18,6 +18,7 @@ from lesionviz.imaging import ImageSource, open_image
 from lesionviz.widgets.case import Bundle, case_bundle, pack_maps, photo_of
 from lesionviz.widgets.front_end import script, style
 from lesionviz.widgets.map_widget import MapWidget
+from lesionviz.widgets.recovery import asks_again, say_again
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
@@ -44,7 +45,7 @@ class CaseView(MapWidget):
         blend: whether the overlay's heatmap is stronger where more evidence is.
     """
 
-    _esm = script("dom", "maps", "stage", "controls", "case_view", "case_view_widget")
+    _esm = script("dom", "lifeline", "recovery", "maps", "stage", "controls", "case_view", "case_view_widget")
     _css = style("base", "stage", "case_view")
 
     scale = traitlets.Enum(SCALES, SCALES[0]).tag(sync=True)
@@ -101,7 +102,10 @@ class CaseView(MapWidget):
         return {method: pack_maps(case, method) for method in METHODS if method in self._asked}
 
     def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
-        """Send the maps of a method that the browser has not got."""
+        """Send the maps of a method that the browser has not got; whoever owns the view says the rest again."""
+        if asks_again(content):
+            say_again(self, [])
+            return
         key = content.get("key") if isinstance(content, dict) and content.get("kind") == "method" else None
         if isinstance(key, str) and key in METHODS and self.looked is not None:
             self._asked.add(key)

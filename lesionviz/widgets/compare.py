@@ -18,6 +18,7 @@ from lesionviz.widgets.background import Background, Job, sentence
 from lesionviz.widgets.case import case_bundle, pack_maps, photo_of
 from lesionviz.widgets.front_end import script, style
 from lesionviz.widgets.map_widget import MapWidget
+from lesionviz.widgets.recovery import asks_again, say_again
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
@@ -37,13 +38,14 @@ class _Place:
         self.case, self.maps = case, maps
         """Names of the traits that tell the browser."""
         self.looked: Case | None = None
-        self.awaited: Job | None = None
+        self.jobs: list[Job] = []
+        self.completing = False
         self.asked: set[str] = set()
 
     def reset(self, case: Case | None = None) -> None:
-        if self.awaited is not None:
-            self.awaited.cancel()
-        self.looked, self.awaited, self.asked = case, None, set()
+        for job in self.jobs:
+            job.cancel()
+        self.looked, self.jobs, self.completing, self.asked = case, [], False, set()
 
 
 class Compare(MapWidget):
@@ -67,16 +69,20 @@ class Compare(MapWidget):
         alpha: share of the heatmap in the tiles, 0 to 1.
         threshold: evidence below this share of the scale is not drawn, 0 to 1.
         message: what is being done, or why something could not be; empty when there is nothing to say.
+        waiting: name of the picture that is being looked at, while one is.
         case, second: the two pictures as the browser gets them (``widgets/case.py``); empty when there is none.
         maps, second_maps: their packed maps by method.
     """
 
-    _esm = script("dom", "maps", "stage", "controls", "compare_tiles", "compare", "compare_widget")
+    _esm = script(
+        "dom", "lifeline", "recovery", "maps", "stage", "controls", "compare_tiles", "compare", "compare_widget"
+    )
     _css = style("base", "stage", "case_view", "compare")
 
     second = traitlets.Dict().tag(sync=True)
     second_maps = traitlets.Dict().tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
+    waiting = traitlets.Unicode("").tag(sync=True)
     mode = traitlets.Enum(MODES, MODES[0]).tag(sync=True)
     scale = traitlets.Enum(SHARED_SCALES, SHARED_SCALES[0]).tag(sync=True)
     evidence = traitlets.Enum(EVIDENCE, EVIDENCE[0]).tag(sync=True)
@@ -86,6 +92,7 @@ class Compare(MapWidget):
         super().__init__(**traits)
         self._background = classifier if isinstance(classifier, Background) else Background(classifier)
         self._first, self._second = _Place("case", "maps"), _Place("second", "second_maps")
+        self._awaited: _Place | None = None
         self.on_msg(self._on_message)
 
     def show(self, image: ImageSource) -> None:
@@ -113,7 +120,7 @@ class Compare(MapWidget):
             LesionvizError: there is no first picture yet.
         """
         picture = open_image(image)
-        if self._first.looked is None and self._first.awaited is None:
+        if self._first.looked is None and not self._first.jobs:
             raise LesionvizError(
                 f"{picture.name} has nothing to be compared with. Call show(image) with the first picture before add."
             )
@@ -134,6 +141,26 @@ class Compare(MapWidget):
         """Put a case that was looked at elsewhere beside the first; args as for :meth:`put`."""
         self._put(self._second, case, photo)
 
+    def drop_with_second(self, job: Job) -> None:
+        """Tie work on the second picture to it: when it is taken away or another comes, nothing of this does."""
+        self._second.jobs.append(job)
+
+    def say(self, words: str) -> None:
+        """Set ``message``; nothing is being looked at."""
+        self._say(words, "", None)
+
+    def await_second(self, name: str) -> None:
+        """Say that the second picture is being looked at elsewhere."""
+        self._await(self._second, name)
+
+    def _await(self, place: _Place, name: str) -> None:
+        self._say(f"Looking at {name} …", name, place)
+
+    def _say(self, words: str, waiting: str, place: _Place | None) -> None:
+        self._awaited = place
+        with self.hold_sync():
+            self.message, self.waiting = words, waiting
+
     def clear(self) -> None:
         """Take both pictures away."""
         self.clear_second()
@@ -148,7 +175,7 @@ class Compare(MapWidget):
     def _clear(self, place: _Place) -> None:
         place.reset()
         with self.hold_sync():
-            self.message = ""
+            self.say("")
             self.set_trait(place.case, {})
             self.set_trait(place.maps, {})
 
@@ -157,7 +184,8 @@ class Compare(MapWidget):
         place.asked.add(self.method)
         self.input_size = case.input_size
         with self.hold_sync():
-            self.message = ""
+            if self._awaited in (None, place):
+                self.say("")
             self._send_maps(place, case)
             self.set_trait(place.case, case_bundle(case, photo))
 
@@ -173,13 +201,18 @@ class Compare(MapWidget):
         def work(classifier: LesionClassifier) -> tuple[Case, bytes]:
             return classifier.complete(classifier.examine(picture)), photo_of(picture)
 
-        self.message = f"Looking at {picture.name} …"
-        place.awaited = self._background.submit(
-            work, lambda result: self._put(place, *result), lambda error: self._failed(error, picture.name)
+        self._await(place, picture.name)
+        place.jobs.append(
+            self._background.submit(
+                work, lambda result: self._put(place, *result), lambda error: self._failed(error, picture.name)
+            )
         )
 
     def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
-        """Send the maps of a method that the browser has not got."""
+        """Send the maps of a method that the browser has not got; or say everything again."""
+        if asks_again(content):
+            say_again(self, [(self, ["case", "maps", "second", "second_maps", "message", "waiting"])])
+            return
         key = content.get("key") if isinstance(content, dict) and content.get("kind") == "method" else None
         if not isinstance(key, str) or key not in METHODS:
             return
@@ -187,16 +220,19 @@ class Compare(MapWidget):
             if place.looked is not None:
                 place.asked.add(key)
                 self._send_maps(place, place.looked)
-                if not place.looked.completed and place.awaited is None:
+                if not place.looked.completed and not place.completing:
                     self._complete(place, place.looked)
 
     def _complete(self, place: _Place, case: Case) -> None:
         """Ask for the maps that a case lacks."""
-        place.awaited = self._background.submit(
-            lambda classifier: classifier.complete(case),
-            lambda completed: self._send_maps(place, completed),
-            lambda error: self._failed(error, case.name),
+        place.completing = True
+        place.jobs.append(
+            self._background.submit(
+                lambda classifier: classifier.complete(case),
+                lambda completed: self._send_maps(place, completed),
+                lambda error: self._failed(error, case.name),
+            )
         )
 
     def _failed(self, error: Exception, name: str) -> None:
-        self.message = sentence(error, name)
+        self.say(sentence(error, name))

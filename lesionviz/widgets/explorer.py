@@ -42,6 +42,7 @@ from lesionviz.widgets.front_end import style
 from lesionviz.widgets.image_picker import ImagePicker
 from lesionviz.widgets.masthead import Masthead
 from lesionviz.widgets.quiz import Quiz
+from lesionviz.widgets.recovery import Part
 from lesionviz.widgets.status import Kind, Status
 from lesionviz.widgets.upload import Arrived
 
@@ -125,7 +126,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._input_size = 224  # until the model is there; only for the words of an error
         self._masthead = Masthead()
         self._view = CaseView()
-        self._status = Status(on_again=self._say_again)
+        self._status = Status(self._parts_to_say_again)
         self._answer, self._similar = ipywidgets.HTML(), ipywidgets.HTML()
         self._threshold = ipywidgets.Dropdown(
             options=[("off", 0.0)] + [(f"find {s:.0%} of melanomas", s) for s in SENSITIVITIES],
@@ -233,10 +234,16 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _say_nothing_to_compare(self) -> None:
         """Say in Compare why the picture on view is not there."""
         if self._comparison is not None and self._examined is not None:
-            self._comparison.message = (
+            self._comparison.say(
                 f"{self._examined.picture.name} got no answer, so it has no maps to compare. Under Explore, “Show the "
                 "answer anyway” brings it here."
             )
+
+    def _compare_tab(self) -> Compare:
+        """Turn to the comparison."""
+        self._masthead.tab = "compare"
+        assert self._comparison is not None  # made with its tab
+        return self._comparison
 
     def _open_from_batch(self, name: str, data: bytes) -> None:
         """Show a picture of the batch by itself."""
@@ -279,24 +286,21 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._start_anew("held", name)
 
     def _upload_failed(self, words: str, second: bool) -> None:
-        if second and self._comparison is not None:
-            self._comparison.message = words  # the picture on view stays
+        if second:
+            self._compare_tab().say(words)  # the picture on view stays
         else:
             self._refuse(words)
 
-    def _say_again(self) -> None:
-        """Tell a browser once more what only Python knows; what a person has turned stays as the browser has it."""
-        said: list[tuple[ipywidgets.Widget, list[str]]] = [
+    def _parts_to_say_again(self) -> list[Part]:
+        """Return what only Python knows of the page round the picture on view."""
+        return [
             (self._masthead, ["tab", "model_words"]),
             (self._room, ["children"]),
             *((part.layout, ["display"]) for part in (*self._tabs.values(), self._threshold, self._similar)),
             (self._answer, ["value"]),
             (self._similar, ["value"]),
             (self._view, ["case", "maps"]),
-            (self._status, ["state"]),  # last: what belongs to it is on the page by now
         ]
-        for widget, names in said:
-            widget.send_state(names)
 
     def _say(self, kind: Kind, words: str | None = None, *, name: str = "", picture: bytes = b"") -> None:
         """Tell the page where the picture on view stands; what it shows follows from that."""
@@ -324,9 +328,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """Examine a file and compare it with the picture on view."""
         if self._comparison is not None:
             self._comparison.clear_second()  # before it is looked at
-        self._masthead.tab = "compare"
-        compare = self._comparison
-        assert compare is not None  # made with its tab
+        compare = self._compare_tab()
         if self._refused:
             self._say_nothing_to_compare()
             return
@@ -335,20 +337,20 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         def take(examined: _Examined) -> None:
             compare.mode = "two pictures"
             if examined.prediction.refusal:
-                compare.message = refusal_sentence(examined.prediction)
+                compare.say(refusal_sentence(examined.prediction))
                 self._picker.label(arrived.id, "no answer")
             else:
                 compare.put_second(examined.case, examined.photo)
 
         def failed(error: Exception) -> None:
-            compare.message = sentence(error, arrived.name)
+            compare.say(sentence(error, arrived.name))
 
         def work(classifier: LesionClassifier) -> _Examined:
             examined = _examine(classifier, open_image(arrived.data, arrived.name))
             return replace(examined, case=classifier.complete(examined.case), photo=photo_of(examined.picture))
 
-        compare.message = f"Looking at {arrived.name} …"
-        self._background.submit(work, take, failed)
+        compare.await_second(arrived.name)
+        compare.drop_with_second(self._background.submit(work, take, failed))
 
     def _sample_chosen(self, sample: LesionImage) -> None:
         """Show a drawn sample with its answer: everyone knows that it is a drawing, and it is there to be tried."""

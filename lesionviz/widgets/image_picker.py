@@ -2,7 +2,8 @@
 
 The browser keeps the files; the one on view is sent (:mod:`lesionviz.widgets.upload`), and sent again when a person
 comes back to it, so the kernel never holds more than one. Every choice has a name, its ``request``: what comes twice
-under one name, because a connection was lost, is taken up once. Everything that arrives is a stranger's and is checked.
+under one name, because a connection was lost (:mod:`lesionviz.widgets.recovery`), is taken up once. Everything that
+arrives is a stranger's and is checked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES, LesionImage
 from lesionviz.widgets.encoding import jpeg
 from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.recovery import asks_again, say_again
 from lesionviz.widgets.upload import Arrived, Upload
 
 THUMBNAIL = (160, 120)
@@ -38,12 +40,9 @@ class ImagePicker(anywidget.AnyWidget):
         on_removed: called when the person has taken a picture away, with its number and whether it was on view and no
             other takes its place.
         on_problem: called with a sentence when an upload cannot be taken, and whether it is about a second picture.
-
-    Attributes:
-        request: the browser's name for the choice that led to the picture on view, or to none; empty before the first.
     """
 
-    _esm = script("dom", "upload", "image_picker")
+    _esm = script("dom", "lifeline", "recovery", "upload", "image_picker")
     _css = style("base", "image_picker")
 
     samples = traitlets.List(traitlets.Dict(), help="name and thumbnail (JPEG bytes) of each sample").tag(sync=True)
@@ -64,7 +63,8 @@ class ImagePicker(anywidget.AnyWidget):
         self._pictures = tuple(samples)
         self._on_start, self._on_hold, self._on_file = on_start, on_hold, on_file
         self._on_sample, self._on_removed, self._on_problem = on_sample, on_removed, on_problem
-        self._upload, self._second, self.request = Upload(), False, ""
+        self._upload, self._second = Upload(), False
+        self._requests, self._settled = {False: "", True: ""}, {False: "", True: ""}  # True: of a second picture
         self.on_msg(self._on_message)
 
     def label(self, identity: int, words: str, usable: bool = True, reduce: bool = False) -> None:
@@ -78,19 +78,23 @@ class ImagePicker(anywidget.AnyWidget):
         """
         self.send({"kind": "label", "id": identity, "words": words, "usable": usable, "reduce": reduce})
 
+    @property
+    def request(self) -> str:
+        """The browser's name for the choice that led to the picture on view, or to none; empty before the first."""
+        return self._requests[False]
+
     def _on_message(self, _widget: object, content: Any, buffers: list[memoryview]) -> None:
-        """Sort what the browser sends: ``file``, ``piece``, ``held``, ``unread``, ``sample`` or ``removed``."""
+        """Sort what comes: ``file``, ``piece``, ``held``, ``unread``, ``sample``, ``removed``; ``say again``."""
         if not isinstance(content, dict):
             return
-        kind, second = content.get("kind"), content.get("second") is True
-        if kind in ("file", "unread"):
-            self._second = second
-        if kind in ("held", "sample") or (kind in ("file", "unread") and not second) or content.get("last") is True:
-            request = content.get("request")
-            request = request if isinstance(request, str) and len(request) <= MAX_REQUEST else ""
-            if request and request == self.request and kind != "unread":
-                return  # one choice, one answer; pieces that are still missing are taken
-            self.request = request
+        if asks_again(content):
+            say_again(self, [], settled=list(self._settled.values()))
+            return
+        kind = content.get("kind")
+        if (kind in ("file", "held", "unread", "sample") or content.get("last") is True) and not self._begins(
+            content
+        ):
+            return
         try:
             match kind:
                 case "file":
@@ -100,9 +104,11 @@ class ImagePicker(anywidget.AnyWidget):
                 case "piece":
                     arrived = self._upload.add(content, buffers)
                     if arrived is not None:
+                        self._settle()
                         self._on_file(arrived, self._second)
                 case "held":
                     self._upload.begin(content | {"size": 1})  # whatever was arriving is no longer wanted
+                    self._settle()
                     self._on_hold(self._upload.name)
                 case "unread":
                     self._upload.begin(content | {"size": 1})
@@ -111,11 +117,34 @@ class ImagePicker(anywidget.AnyWidget):
                         "Choose it again."
                     )
                 case "sample":
+                    self._settle()
                     number = content.get("number")
                     if type(number) is int and 0 <= number < len(self._pictures):
                         self._on_sample(self._pictures[number])
                 case "removed":
+                    if content.get("last") is True:
+                        self._settle()
                     identity = content.get("id")
                     self._on_removed(identity if type(identity) is int else -1, content.get("last") is True)
         except LesionvizError as error:
+            self._settle()
             self._on_problem(str(error), self._second)
+
+    def _begins(self, content: dict[str, Any]) -> bool:
+        """Take note of a choice; not of one that is known, whose missing pieces are taken all the same.
+
+        A file that was announced may turn out to be unreadable, as long as it is not here.
+        """
+        request = content.get("request")
+        request = request if isinstance(request, str) and len(request) <= MAX_REQUEST else ""
+        second = content.get("second") is True and content.get("kind") in ("file", "unread")
+        known = self._settled if content.get("kind") == "unread" else self._requests
+        if request and request == known[second]:
+            return False
+        self._second, self._requests[second] = second, request
+        return True
+
+    def _settle(self) -> None:
+        """Tell the browser that nothing more of a choice need come: it is here whole, or what is wrong with it is said."""
+        self._settled[self._second] = self._requests[self._second]
+        self.send({"kind": "settled", "request": self._settled[self._second]})

@@ -29,6 +29,7 @@ from lesionviz.widgets.quiz_folder import FolderDesk
 from lesionviz.widgets.quiz_messages import handlers
 from lesionviz.widgets.quiz_pages import end_page, question_page, revealed_page, shows_answer, start_page
 from lesionviz.widgets.quiz_panel import QuizPanel
+from lesionviz.widgets.recovery import Part, say_again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,6 +175,16 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         """Say on the page what could not be done."""
         self.error = str(error)
         self._show()
+
+    def say_again(self) -> None:
+        """Say what is on view again over a new connection, and which files of a folder are still wanted."""
+        parts: list[Part] = [
+            (self._view, ["case", "maps"]),
+            (self._next, ["description"]),
+            *((part.layout, ["display"]) for part in (self._view, self._foot)),
+            (self.panel, ["page", "photo"]),
+        ]
+        say_again(self.panel, parts, **self.folder.wanted())
 
     # --- from the game to the page -------------------------------------------------------------------------------
 

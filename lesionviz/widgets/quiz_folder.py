@@ -228,12 +228,22 @@ class FolderDesk:
         """Whether a folder is on its way."""
         return self.arriving is not None
 
+    def wanted(self) -> dict[str, Any]:
+        """Return ``folder``, the number of the one on its way or -1, and ``files``, those that are still to be sent."""
+        folder = self.arriving
+        return (
+            {"folder": -1, "files": []} if folder is None else {"folder": folder.id, "files": sorted(folder.wanted)}
+        )
+
     def forget(self) -> None:
         """Drop a folder that is still arriving."""
         self.arriving = None
 
     def _on_folder(self, content: dict[str, Any], _buffers: object) -> None:
         """Begin a set; a new folder replaces one that is still arriving."""
+        if self.arriving is not None and content.get("id") == self.arriving.id:
+            self._want(self.arriving)  # said twice, it is the same
+            return
         if not self._may_take():
             return
         self.arriving = folder = FolderUpload()
@@ -244,6 +254,10 @@ class FolderDesk:
             self._send({"kind": "refused", "folder": folder.id})
             self._refuse(error)
             return
+        self._want(folder)
+
+    def _want(self, folder: FolderUpload) -> None:
+        """Tell the browser which files are still to be sent."""
         self._send({"kind": "wanted", "folder": folder.id, "files": sorted(folder.wanted)})
 
     def _on_file(self, content: dict[str, Any], _buffers: object) -> None:
@@ -272,3 +286,4 @@ class FolderDesk:
             self._take(folder.finish())
         except LesionvizError as error:
             self._refuse(error)
+        self._send({"kind": "ended", "folder": folder.id})

@@ -31,7 +31,7 @@ class QuizPanel(anywidget.AnyWidget):
         notice: what the thing is not.
     """
 
-    _esm = script("dom", "stage", "upload", "quiz_set", "quiz_result", "quiz")
+    _esm = script("dom", "lifeline", "recovery", "stage", "upload", "quiz_set", "quiz_result", "quiz")
     _css = style("base", "stage", "answer", "quiz")
 
     page = traitlets.Dict().tag(sync=True)

@@ -7,7 +7,7 @@ kernel still says of the last one is not shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ import anywidget
 import traitlets
 
 from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.recovery import Part, asks_again, say_again
 
 Kind: TypeAlias = Literal["empty", "held", "receiving", "working", "answered", "refused", "failed"]
 """No picture; one that the browser holds back; on its way; looked at; its answer on view; no answer for it; unusable."""
@@ -25,27 +26,23 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "held": "{name} was not sent yet.",
         "receiving": "Receiving {name} …",
         "answered": "",
-        "slow": "{name} waits until the server answers.",
-        "busy": "{name} waits until Python takes it up.",
-        "away": "{name} has no answer yet. It gets one by itself as soon as the connection is back.",
-        "gone": "{name} got no answer before Python stopped. Choose it again afterwards.",
     }
 )
-"""What is said in states that need nothing but the picture's name; the last four by the browser, without Python."""
+"""What is said in states that need nothing but the picture's name."""
 
 
 class Status(anywidget.AnyWidget):
     """The sentence between picker and answer; the parts that follow it are shown or hidden by its state.
 
     Args:
-        on_again: called when a browser has made its connection anew and does not know what the old one has lost.
+        parts: gives what stands beside the sentence and must be said again with it over a new connection.
 
     Attributes:
         state: ``kind``; ``words``, the sentence; ``request``, the browser's name for the choice that led here, empty
             before the first; ``picture`` (JPEG bytes, or empty) and ``name`` of what gets no answer.
     """
 
-    _esm = script("dom", "lifeline", "status")
+    _esm = script("dom", "lifeline", "recovery", "status")
     _css = style("base", "status")
 
     state = traitlets.Dict().tag(sync=True)
@@ -53,9 +50,9 @@ class Status(anywidget.AnyWidget):
         sync=True
     )
 
-    def __init__(self, on_again: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, parts: Callable[[], Iterable[Part]] = tuple) -> None:
         super().__init__(state=_state("empty", HINT, "", b"", ""))
-        self._on_again = on_again
+        self._parts = parts
         self.on_msg(self._on_message)
 
     @property
@@ -85,8 +82,10 @@ class Status(anywidget.AnyWidget):
         self.state = _state(kind, text, request, picture, name)
 
     def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
-        if isinstance(content, dict) and content.get("kind") == "again":
-            self._on_again()
+        if asks_again(content):
+            say_again(
+                self, [*self._parts(), (self, ["state"])]
+            )  # the state last: what belongs to it is on the page by now
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take nothing from a browser: the state is the kernel's to tell."""

@@ -1,6 +1,7 @@
-// Many files, one after the other, and a table of the answers. The other end is batch.py: {kind: "queue", sender, count}
-// announces files, each goes as in upload.js with `sender`, and only {kind: "next", id} from the kernel sends another.
-// {kind: "rows", run, from, count, rows} with thumbnails brings rows; the view asks for those that it lacks.
+// Many files, one after the other, and a table of the answers. The other end is batch.py: {kind: "queue", sender, count,
+// current} says how many have no row yet and which of them was sent, each goes as in upload.js with `sender`, and only {kind:
+// "next", id} from the kernel sends another. {kind: "rows", run, from, count, rows} with thumbnails brings rows; the view asks for
+// those that it lacks. Over a new connection (recovery.js) the file without a row is sent again: it becomes one row all the same.
 
 const PATIENCE = 30_000; // milliseconds without a word from the kernel before the person is told
 const SPOKEN = 10_000; // milliseconds between two spoken words of progress
@@ -24,11 +25,15 @@ function renderBatch({ model, el }) {
   let rows = [];
   let run = -1;
   let lacking = false; // rows were asked for
-  let opening = 0;
-  let heard = performance.now(); // when the kernel last said something
+  let opening = null; // {row, id} of the file that was asked for and is not open yet
+  let heeded = false; // the kernel has taken files of this view since they were announced
+  let cancelled = false; // by the person, and the kernel may not have heard of it
+  const clock = wakingClock();
+  let heard = clock(); // when the kernel last said something
   let gone = false; // it was given up
   let began = null; // {time, done} of this stretch of work
   let spoke = 0;
+  const line = recovery(model, { onLine, onSaid });
 
   // --- what is on view ---------------------------------------------------------------------------------------------
   const spoken = element("p", { className: "lv-unseen", role: "status" });
@@ -130,12 +135,34 @@ function renderBatch({ model, el }) {
       return false;
     }
   }
-  function lost() {
+  const unanswered = () => queue.length + Boolean(current);
+  function letGo() {
     queue = [];
     current = null;
-    gone = true;
+  }
+  function lost() {
+    const [done, total] = counts();
+    letGo();
+    [gone, began] = [true, null];
     state();
-    tell("The kernel cannot be reached, so no more files are looked at. Reload the page, or run the cell again.");
+    tell(`Python has stopped${total > done ? `, so ${(total - done).toLocaleString()} of ${count(total)} got no answer` : ""}. Reload the page, or run the cell again, and choose them once more.`);
+  }
+  function onLine() {
+    if (line.trouble() === "gone" && !gone && (model.get("running") || current)) return lost();
+    state();
+    if (!progress.hidden) say(words.textContent);
+  }
+  const announce = () => send({ kind: "queue", sender, count: unanswered(), current: current?.id });
+  /** The kernel has said everything again, and who sends to it: go on from there. */
+  function onSaid({ sender: theirs, answered, opened }) {
+    lacking = send({ kind: "rows", from: rows.length });
+    if (cancelled) send({ kind: "cancel" });
+    else if (current && heeded && theirs !== sender) letGo(); // it was told to stop meanwhile
+    else if (current && announce()) current.id === answered ? next() : deliver(current);
+    if (opening?.id === opened) opening = null;
+    else if (opening) sendOpening();
+    began = null; // how long it takes is measured anew
+    redraw();
   }
 
   /** Take {file, path, unreadable} of a choice or a drop. */
@@ -147,19 +174,24 @@ function renderBatch({ model, el }) {
     else if (taken.length < wanted.length) {
       tell(`A batch holds ${count(facts.max_files)}: ${count(wanted.length - taken.length)} of ${wanted.length.toLocaleString()} left out. Save the table, clear it and add them then.`);
     }
-    if (!taken.length || !send({ kind: "queue", sender, count: taken.length })) return;
+    if (!taken.length) return;
+    if (line.trouble() === "gone") return lost();
+    heeded &&= Boolean(current);
+    cancelled = false;
     queue.push(...taken.map((one) => ({ ...one, id: sender * 2 ** 20 + ++numbers })));
-    heard = performance.now();
+    if (!announce()) return;
+    heard = clock();
     gone = false;
     say(`${count(taken.length)} added.`);
     if (!current) next();
     state();
   }
 
-  async function next() {
+  function next() {
     current = queue.shift() ?? null;
-    if (!current) return;
-    const { file, path, id, unreadable } = current;
+    if (current) deliver(current);
+  }
+  async function deliver({ file, path, id, unreadable }) {
     files.set(id, { file, path });
     const more = { name: brief(path), sender };
     const announcement = { kind: "file", id, size: file.size, ...more };
@@ -178,39 +210,47 @@ function renderBatch({ model, el }) {
   const brief = (path) => (path.length > facts.max_name ? `…${path.slice(1 - facts.max_name)}` : path);
 
   function cancel() {
-    queue = [];
-    current = null;
-    if (performance.now() - heard > PATIENCE) lost(); // nobody would answer
+    cancelled = true;
+    letGo();
+    if (line.trouble() === "there" && clock() - heard > PATIENCE) lost(); // nobody would answer
     send({ kind: "cancel" });
+    state();
   }
 
   /** Ask for a file to be opened: it travels once more, or the kernel reads it again. */
-  async function open(row) {
-    const mine = ++opening;
-    const kept = files.get(row.id);
+  function open(row) {
+    opening = { row, id: sender * 2 ** 20 + ++numbers };
     tell("");
     say(`Opening ${row.name} …`);
-    if (!kept) return send({ kind: "open", row: row.number - 1 });
-    const id = sender * 2 ** 20 + ++numbers;
+    sendOpening();
+  }
+  async function sendOpening() {
+    const { row, id } = opening;
+    const kept = files.get(row.id);
+    if (!kept) return send({ kind: "open", row: row.number - 1, id });
     try {
-      await sendFile(model, kept.file, { id, wanted: () => mine === opening, more: { name: brief(kept.path), open: true } });
+      await sendFile(model, kept.file, { id, wanted: () => opening?.id === id, more: { name: brief(kept.path), open: true } });
     } catch {
+      opening = null;
       tell(`${row.name} cannot be opened: the browser may no longer read it. Check that it is still there, or choose it again.`);
     }
   }
 
   // --- what the kernel says -----------------------------------------------------------------------------------------
   function listen() {
-    heard = performance.now();
+    heard = clock();
     gone = false;
   }
   function onMessage(content, buffers) {
     if (!content || typeof content !== "object") return;
     listen();
-    if (content.kind === "next" && content.id === current?.id) next();
+    if (content.kind === "next" && content.id === current?.id) {
+      heeded = true;
+      next();
+    }
     if (content.kind === "stopped" && content.sender === sender) {
-      queue = [];
-      current = null;
+      letGo();
+      cancelled = false;
       redraw();
     }
     if (content.kind === "rows") receive(content, buffers);
@@ -218,7 +258,10 @@ function renderBatch({ model, el }) {
       download(content.name, buffers[0], "text/csv");
       say(`${content.name} is saved.`);
     }
-    if (content.kind === "opened") content.problem ? tell(content.problem) : say("Opened.");
+    if (content.kind === "opened") {
+      opening = null;
+      content.problem ? tell(content.problem) : say("Opened.");
+    }
   }
   function receive({ run: theirs, from, count: all, rows: some }, thumbnails) {
     if (theirs < run) return;
@@ -254,11 +297,16 @@ function renderBatch({ model, el }) {
   });
 
   // --- progress -------------------------------------------------------------------------------------------------------
-  function state() {
+  function counts() {
     const done = model.get("done");
-    const running = !gone && (model.get("running") || Boolean(current));
-    const total = Math.max(model.get("total"), done + queue.length + Boolean(current)); // until the kernel has counted them
-    const now = performance.now();
+    return [done, Math.max(model.get("total"), done + unanswered())]; // until the kernel has counted them
+  }
+  function state() {
+    const [done, total] = counts();
+    const trouble = line.trouble();
+    const running = !gone && trouble !== "gone" && (model.get("running") || Boolean(current));
+    cancelled &&= running;
+    const now = clock();
     if (running && !began) began = { time: now, done };
     bar.max = total || 1;
     bar.value = done;
@@ -266,9 +314,10 @@ function renderBatch({ model, el }) {
     if (running) {
       const here = done - began.done;
       const left = here >= 3 ? `, about ${duration(((now - began.time) / here) * (total - done))} left` : "";
-      words.textContent = silent > PATIENCE
-        ? `${done.toLocaleString()} of ${total.toLocaleString()}. No answer for ${duration(silent)}: the kernel is busy or gone, or the page that sent the files was closed.`
-        : `${done.toLocaleString()} of ${total.toLocaleString()}${left || (here ? "" : ", the first one takes longest")}`;
+      const far = `${done.toLocaleString()} of ${total.toLocaleString()}`;
+      if (trouble !== "there") words.textContent = `${far}. ${cancelled ? "Cancelled." : restWords(trouble)}`;
+      else if (silent > PATIENCE) words.textContent = `${far}. No answer for ${duration(silent)}: the kernel is busy or gone, or the page that sent the files was closed.`;
+      else words.textContent = `${far}${left || (here ? "" : ", the first one takes longest")}`;
       if (now - spoke > SPOKEN && here) {
         spoke = now;
         say(words.textContent);
@@ -293,7 +342,7 @@ function renderBatch({ model, el }) {
     redraw();
   };
   const onNote = () => tell(model.get("note"));
-  const watch = setInterval(() => progress.hidden || state(), 1000);
+  const watch = setInterval(() => (progress.hidden ? clock() : state()), 1000);
 
   model.on("msg:custom", onMessage);
   for (const name of ["done", "total", "running", "removed"]) model.on(`change:${name}`, onState);
@@ -303,6 +352,7 @@ function renderBatch({ model, el }) {
   send({ kind: "rows", from: 0 });
   return () => {
     if (current) cancel(); // nobody else has these files
+    line.release();
     clearInterval(watch);
     clearTimeout(refine.timer);
     model.off("msg:custom", onMessage);

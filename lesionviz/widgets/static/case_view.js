@@ -373,9 +373,16 @@ function renderCase({ model, el }) {
   for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
   takeCase();
   takeMaps();
-  return () => {
-    for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
-    release();
-    images.release();
+  return {
+    /** What was asked for may not have been heard. */
+    askAgain() {
+      asked = new Set();
+      show();
+    },
+    release() {
+      for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
+      release();
+      images.release();
+    },
   };
 }

@@ -1,2 +1,11 @@
-// Makes the files before it (front_end.py) a widget; without this one they serve a page or another widget.
-export default { render: renderCase };
+// Makes the files before it (front_end.py) a widget; without this one they serve a page, where there is no kernel to lose.
+export default {
+  render({ model, el }) {
+    const { release, askAgain } = renderCase({ model, el });
+    const line = recovery(model, { onSaid: askAgain });
+    return () => {
+      line.release();
+      release();
+    };
+  },
+};

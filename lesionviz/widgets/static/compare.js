@@ -1,5 +1,5 @@
 // Maps of one case side by side, or the same map of two: one camera, one pointer, one scale. Drawn from raw maps; the
-// kernel is asked only for maps of a method that are not here yet, once.
+// kernel is asked only for maps of a method that are not here yet, once, and once more over a new connection (recovery.js).
 
 const COMPARED = ["mode", "target", "against", "layer", "method", "scale", "evidence", "colours", "alpha", "threshold"];
 const COMPARE_HELP =
@@ -11,6 +11,10 @@ const MODES = [
   { value: "why one and not another", label: "Why not another", title: "What speaks for one class and not for another" },
   { value: "two pictures", label: "Two pictures", title: "The same class, layer and method in two pictures" },
 ];
+const WAITING_FOR_MAPS = {
+  away: "The maps that are missing here come by themselves as soon as the connection is back.",
+  gone: "The maps that are missing here were not computed before Python stopped.",
+};
 
 function renderCompare({ model, el }) {
   const { classes, codes, nameOf, tables } = vocabulary(model);
@@ -24,6 +28,16 @@ function renderCompare({ model, el }) {
   let ranges = [];
   let pointed = null;
   let spoken = "";
+  const line = recovery(model, {
+    onLine() {
+      takeMessage();
+      show();
+    },
+    onSaid() {
+      asked = new Set();
+      show();
+    },
+  });
 
   // --- reading the state -----------------------------------------------------------------------------------------
   const explained = () => state.target || bundles[0].predicted;
@@ -125,7 +139,7 @@ function renderCompare({ model, el }) {
     answers.textContent = answerWords();
     waiting.textContent = alone
       ? "There is no second picture yet. Under Explore, choose several pictures and press Compare below one; in a notebook: compare.add(\"lesion.jpg\")."
-      : tiles.some(({ map }) => !map) ? "Maps are being computed …" : "";
+      : tiles.some(({ map }) => !map) ? WAITING_FOR_MAPS[line.trouble()] ?? "Maps are being computed …" : "";
     paintAll();
     announce();
   }
@@ -276,8 +290,10 @@ function renderCompare({ model, el }) {
 
   // --- pictures and maps arrive ----------------------------------------------------------------------------------
   const takePicture = (index, trait, mapTrait) => () => {
+    const before = bundles[index].id;
     bundles[index] = model.get(trait);
     images.put(photos[index], bundles[index].photo, "image/jpeg");
+    if (before && before === bundles[index].id) return show(); // with its photograph, or said again
     asked = new Set();
     if (index === 0) {
       eye.reset();
@@ -293,13 +309,14 @@ function renderCompare({ model, el }) {
     takeMessage();
   };
   const takeMaps = (index, caseTrait, trait) => () => {
-    if (model.get(caseTrait) !== bundles[index]) return; // they belong to a picture that arrives with them
+    if (model.get(caseTrait).id !== bundles[index].id) return; // they belong to a picture that arrives with them
     sets[index] = Object.fromEntries(Object.entries(model.get(trait)).map(([key, value]) => [key, unpackMaps(value)]));
     for (const slot of pool) slot.fieldOf = null;
     show();
   };
   const takeMessage = () => {
-    note.textContent = model.get("message");
+    const [trouble, name] = [line.trouble(), model.get("waiting")];
+    note.textContent = name && isLost(trouble) ? unansweredWords(trouble, name) : model.get("message");
     empty.hidden = Boolean(bundles[0].box || note.textContent);
   };
   const listeners = {
@@ -308,6 +325,7 @@ function renderCompare({ model, el }) {
     "change:maps": takeMaps(0, "case", "maps"),
     "change:second_maps": takeMaps(1, "second", "second_maps"),
     "change:message": takeMessage,
+    "change:waiting": takeMessage,
   };
   for (const name of COMPARED) {
     listeners[`change:${name}`] = () => {
@@ -321,6 +339,7 @@ function renderCompare({ model, el }) {
   takePicture(0, "case", "maps")();
   return () => {
     for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
+    line.release();
     release();
     images.release();
   };

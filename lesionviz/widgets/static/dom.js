@@ -120,3 +120,15 @@ function oncePerFrame(work) {
     if (!asked) asked = requestAnimationFrame(() => ((asked = 0), work()));
   };
 }
+
+/** Milliseconds on a clock that stands still while the computer sleeps, for whoever looks at it at least every other second. */
+function wakingClock() {
+  let time = 0;
+  let looked = performance.now();
+  return () => {
+    const now = performance.now();
+    time += Math.min(now - looked, 2000);
+    looked = now;
+    return time;
+  };
+}

@@ -1,25 +1,27 @@
 // The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
 // Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "unread", id, name}, {kind: "sample",
 // number}, {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words,
-// usable, reduce}, reduce: it would be of use with fewer pixels. Whatever changes the picture on view has a `request`, a name of its own, and is told to the page at once (status.js).
-// After a connection was lost the page may ask for the last choice once more: it goes out under the same name, and the kernel
-// passes over what it has already.
+// usable, reduce}, reduce: it would be of use with fewer pixels. Whatever changes the picture on view has a `request`, a name of
+// its own, and is told to the page at once (status.js); so has a second picture for a comparison. {kind: "settled", request} says
+// that the kernel needs nothing more of it; what a lost connection has kept from that is sent again (recovery.js).
 
 function render({ model, el }) {
   const films = []; // {id, file, url, broken, blank, node, open, compare, say}
-  let latest = 0; // a newer file makes an older upload stop
   let numbers = 0;
   let current = -1;
   let sampled = false;
-  let choice = { request: "", send: () => {} }; // the last one
+  let choice = { request: "", settled: true, send: () => {} }; // the last one; it makes an older upload stop
+  let beside = null; // {film, request} of a second picture that is on its way
+  let turn = Promise.resolve(); // files go one after the other: the kernel puts one together at a time
+  const line = recovery(model, { onLine: sayWay, onSaid });
   const limit = () => model.get("max_bytes");
 
   // --- sending ---------------------------------------------------------------------------------------------------
   /** Tell the page, and then the kernel, that another picture, or none, is wanted now; `send(request)` tells the kernel. */
   function choose(kind, name, send) {
-    latest++; // if a file is still being sent, the rest of it stays here
     const request = newRequest();
-    choice = { request, send: () => send(request) };
+    choice = { request, settled: false, send: () => send(request) };
+    goBeside(null); // it would have stood beside the last one
     el.dispatchEvent(new CustomEvent("lesionviz:chosen", { bubbles: true, detail: { kind, name, request } }));
     choice.send();
   }
@@ -31,14 +33,39 @@ function render({ model, el }) {
     if (film.file.size > limit()) hold(film);
     else choose("receiving", film.file.name, (request) => send(film, { request }));
   }
-  async function send(film, more) {
-    const mine = ++latest;
-    const wanted = () => mine === latest;
+  const send = (film, more) => (turn = turn.then(() => sendNow(film, more)));
+  async function sendNow(film, more) {
+    const wanted = () => more.request === (more.second ? beside : choice)?.request;
+    if (!wanted()) return;
     try {
       await sendFile(model, film.file, { id: film.id, wanted, more });
     } catch {
       if (wanted()) model.send({ kind: "unread", id: film.id, name: film.file.name, ...more }); // moved, or no longer readable
     }
+  }
+
+  // --- a second picture: nothing is seen of it until the kernel turns to the comparison ---------------------------
+  const way = element("p", { className: "lv-message lv-picker-way", role: "status", hidden: true });
+  function goBeside(film) {
+    beside = film && { film, request: newRequest() };
+    sayWay();
+    sendBeside();
+  }
+  const sendBeside = () => beside && send(beside.film, { second: true, request: beside.request });
+  function sayWay() {
+    const name = beside?.film.file.name;
+    way.hidden = !beside;
+    way.textContent = beside ? unansweredWords(line.trouble(), name) || `${name} is on its way to Compare …` : "";
+    way.classList.toggle("lv-lost", isLost(line.trouble()));
+  }
+  function onSettled(request) {
+    if (request === choice.request) choice.settled = true;
+    if (request === beside?.request) goBeside(null);
+  }
+  function onSaid({ settled }) {
+    settled.forEach(onSettled);
+    if (!choice.settled) choice.send();
+    sendBeside();
   }
 
   // --- a picture above a limit: a choice, where it is the file's size before anything is sent ------------------
@@ -97,7 +124,7 @@ function render({ model, el }) {
     const words = element("span", { className: "lv-film-words" });
     const open = button("", () => show(film), { className: "lv-film-open" });
     open.replaceChildren(image, element("span", { className: "lv-film-name", textContent: file.name, title: file.name }), words);
-    const compare = button("Compare", () => send(film, { second: true }), { className: "lv-film-compare", title: `Put ${file.name} beside the picture on view` });
+    const compare = button("Compare", () => goBeside(film), { className: "lv-film-compare", title: `Put ${file.name} beside the picture on view` });
     compare.setAttribute("aria-label", `Compare with ${file.name}`);
     const away = button("×", () => remove(film), { className: "lv-film-remove", title: `Take ${file.name} out`, ariaLabel: `Take ${file.name} out` });
     film.node = element("div", { className: "lv-film-one" }, open, element("div", { className: "lv-film-row" }, compare, away));
@@ -142,7 +169,8 @@ function render({ model, el }) {
       film.compare.style.visibility = here ? "hidden" : "";
     }
   }
-  const onLabel = (content) => {
+  const onMessage = (content) => {
+    if (content?.kind === "settled") onSettled(content.request);
     const film = content?.kind === "label" && films.find(({ id }) => id === content.id);
     if (!film) return;
     film.say(content.words);
@@ -176,10 +204,6 @@ function render({ model, el }) {
     take(files);
   };
   document.addEventListener("paste", onPaste);
-  const onAgain = (event) => {
-    if (event.detail.request === choice.request) choice.send();
-  };
-  document.addEventListener("lesionviz:again", onAgain); // of no other picker's choice: it bears this one's name
 
   const urls = [];
   const samples = model.get("samples").map(({ name, thumbnail }, number) => {
@@ -207,12 +231,12 @@ function render({ model, el }) {
   );
   el.classList.add("lv", "lv-picker");
   keepKeys(el);
-  el.replaceChildren(element("div", { className: "lv-picker-top" }, zone, offer), note, question, strip);
-  model.on("msg:custom", onLabel);
+  el.replaceChildren(element("div", { className: "lv-picker-top" }, zone, offer), note, question, way, strip);
+  model.on("msg:custom", onMessage);
   return () => {
-    model.off("msg:custom", onLabel);
+    line.release();
+    model.off("msg:custom", onMessage);
     document.removeEventListener("paste", onPaste);
-    document.removeEventListener("lesionviz:again", onAgain);
     for (const url of [...urls, ...films.map((film) => film.url)]) URL.revokeObjectURL(url);
   };
 }

@@ -83,6 +83,7 @@ function watchKernel(kernel, manager) {
     if (direction === "send") return void (msg.header.msg_type === "comm_msg" && sent.set(msg.header.msg_id, clock));
     heard = clock;
     live();
+    if (anew && document.hidden) tell("there"); // what is under way goes on without anybody who looks
     if (msg.header.msg_type === "status" && ["busy", "idle"].includes(msg.content.execution_state)) {
       // Said by the process itself; other states are of the server's making.
       if (process && msg.header.session !== process) tell("gone", "stopped");

@@ -2,7 +2,7 @@
 // looks alive. What cannot work meanwhile is switched off, and on again when it is back.
 
 const PARTS = { explore: ".lv-explore", compare: ".lv-compare", batch: ".lv-batch", quiz: ".lv-quiz-box" };
-const NEED_PYTHON = ".lv-picker, .lv-tabs, .lv-needs-kernel, .lv-batch-zone, .lv-batch-keep, .lv-quiz-form, .lv-quiz-info .lv-row, .lv-quiz-end .lv-row";
+const NEED_PYTHON = ".lv-picker > :not(.lv-picker-way), .lv-tabs, .lv-needs-kernel, .lv-batch-zone, .lv-batch-keep, .lv-quiz-form, .lv-quiz-zone > button, .lv-quiz-info .lv-row, .lv-quiz-end .lv-row";
 
 function render({ model, el }) {
   const words = element("p", { className: "lv-model", role: "status" });

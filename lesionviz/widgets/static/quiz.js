@@ -2,6 +2,13 @@
 // an answer is committed the page holds a photograph and nothing that gives its diagnosis away. See quiz.py.
 
 const QUIET = 20_000; // milliseconds without a reply after which the page says so
+const QUIET_WORDS = {
+  there: "There is no reply from the kernel. If this lasts, reload the page; answers that were not downloaded are lost then.",
+  slow: "What you did last waits until the server answers.",
+  busy: "What you did last waits until Python takes it up.",
+  away: "What you did last has not arrived yet. It goes on by itself as soon as the connection is back.",
+  gone: "Python stopped before what you did last arrived. Reload the page, or run the cell again; answers that were not downloaded are lost.",
+};
 const RIGHT = "✓ right";
 const WRONG = "✗ wrong";
 
@@ -15,23 +22,47 @@ function render({ model, el }) {
   let shown = ""; // phase and case on view
   let current = null;
   let acted = false;
+  let pending = null; // what was sent last, until it shows
   let timer = 0;
 
   const live = element("p", { className: "lv-unseen", role: "status" });
-  const quiet = element("p", { className: "lv-message lv-error", role: "alert", hidden: true, textContent: "There is no reply from the kernel. If this lasts, reload the page; answers that were not downloaded are lost then." });
+  const quiet = element("p", { role: "alert", hidden: true });
   const body = element("div");
   const notice = element("p", { className: "lv-notice", textContent: model.get("notice") });
   notice.setAttribute("role", "note");
-  const picker = folderPicker(model);
+  const line = recovery(model, { onLine, onSaid });
+  const picker = folderPicker(model, line.trouble);
   el.classList.add("lv", "lv-quiz");
   keepKeys(el);
   el.replaceChildren(notice, quiet, body, live);
 
   function send(message) {
     acted = true;
+    pending = message;
     clearTimeout(timer);
-    timer = setTimeout(() => (quiet.hidden = false), QUIET);
+    timer = setTimeout(wait, QUIET);
+    onLine();
     model.send(message);
+  }
+  function wait() {
+    const trouble = line.trouble();
+    quiet.className = `lv-message lv-${trouble === "there" || trouble === "gone" ? "error" : "lost"}`;
+    quiet.textContent = QUIET_WORDS[trouble];
+    quiet.hidden = false;
+  }
+  function heard() {
+    clearTimeout(timer);
+    quiet.hidden = true;
+  }
+  function onLine() {
+    quiet.hidden = true;
+    if (pending && line.trouble() !== "there") wait();
+    picker.onLine();
+  }
+  /** The kernel has said everything again: had it heard of what was done last, that would show by now. */
+  function onSaid(content) {
+    if (pending) send(pending);
+    picker.onSaid(content);
   }
 
   /** Send what turns the page, and show on the button that it was heard. */
@@ -257,10 +288,11 @@ function render({ model, el }) {
   function draw() {
     const page = model.get("page");
     if (!pages[page.phase]) return;
-    clearTimeout(timer);
-    quiet.hidden = true;
+    heard();
     const key = `${page.phase} ${page.case ?? ""}`;
-    if (key === shown && current.update) {
+    const same = key === shown && current.update;
+    if (!same || pending?.kind === "insist") pending = null;
+    if (same) {
       current.update(page);
       acted = false;
       return;
@@ -288,8 +320,8 @@ function render({ model, el }) {
   };
   const onCsv = (content) => {
     if (content.kind !== "csv") return;
-    clearTimeout(timer);
-    quiet.hidden = true;
+    heard();
+    pending = null;
     acted = false;
     download(content.name, `\ufeff${content.text}`, "text/csv"); // the mark tells spreadsheets that it is UTF-8
     say("The answers are saved.");
@@ -306,6 +338,7 @@ function render({ model, el }) {
     model.off("change:photo", takePhoto);
     model.off("change:page", draw);
     model.off("msg:custom", onCsv);
+    line.release();
     picker.release();
     images.release();
     photos.release();

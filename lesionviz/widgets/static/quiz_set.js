@@ -1,59 +1,80 @@
 // A teacher's folder on its way to the kernel: its paths first, then each file that the kernel wants, the next one when
-// the last was taken. The other end is FolderUpload in quiz_folder.py, which reads the classes from the folders' names.
+// the last was taken. The other end is FolderUpload in quiz_folder.py, which reads the classes from the folders' names. Over a
+// new connection (recovery.js) the kernel says which files it still wants, and it goes on with those.
 
 /** `onProgress(done, of)` is told how far it is, and `onProgress(null)` when it has ended. */
 function folderSender(model, { onProgress }) {
-  let latest = Math.floor(Math.random() * 1e9); // another view of the same quiz has other numbers
-  let hear = () => {};
-  const onMessage = (content) => {
-    if (content.folder === latest) hear(content);
-  };
-  model.on("msg:custom", onMessage);
-  const reply = () => new Promise((done) => (hear = done));
+  const first = Math.floor(Math.random() * 1e9); // another view of the same quiz has other numbers
+  let latest = first;
+  let folder = null; // {id, found, wanted: the files that the kernel lacks, null until it has said so, of}
 
-  /** Send files as `droppedFiles` gives them, {file, path}. */
-  async function send(found) {
-    const mine = ++latest;
-    const wanted = () => mine === latest;
-    onProgress(0, 0);
-    const first = reply();
-    model.send({ kind: "folder", id: mine, paths: found.map(({ path }) => path) });
-    const { kind, files = [] } = await first;
-    if (!wanted()) return;
-    for (const [done, id] of kind === "wanted" ? files.entries() : []) {
-      onProgress(done, files.length);
-      let settled = false;
-      const taken = reply().then(() => (settled = true));
-      try {
-        await sendFile(model, found[id].file, { id, wanted: () => wanted() && !settled });
-        if (!wanted()) return;
-        await taken;
-      } catch {
-        model.send({ kind: "unreadable", id }); // moved or changed since it was chosen; the kernel tells the teacher
-      }
+  function onMessage(content) {
+    if (!folder || content.folder !== folder.id) return;
+    if (content.kind === "wanted") goOn(content.files);
+    if (content.kind === "took" && content.file === folder.wanted?.[0]) goOn(folder.wanted.slice(1));
+    if (content.kind === "refused" || content.kind === "ended") end();
+  }
+  model.on("msg:custom", onMessage);
+  const announce = () => model.send({ kind: "folder", id: folder.id, paths: folder.found.map(({ path }) => path) });
+
+  function goOn(wanted) {
+    folder.wanted = wanted;
+    folder.of ??= wanted.length;
+    onProgress(folder.of - wanted.length, folder.of);
+    if (wanted.length) deliver(folder, wanted[0]);
+    else model.send({ kind: "folder end" });
+  }
+  async function deliver(mine, id) {
+    const wanted = () => folder === mine && mine.wanted[0] === id;
+    try {
+      await sendFile(model, mine.found[id].file, { id, wanted });
+    } catch {
       if (!wanted()) return;
+      model.send({ kind: "unreadable", id }); // moved or changed since it was chosen; the kernel tells the teacher
+      goOn(mine.wanted.slice(1));
     }
+  }
+  function end() {
+    folder = null;
     onProgress(null);
-    if (kind === "wanted") model.send({ kind: "folder end" });
+  }
+  function cancel() {
+    model.send({ kind: "folder cancel" });
+    end();
   }
   return {
-    send,
-    cancel() {
-      latest++;
-      model.send({ kind: "folder cancel" });
-      onProgress(null);
+    /** Send files as `droppedFiles` gives them, {file, path}. */
+    send(found) {
+      folder = { id: ++latest, found, wanted: null };
+      onProgress(0, 0);
+      announce();
     },
-    release: () => model.off("msg:custom", onMessage),
+    cancel,
+    /** Whether a folder is under way. */
+    busy: () => folder !== null,
+    end,
+    /** The kernel has said everything again, and which files it wants of which folder. */
+    onSaid({ folder: theirs, files }) {
+      if (theirs === folder?.id) goOn(files);
+      else if (folder && !folder.wanted) announce();
+      else if (folder) end(); // it is done with, or another one came
+      else if (theirs > first && theirs <= latest) cancel(); // once more: nobody heard it
+    },
+    release() {
+      if (folder) cancel(); // nobody else has these files
+      model.off("msg:custom", onMessage);
+    },
   };
 }
 
-/** A button and a drop zone for a folder. */
-function folderPicker(model) {
+/** A button and a drop zone for a folder, on a line (recovery.js). */
+function folderPicker(model, trouble) {
   const bar = element("progress", { max: 1, value: 0, ariaLabel: "Pictures that have arrived" });
   const words = element("span");
   const stop = button("Cancel", () => sender.cancel());
   const progress = element("div", { className: "lv-quiz-progress", hidden: true, role: "status" }, bar, words, stop);
   const input = element("input", { type: "file", webkitdirectory: true, multiple: true, hidden: true });
+  const lost = element("p", { className: "lv-message lv-lost", role: "alert", hidden: true, textContent: "Python stopped before the set was complete. Make it again afterwards." });
   const choose = button("Make a set from a folder", () => input.click());
   const zone = element(
     "div",
@@ -61,6 +82,7 @@ function folderPicker(model) {
     choose,
     element("p", { textContent: "or drop a folder here. Its subfolders are named after the classes: BCC, BKL, MEL, NV, or the full names. On pictures that the model was trained on, such as many of ISIC's, it does better than on yours." }),
     progress,
+    lost,
     input,
   );
   let onBusy = () => {};
@@ -70,16 +92,34 @@ function folderPicker(model) {
       choose.disabled = done !== null;
       onBusy(done !== null);
       if (done === null) return;
-      bar.max = of || 1;
-      bar.value = done;
-      words.textContent = of ? `${done} of ${of} pictures` : "Reading the folder …";
+      lost.hidden = true;
+      far = [done, of];
+      say();
     },
   });
+  let far = [0, 0];
+  function say() {
+    const [done, of] = far;
+    bar.max = of || 1;
+    bar.value = done;
+    const waits = restWords(trouble());
+    words.textContent = `${of ? `${done} of ${of} pictures` : "Reading the folder"}${waits ? `. ${waits}` : of ? "" : " …"}`;
+  }
+  function onLine() {
+    if (!sender.busy()) return;
+    if (trouble() !== "gone") return say();
+    sender.end();
+    lost.hidden = false;
+  }
+  function begin(found) {
+    lost.hidden = trouble() !== "gone";
+    if (found.length && lost.hidden) sender.send(found);
+  }
   input.addEventListener("change", () => {
     const found = [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
     input.value = ""; // so that the same folder can be chosen again
-    if (found.length) sender.send(found);
+    begin(found);
   });
-  takeDrops(zone, (found) => sender.send(found));
-  return { node: zone, release: sender.release, listen: (heard) => (onBusy = heard) };
+  takeDrops(zone, begin);
+  return { node: zone, release: sender.release, onLine, onSaid: sender.onSaid, listen: (heard) => (onBusy = heard) };
 }

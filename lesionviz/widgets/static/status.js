@@ -1,16 +1,14 @@
 // One picture at a time: says where the picture that was chosen last stands, and, by `data-state`, which of the parts that
 // follow are on view (explorer.css). The picker tells of a choice on the page itself ("lesionviz:chosen", with request, name
 // and kind), so the last picture is gone before the kernel has heard of the new one; until it has, what it says is of the
-// last picture and is not shown. While Python is away or gone (lifeline.js), a picture that has no answer yet is "lost", and that
-// is said. When Python is back over a new connection, what the old one carried may be lost, both ways: the kernel is asked to
-// say everything again ({kind: "again"}), and the picker to send what has no answer yet ("lesionviz:again", with the request).
+// last picture and is not shown. While Python is away or gone, a picture that has no answer yet is "lost", and that is said; over a
+// new connection the kernel says everything again (recovery.js), and the picker sends what has not arrived.
 
 const BUSY = ["receiving", "working"];
-const WAITING = ["slow", "busy"]; // nothing is wrong with the picture yet
 
 function render({ model, el }) {
   const images = pictures();
-  const line = lifeline(model);
+  const line = recovery(model, { onLine: () => show(current) });
   let awaited = ""; // a choice that the kernel has not spoken of yet
   let current = null; // the state that is shown, or would be with Python at hand
 
@@ -19,10 +17,10 @@ function render({ model, el }) {
   const sentence = element("p");
   function show(next) {
     current = next;
-    const trouble = BUSY.includes(next.kind) ? line?.state().kind : "there";
-    const waits = WAITING.includes(trouble);
-    const words = waits && next.kind === "working" ? null : model.get("sentences")[trouble];
-    draw(words ? { ...next, kind: waits ? next.kind : "lost", words: words.replace("{name}", () => next.name) } : next);
+    const trouble = BUSY.includes(next.kind) ? line.trouble() : "there";
+    const lost = isLost(trouble);
+    const words = lost || next.kind === "receiving" ? unansweredWords(trouble, next.name) : ""; // what Python looks at only takes longer
+    draw(words ? { ...next, kind: lost ? "lost" : next.kind, words } : next);
   }
   function draw({ kind, words, request, picture, name }) {
     Object.assign(el.dataset, { state: kind, request });
@@ -52,21 +50,13 @@ function render({ model, el }) {
     show({ kind, name, request, words: model.get("sentences")[kind].replace("{name}", () => name) });
   }
 
-  function onLine(_state, again) {
-    show(current);
-    if (!again) return;
-    model.send({ kind: "again" });
-    if (awaited || BUSY.includes(current.kind)) el.dispatchEvent(new CustomEvent("lesionviz:again", { bubbles: true, detail: { request: current.request } }));
-  }
-
   el.classList.add("lv", "lv-status");
   el.replaceChildren(image, sentence);
   document.addEventListener("lesionviz:chosen", onChosen);
   model.on("change:state", hear);
   hear();
-  const release = line?.listen(onLine);
   return () => {
-    release?.();
+    line.release();
     document.removeEventListener("lesionviz:chosen", onChosen);
     model.off("change:state", hear);
     images.release();
