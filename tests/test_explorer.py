@@ -353,6 +353,11 @@ def test_after_a_lost_connection_everything_is_said_again_and_nothing_that_was_t
     assert not {name for widget, names in said for name in names if isinstance(widget, CaseView)} & set(CHOICES)
     assert all(names for _, names in said)
     assert examined == ["a.jpg"]
+    del said[:]
+    heard: list[Any] = []
+    monkeypatch.setattr(view(explorer), "send", heard.append)
+    view(explorer)._handle_custom_msg({"kind": "say again"}, [])
+    assert (said, heard) == ([], [{"kind": "said"}])  # the case came with the state that it belongs to
 
 
 def test_silence_and_what_is_not_taken_up_are_said_within_five_seconds() -> None:
