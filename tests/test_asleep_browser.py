@@ -219,6 +219,7 @@ def test_a_hidden_page_watches_nothing_and_comes_to_life_when_it_is_shown(place:
     answered(page, pictures[1])
 
 
+@pytest.mark.slow
 def test_a_page_that_is_shown_while_its_server_sleeps_says_so_then(place: Place, pictures: list[Path]) -> None:
     page = place.page
     page.get_by_role("tab", name="Explore", exact=True).click()
@@ -234,6 +235,7 @@ def test_a_page_that_is_shown_while_its_server_sleeps_says_so_then(place: Place,
     expect(page.locator(".lv-line-banner")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_batch_in_a_hidden_page_goes_on_over_a_new_connection(place: Place, tmp_path: Path) -> None:
     page, wire = place.page, place.wire
     paths = [tmp_path / f"{number}.png" for number in range(12)]

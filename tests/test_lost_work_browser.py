@@ -228,6 +228,7 @@ def test_where_python_looks_at_the_second_picture_its_lost_answer_is_said_again(
     assert wire.files == files + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "method"), [("Explore", "HiResCAM"), ("Compare", "LayerCAM")])
 def test_maps_that_nobody_heard_of_are_asked_for_again(where: str, method: str, place: Place, tmp_path: Path) -> None:
     page = place.page
