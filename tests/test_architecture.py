@@ -45,19 +45,32 @@ BELOW = {
     "__main__": {"cli"},
 }
 """What each room may import, besides what those may import, errors and files."""
+WIDGETS = {
+    "parts": set(),
+    "case": {"parts"},
+    "monitor": {"parts"},
+    "compare": {"case"},
+    "export": {"case"},
+    "batch": {"case"},
+    "quiz": {"case"},
+    "explorer": {"compare", "export", "batch", "quiz"},
+    "__init__": {"explorer", "monitor"},
+}
+"""The same for the rooms of ``widgets/``; their scripts and styles are joined by the same rule."""
 JUPYTER = {"ipywidgets", "IPython", "voila", "anywidget", "jupyter_server"}
 LINES, METHODS = 350, 25
 """How long a Python file may be, and how many methods a class may have."""
 GROWN = {
-    "widgets/batch.py": "Batch keeps the waiting line, takes files in, opens them again and makes the table",
-    "widgets/explorer.py": "Explorer joins the parts, and examines, explains and exports the picture itself",
-    "widgets/sheet.py": "the paper, its letters and every part of a case's sheet in one",
+    "widgets/batch/batch.py": "Batch keeps the waiting line, takes files in, opens them again and makes the table",
+    "widgets/explorer/explorer.py": "Explorer joins the parts, and examines, explains and exports the picture itself",
+    "widgets/export/sheet.py": "the paper, its letters and every part of a case's sheet in one",
 }
 """Files that are larger yet, and why: the list only shrinks, and a file that has become small enough must leave it."""
 
 
-def allowed(room: str) -> set[str]:
-    return {"errors", "files"} | BELOW[room] | {deep for below in BELOW[room] for deep in allowed(below)}
+def reachable(room: str, table: Mapping[str, set[str]]) -> set[str]:
+    """Every room that a room may import by a table, directly or because a room below it may."""
+    return table[room] | {deep for below in table[room] for deep in reachable(below, table)}
 
 
 def module_of(path: Path, package: Path = PACKAGE) -> str:
@@ -76,6 +89,13 @@ def imports(path: Path, package: Path = PACKAGE) -> set[str]:
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return names
+
+
+def joined_names(path: Path) -> list[str]:
+    """The files of the browser's side that a file joins, by the names that it gives ``script`` and ``style``."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    calls = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in {"script", "style"}]
+    return [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
 
 
 def needs(files: Iterable[Path], package: Path = PACKAGE) -> dict[str, set[str]]:
@@ -121,6 +141,7 @@ def opening(text: str, language: str) -> str:
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
+FRONT = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".js", ".css"})
 HOUSE = needs(FILES)
 ROOMS = sorted({path.relative_to(PACKAGE).parts[0] for path in FILES if path.parent != PACKAGE})
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -130,13 +151,28 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_
 def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     used = {name.split(".")[1] for name in HOUSE[module_of(path)] if "." in name}
-    assert used - {room} <= allowed(room)
+    assert used - {room} <= {"errors", "files"} | reachable(room, BELOW)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "widgets").rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_a_room_of_the_widgets_imports_and_joins_only_rooms_below_it(path: Path) -> None:
+    room = path.relative_to(PACKAGE / "widgets").parts[0].removesuffix(".py")
+    used = {name.split(".")[2] for name in HOUSE[module_of(path)] if name.startswith("lesionviz.widgets.")}
+    joined = {name.split("/")[0] for name in joined_names(path)}
+    assert (used | joined) - {room} <= reachable(room, WIDGETS)
 
 
 @each_file
 def test_no_room_below_widgets_imports_jupyter(path: Path) -> None:
     if path.relative_to(PACKAGE).parts[0] not in {"widgets", "serving", "cli"}:
         assert not {name.split(".")[0] for name in imports(path)} & JUPYTER
+
+
+def test_every_script_and_style_is_joined_by_some_widget() -> None:
+    joined = {name for path in FILES for name in joined_names(path)}
+    assert joined == {f"{path.parent.name}/{path.stem}" for path in FRONT if "widgets" in path.parts}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -182,11 +218,7 @@ def test_lines_and_methods_are_counted_up_to_their_limits() -> None:
     assert too_large(grown) == [f"A with {METHODS + 1} methods"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".js", ".css"}),
-    ids=lambda p: str(p.relative_to(PACKAGE)),
-)
+@pytest.mark.parametrize("path", [*FILES, *FRONT], ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_every_file_says_what_it_is_for(path: Path) -> None:
     assert opening(path.read_text(encoding="utf-8"), path.suffix)
 

@@ -10,8 +10,8 @@ import pytest
 
 from lesionviz.classifier import LesionClassifier
 from lesionviz.errors import LesionvizError
-from lesionviz.widgets import background
-from lesionviz.widgets.background import Background, sentence
+from lesionviz.widgets.parts import background
+from lesionviz.widgets.parts.background import Background, sentence
 
 
 def boom(_: LesionClassifier) -> str:

@@ -25,9 +25,9 @@ from lesionviz.imaging import MAX_BYTES
 from lesionviz.quality import QUALITY
 from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.widgets import Batch
-from lesionviz.widgets import batch as module
-from lesionviz.widgets.background import Background
-from lesionviz.widgets.batch_rows import COLUMNS
+from lesionviz.widgets.batch import batch as module
+from lesionviz.widgets.batch.rows import COLUMNS
+from lesionviz.widgets.parts.background import Background
 
 VIEW = 17
 """The number that a view gives itself."""

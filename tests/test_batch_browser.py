@@ -21,7 +21,7 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.quality import QUALITY
 from lesionviz.refusal import FEATURES, DistanceRefusal
-from lesionviz.widgets.answer import NOTICE
+from lesionviz.widgets.case.answer import NOTICE
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)

@@ -21,8 +21,8 @@ from lesionviz.explanation.methods import METHODS
 from lesionviz.explanation.result import SCALES, Explanation, Scale
 from lesionviz.imaging import LesionImage
 from lesionviz.network import LAYERS
-from lesionviz.widgets.case import colour_tables, pack_maps
-from lesionviz.widgets.front_end import script
+from lesionviz.widgets.case.bundle import colour_tables, pack_maps
+from lesionviz.widgets.parts.front_end import script
 
 pytestmark = pytest.mark.browser
 SAMPLE = synthetic_samples()[2]
@@ -44,7 +44,7 @@ const unpack = ({ layers, values }) => unpackMaps({ layers, values: new DataView
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
-    page.add_script_tag(content=script("dom", "maps", "stage", "compare_tiles") + HELPERS)
+    page.add_script_tag(content=script("parts/dom", "case/maps", "case/stage", "compare/compare_tiles") + HELPERS)
     yield page
     page.close()
 

@@ -153,7 +153,7 @@ import pickle, sys
 case = pickle.loads(open({str(path)!r}, "rb").read())
 shown = case.explanation("MEL", "features.3")
 print(shown.finding, shown.heatmap().size, case.prediction.probabilities["MEL"], hash(case), case == case)
-from lesionviz.widgets.case import case_bundle, pack_maps
+from lesionviz.widgets.case.bundle import case_bundle, pack_maps
 assert len(pack_maps(case, "layercam")["layers"]) == 9 and case_bundle(case, b"")["id"] == case.identity
 assert "torch" not in sys.modules
 """

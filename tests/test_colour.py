@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from lesionviz.classifier import LesionClassifier
 from lesionviz.imaging import colour, open_image
 from lesionviz.imaging.colour import BROKEN, FOREIGN, NO_LITTLECMS
-from lesionviz.widgets.case import photo_of
+from lesionviz.widgets.case.bundle import photo_of
 
 SKIN = (200, 140, 120)
 RED = (138, 209, 198)

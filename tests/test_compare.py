@@ -15,7 +15,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
 from lesionviz.network import LAYERS
 from lesionviz.widgets import Compare
-from lesionviz.widgets.background import Background
+from lesionviz.widgets.parts.background import Background
 
 SAMPLE, OTHER = synthetic_samples()[2], synthetic_samples()[3]
 

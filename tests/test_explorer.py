@@ -27,13 +27,13 @@ from lesionviz.quality import QUALITY
 from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.similarity import SimilarityIndex
 from lesionviz.widgets import Batch, Compare, Explorer, Quiz
-from lesionviz.widgets.answer import NOTICE
-from lesionviz.widgets.case_view import CHOICES, CaseView
-from lesionviz.widgets.downloads import Downloads
-from lesionviz.widgets.front_end import script
-from lesionviz.widgets.image_picker import ImagePicker
-from lesionviz.widgets.masthead import Masthead
-from lesionviz.widgets.status import Status
+from lesionviz.widgets.case.answer import NOTICE
+from lesionviz.widgets.case.case_view import CHOICES, CaseView
+from lesionviz.widgets.explorer.image_picker import ImagePicker
+from lesionviz.widgets.parts.downloads import Downloads
+from lesionviz.widgets.parts.front_end import script
+from lesionviz.widgets.parts.masthead import Masthead
+from lesionviz.widgets.parts.status import Status
 
 
 @pytest.fixture
@@ -363,7 +363,7 @@ def test_after_a_lost_connection_everything_is_said_again_and_nothing_that_was_t
 def test_silence_and_what_is_not_taken_up_are_said_within_five_seconds() -> None:
     limits = {
         name: int(number.replace("_", ""))
-        for name, number in re.findall(r"^const (\w+) = ([\d_]+);", script("lifeline"), re.MULTILINE)
+        for name, number in re.findall(r"^const (\w+) = ([\d_]+);", script("parts/lifeline"), re.MULTILINE)
     }
     look, ask = limits["LOOK"], limits["ASK"]
     assert ask + look + limits["ANSWER"] + look <= 5000  # the server is silent from just after a question

@@ -24,7 +24,7 @@ from lesionviz.data.strangers import strangers
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, DIAGNOSES, target_index
 from lesionviz.network import LAYERS
-from lesionviz.widgets.answer import NOTICE
+from lesionviz.widgets.case.answer import NOTICE
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)

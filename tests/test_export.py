@@ -19,10 +19,10 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage
-from lesionviz.widgets.answer import NOTICE, threshold_sentence
-from lesionviz.widgets.case_view import CaseView
-from lesionviz.widgets.export import case_page, case_sheet, provenance
-from lesionviz.widgets.sheet import printable, wrap
+from lesionviz.widgets.case.answer import NOTICE, threshold_sentence
+from lesionviz.widgets.case.case_view import CaseView
+from lesionviz.widgets.export.export import case_page, case_sheet, provenance
+from lesionviz.widgets.export.sheet import printable, wrap
 
 WHEN = datetime(2026, 11, 25, 17, 30)
 HOSTILE = "</script><img src=x onerror=\"document.title='pwned'\"><b>$\\frac{1}{0}$ arm.jpg"
@@ -43,7 +43,7 @@ def drawn(classifier: LesionClassifier) -> tuple[Case, CaseView]:
 
 def texts(case: Case, view: CaseView, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> str:
     """All that stands on the sheet, line by line."""
-    from lesionviz.widgets import sheet
+    from lesionviz.widgets.export import sheet
 
     figures = []
     draw = sheet.draw_sheet

@@ -23,8 +23,8 @@ from lesionviz.data.tables import read_table
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import _pictures_in
 from lesionviz.imaging import pixels_of
-from lesionviz.widgets.batch import _tasks
-from lesionviz.widgets.quiz_folder import FolderUpload
+from lesionviz.widgets.batch.batch import _tasks
+from lesionviz.widgets.quiz.folder import FolderUpload
 
 NFC, NFD = (unicodedata.normalize(form, "Fälle") for form in ("NFC", "NFD"))
 HEAD = "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK\n"

@@ -17,10 +17,10 @@ from PIL import Image, features
 from lesionviz.data.tables import SUFFIXES
 from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.imaging import ENDINGS, MAX_PIXELS, check_size, containers, door, open_image
-from lesionviz.widgets.upload import Upload
+from lesionviz.widgets.parts.upload import Upload
 
 pillow_heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif, a dependency of lesionviz")
-STATIC = Path(door.__file__).parents[1] / "widgets" / "static"
+WIDGETS = Path(door.__file__).parents[1] / "widgets"
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_every_spelling_of_jpeg_is_known(ending: str, tmp_path: Path) -> None:
 
 def test_collections_and_the_page_take_files_of_every_ending() -> None:
     assert SUFFIXES == ENDINGS
-    script = (STATIC / "upload.js").read_text()
+    script = (WIDGETS / "parts" / "upload.js").read_text()
     (accepted,) = re.findall(r'const ACCEPTED = "([^"]+)"', script)
     assert set(accepted.split(",")) == ENDINGS
     (pattern,) = re.findall(r"/(\S+)/i\.test\(file\.name\)", script)

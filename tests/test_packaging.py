@@ -58,7 +58,7 @@ def test_the_wheel_carries_what_it_needs_and_nothing_from_the_dataset(wheel: Pat
         "lesionviz/models/best_model.pth",
         "lesionviz/serving/lesion_explorer.ipynb",
         "lesionviz/serving/share/jupyter/voila/templates/lesionviz/index.html.j2",
-        "lesionviz/widgets/static/case_view.js",
+        "lesionviz/widgets/case/case_view.js",
         "lesionviz/py.typed",
     ):
         assert needed in names

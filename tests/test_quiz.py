@@ -29,8 +29,9 @@ from lesionviz.game.results import NO_ANSWER, Answer
 from lesionviz.quality import QUALITY
 from lesionviz.refusal import FEATURES, DistanceRefusal
 from lesionviz.spreadsheet import harmless
-from lesionviz.widgets import Quiz, quiz_folder
-from lesionviz.widgets.background import Background
+from lesionviz.widgets import Quiz
+from lesionviz.widgets.parts.background import Background
+from lesionviz.widgets.quiz import folder as quiz_folder
 
 SIZE = (80, 60)
 

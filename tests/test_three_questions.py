@@ -30,8 +30,8 @@ from lesionviz.three_questions import NOT_DERMOSCOPY, UNFAMILIAR, Detector, Thre
 from lesionviz.training import lessons, teach_refusal
 from lesionviz.training.calibration import alike, calibrate
 from lesionviz.training.teach_refusal import _quantile
-from lesionviz.widgets.answer import answer_html, refusal_sentence
-from lesionviz.widgets.batch_rows import BatchRow, table
+from lesionviz.widgets.batch.rows import BatchRow, table
+from lesionviz.widgets.case.answer import answer_html, refusal_sentence
 
 SURE, UNSURE = np.array([9.0, 0, 0, 0]), np.zeros(4)
 

@@ -15,7 +15,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.errors import LesionvizError
 from lesionviz.recipe import Recipe
 from lesionviz.training.progress import Progress
-from lesionviz.widgets.training_monitor import TrainingMonitor, curves_html
+from lesionviz.widgets.monitor.training_monitor import TrainingMonitor, curves_html
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -80,7 +80,7 @@ def test_a_failure_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
 
 def test_events_become_words_curves_and_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("lesionviz.widgets.training_monitor.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lesionviz.widgets.monitor.training_monitor.time.monotonic", lambda: now[0])
     monitor = TrainingMonitor()
     monitor.watch(Progress("training", 2, 3, 5, 20, 0.75))
     now[0] += 10  # 5 steps more in 10 s are 10 steps of this epoch in 10 s: 1 s a step

@@ -36,7 +36,7 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.imaging import open_image
 from lesionviz.network import LAYERS
-from lesionviz.widgets.encoding import png
+from lesionviz.widgets.parts.encoding import png
 
 SECONDS = 2
 LIMITS = {"drag": 50, "switch": 50, "drop": (1.5, 150)}

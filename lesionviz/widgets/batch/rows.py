@@ -11,7 +11,7 @@ from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import open_image
 from lesionviz.spreadsheet import harmless
-from lesionviz.widgets.encoding import jpeg
+from lesionviz.widgets.parts.encoding import jpeg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ def csv(rows: Sequence[BatchRow], forced: bool = False) -> str:
 
 
 def for_browser(row: BatchRow) -> dict[str, Any]:
-    """Return a row as ``static/batch_table.js`` takes it; its thumbnail travels beside it.
+    """Return a row as ``batch_table.js`` takes it; its thumbnail travels beside it.
 
     Returns:
         ``name``, ``outcome``, ``why`` (refused or failed, or what the answer should be read with), ``diagnosis`` (a code)

@@ -18,10 +18,10 @@ from PIL import Image
 import lesionviz
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
-from lesionviz.widgets.answer import answer_html, notice_html, title_html
-from lesionviz.widgets.case import pack_maps
-from lesionviz.widgets.case_view import CHOICES, CaseView
-from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.case.answer import answer_html, notice_html, title_html
+from lesionviz.widgets.case.bundle import pack_maps
+from lesionviz.widgets.case.case_view import CHOICES, CaseView
+from lesionviz.widgets.parts.front_end import script, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,13 +73,13 @@ def case_page(
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in lines.items())
     # Inside a script element only "<" could end it early.
     content = json.dumps(traits, default=_base64).replace("<", "\\u003c")
-    code = script("dom", "maps", "stage", "controls", "case_view", "page")
+    code = script("parts/dom", "case/maps", "case/stage", "case/controls", "case/case_view", "export/page")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(code)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(prediction.source)} · lesionviz</title>"
-        f"<style>{style('base', 'stage', 'case_view', 'answer', 'page')}</style></head><body>"
+        f"<style>{style('parts/base', 'case/stage', 'case/case_view', 'case/answer', 'export/page')}</style></head><body>"
         f'<main class="lv lv-page">{title_html()}{notice_html()}{answer_html(prediction, point)}'
         f'<div id="lv-case"></div><dl class="lv-provenance">{facts}</dl></main>'
         f'<script type="application/json" id="lv-traits">{content}</script>'
@@ -112,7 +112,7 @@ def case_sheet(
         raise LesionvizError(f"A sheet can be a pdf or a png, not {kind!r}.")
     import matplotlib
 
-    from lesionviz.widgets.sheet import (
+    from lesionviz.widgets.export.sheet import (
         Look,
         draw_sheet,
         printable,

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeAlias
 import anywidget
 import traitlets
 
-from lesionviz.widgets.front_end import script, style
-from lesionviz.widgets.recovery import Part, asks_again, say_again
+from lesionviz.widgets.parts.front_end import script, style
+from lesionviz.widgets.parts.recovery import Part, asks_again, say_again
 
 Kind: TypeAlias = Literal["empty", "held", "receiving", "working", "answered", "refused", "failed"]
 """No picture; one that the browser holds back; on its way; looked at; its answer on view; no answer for it; unusable."""
@@ -42,8 +42,8 @@ class Status(anywidget.AnyWidget):
             before the first; ``picture`` (JPEG bytes, or empty) and ``name`` of what gets no answer.
     """
 
-    _esm = script("dom", "lifeline", "recovery", "status")
-    _css = style("base", "status")
+    _esm = script("parts/dom", "parts/lifeline", "parts/recovery", "parts/status")
+    _css = style("parts/base", "parts/status")
 
     state = traitlets.Dict().tag(sync=True)
     sentences = traitlets.Dict(dict(SENTENCES), help="by state, {name} standing for the picture's name").tag(

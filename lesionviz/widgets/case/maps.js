@@ -1,7 +1,7 @@
 // Raw maps in the browser: unpacking, upsampling, colouring. The same rules as lesionviz/explanation/display.py and
 // result.py; browser tests hold the two against each other. Decides nothing about evidence.
 
-const FULL = 32767; // what a map's largest magnitude was sent as; see widgets/case.py
+const FULL = 32767; // what a map's largest magnitude was sent as; see bundle.py
 
 /** The maps of one method, as case.py packs them: {layers: [{name, cells, high, low, words}], values}. */
 function unpackMaps(packed) {

@@ -14,11 +14,11 @@ import traitlets
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import ImageSource, open_image
-from lesionviz.widgets.background import Background, Job, sentence
-from lesionviz.widgets.case import case_bundle, pack_maps, photo_of
-from lesionviz.widgets.front_end import script, style
-from lesionviz.widgets.map_widget import MapWidget
-from lesionviz.widgets.recovery import asks_again, say_again
+from lesionviz.widgets.case.bundle import case_bundle, pack_maps, photo_of
+from lesionviz.widgets.case.map_widget import MapWidget
+from lesionviz.widgets.parts.background import Background, Job, sentence
+from lesionviz.widgets.parts.front_end import script, style
+from lesionviz.widgets.parts.recovery import asks_again, say_again
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
@@ -70,14 +70,22 @@ class Compare(MapWidget):
         threshold: evidence below this share of the scale is not drawn, 0 to 1.
         message: what is being done, or why something could not be; empty when there is nothing to say.
         waiting: name of the picture that is being looked at, while one is.
-        case, second: the two pictures as the browser gets them (``widgets/case.py``); empty when there is none.
+        case, second: the two pictures as the browser gets them (``bundle.py``); empty when there is none.
         maps, second_maps: their packed maps by method.
     """
 
     _esm = script(
-        "dom", "lifeline", "recovery", "maps", "stage", "controls", "compare_tiles", "compare", "compare_widget"
+        "parts/dom",
+        "parts/lifeline",
+        "parts/recovery",
+        "case/maps",
+        "case/stage",
+        "case/controls",
+        "compare/compare_tiles",
+        "compare/compare",
+        "compare/compare_widget",
     )
-    _css = style("base", "stage", "case_view", "compare")
+    _css = style("parts/base", "case/stage", "case/case_view", "compare/compare")
 
     second = traitlets.Dict().tag(sync=True)
     second_maps = traitlets.Dict().tag(sync=True)
@@ -133,7 +141,7 @@ class Compare(MapWidget):
 
         Args:
             case: from the classifier; where it is not completed, the maps that lack are asked for.
-            photo: of the picture, from :func:`lesionviz.widgets.case.photo_of`.
+            photo: of the picture, from :func:`lesionviz.widgets.case.bundle.photo_of`.
         """
         self._put(self._first, case, photo)
 

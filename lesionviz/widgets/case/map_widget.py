@@ -14,14 +14,14 @@ from lesionviz.diagnoses import CODES, target_index
 from lesionviz.explanation.display import SEQUENTIAL
 from lesionviz.explanation.methods import METHODS
 from lesionviz.network import LAYERS, check_layer
-from lesionviz.widgets.case import classes, colour_tables
+from lesionviz.widgets.case.bundle import classes, colour_tables
 
 
 class MapWidget(anywidget.AnyWidget):
     """The base of widgets that draw maps.
 
     Attributes:
-        case: the picture as the browser gets it (``widgets/case.py``); empty when there is none.
+        case: the picture as the browser gets it (``bundle.py``); empty when there is none.
         maps: its packed maps by method.
         classes: code, name and colour of each class.
         tables: 256 RGB colours of each colour map.

@@ -12,8 +12,8 @@ import anywidget
 import traitlets
 
 from lesionviz.diagnoses import DIAGNOSES
-from lesionviz.widgets.answer import NOTICE
-from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.case.answer import NOTICE
+from lesionviz.widgets.parts.front_end import script, style
 
 Handler = Callable[[dict[str, Any], Sequence[memoryview]], None]
 
@@ -31,8 +31,17 @@ class QuizPanel(anywidget.AnyWidget):
         notice: what the thing is not.
     """
 
-    _esm = script("dom", "lifeline", "recovery", "stage", "upload", "quiz_set", "quiz_result", "quiz")
-    _css = style("base", "stage", "answer", "quiz")
+    _esm = script(
+        "parts/dom",
+        "parts/lifeline",
+        "parts/recovery",
+        "case/stage",
+        "parts/upload",
+        "quiz/quiz_set",
+        "quiz/quiz_result",
+        "quiz/quiz",
+    )
+    _css = style("parts/base", "case/stage", "case/answer", "quiz/quiz")
 
     page = traitlets.Dict().tag(sync=True)
     photo = traitlets.Bytes(b"").tag(sync=True)

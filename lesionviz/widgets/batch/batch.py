@@ -6,12 +6,12 @@
     batch.add("my_images")  # or drop files on the page
     batch.table
 
-Files come from the browser one at a time (``static/batch.js``): ``queue`` says how many have no row yet; each ``file``
-with its ``piece`` messages (:mod:`lesionviz.widgets.upload`) is looked at, becomes a row, and only ``next`` lets the
+Files come from the browser one at a time (``batch.js``): ``queue`` says how many have no row yet; each ``file``
+with its ``piece`` messages (:mod:`lesionviz.widgets.parts.upload`) is looked at, becomes a row, and only ``next`` lets the
 following one start. So the kernel holds one file, however many there are. Rows travel as messages, a view asks for those
 that it lacks, and nothing that the browser sends changes a trait. Over a new connection the view says once more how many
-have no row, and sends the file again that may be lost (:mod:`lesionviz.widgets.recovery`): a file becomes one row, however
-often it comes.
+have no row, and sends the file again that may be lost (:mod:`lesionviz.widgets.parts.recovery`): a file becomes one
+row, however often it comes.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ import traitlets
 from lesionviz.data.folders import walk
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES, read_file
-from lesionviz.widgets.answer import NOTICE
-from lesionviz.widgets.background import Background, Job, sentence
-from lesionviz.widgets.batch_rows import BatchRow, Origin, csv, for_browser, look, table
-from lesionviz.widgets.case import classes
-from lesionviz.widgets.front_end import script, style
-from lesionviz.widgets.recovery import asks_again, say_again
-from lesionviz.widgets.upload import MAX_NAME, Arrived, Upload
+from lesionviz.widgets.batch.rows import BatchRow, Origin, csv, for_browser, look, table
+from lesionviz.widgets.case.answer import NOTICE
+from lesionviz.widgets.case.bundle import classes
+from lesionviz.widgets.parts.background import Background, Job, sentence
+from lesionviz.widgets.parts.front_end import script, style
+from lesionviz.widgets.parts.recovery import asks_again, say_again
+from lesionviz.widgets.parts.upload import MAX_NAME, Arrived, Upload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,8 +86,16 @@ class Batch(anywidget.AnyWidget):
         note: what is to be said about the whole batch, in a sentence; empty when nothing is.
     """
 
-    _esm = script("dom", "lifeline", "recovery", "upload", "batch_table", "batch", "batch_widget")
-    _css = style("base", "batch")
+    _esm = script(
+        "parts/dom",
+        "parts/lifeline",
+        "parts/recovery",
+        "parts/upload",
+        "batch/batch_table",
+        "batch/batch",
+        "batch/batch_widget",
+    )
+    _css = style("parts/base", "batch/batch")
 
     rows = traitlets.Tuple(help="BatchRow of each file, in order")
     done = traitlets.Int(0).tag(sync=True)
@@ -175,7 +183,7 @@ class Batch(anywidget.AnyWidget):
 
     @property
     def table(self) -> pd.DataFrame:
-        """The rows as :func:`lesionviz.widgets.batch_rows.table` gives them, without the answers to refused pictures."""
+        """The rows as :func:`lesionviz.widgets.batch.rows.table` gives them, without the answers to refused pictures."""
         return table(self.rows)
 
     def to_csv(self, forced: bool = False) -> str:

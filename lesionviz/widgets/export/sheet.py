@@ -28,8 +28,8 @@ from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import LesionImage
 from lesionviz.network import describe_grid
 from lesionviz.preprocessing import Preprocessing
-from lesionviz.widgets.answer import FORCED, NOTICE, refusal_sentence, threshold_sentence
-from lesionviz.widgets.encoding import fit
+from lesionviz.widgets.case.answer import FORCED, NOTICE, refusal_sentence, threshold_sentence
+from lesionviz.widgets.parts.encoding import fit
 
 if TYPE_CHECKING:
     from lesionviz.explanation.result import Explanation, Scale

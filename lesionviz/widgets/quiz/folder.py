@@ -17,7 +17,7 @@ from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.game.sets import Item, QuizSet, evenly
 from lesionviz.imaging import LesionImage, open_image
-from lesionviz.widgets.upload import MAX_NAME, Upload
+from lesionviz.widgets.parts.upload import MAX_NAME, Upload
 
 MAX_IMAGES = 200
 """Images of a folder that a browser may send."""

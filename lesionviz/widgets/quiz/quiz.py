@@ -21,15 +21,15 @@ import traitlets
 from lesionviz.errors import LesionvizError
 from lesionviz.game import PHASES, Game, Question, QuizSet, Verdict, drawn_set, results, set_of
 from lesionviz.game.results import Answer
-from lesionviz.widgets.background import Background, Job, sentence
-from lesionviz.widgets.case import LARGEST
-from lesionviz.widgets.case_view import CaseView
-from lesionviz.widgets.encoding import jpeg
-from lesionviz.widgets.quiz_folder import FolderDesk
-from lesionviz.widgets.quiz_messages import handlers
-from lesionviz.widgets.quiz_pages import end_page, question_page, revealed_page, shows_answer, start_page
-from lesionviz.widgets.quiz_panel import QuizPanel
-from lesionviz.widgets.recovery import Part, say_again
+from lesionviz.widgets.case.bundle import LARGEST
+from lesionviz.widgets.case.case_view import CaseView
+from lesionviz.widgets.parts.background import Background, Job, sentence
+from lesionviz.widgets.parts.encoding import jpeg
+from lesionviz.widgets.parts.recovery import Part, say_again
+from lesionviz.widgets.quiz.folder import FolderDesk
+from lesionviz.widgets.quiz.messages import handlers
+from lesionviz.widgets.quiz.pages import end_page, question_page, revealed_page, shows_answer, start_page
+from lesionviz.widgets.quiz.panel import QuizPanel
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.game import MAX_CASES, SURE, Game, Question, results
-from lesionviz.widgets.answer import answer_html
+from lesionviz.widgets.case.answer import answer_html
 
 Page: TypeAlias = dict[str, Any]
 MAX_PROBLEMS = 20

@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.parts.front_end import script, style
 
 TABS = {"explore": "Explore", "compare": "Compare", "batch": "Batch", "quiz": "Quiz"}
 
@@ -20,8 +20,8 @@ class Masthead(anywidget.AnyWidget):
         model_words: what the model is doing, in a few words.
     """
 
-    _esm = script("dom", "lifeline", "masthead")
-    _css = style("base", "masthead")
+    _esm = script("parts/dom", "parts/lifeline", "parts/masthead")
+    _css = style("parts/base", "parts/masthead")
 
     tabs = traitlets.Dict(TABS, help="names by key").tag(sync=True)
     tab = traitlets.Enum(tuple(TABS), "explore").tag(sync=True)

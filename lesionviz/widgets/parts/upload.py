@@ -1,4 +1,4 @@
-"""``Upload``: puts a file together from the pieces in which a browser sends it (``static/upload.js``).
+"""``Upload``: puts a file together from the pieces in which a browser sends it (``upload.js``).
 
 Everything that arrives is a stranger's: names are cut, sizes are held to what was announced and to the limit, and
 pieces of a file that is no longer wanted, or that are here already, are dropped. Whether it is a picture is decided in

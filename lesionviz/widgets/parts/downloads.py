@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from lesionviz.widgets.front_end import script, style
+from lesionviz.widgets.parts.front_end import script, style
 
 
 class Downloads(anywidget.AnyWidget):
@@ -19,8 +19,8 @@ class Downloads(anywidget.AnyWidget):
         make: called with a key when its button is pressed; answers by :meth:`deliver` or :meth:`fail`.
     """
 
-    _esm = script("dom", "downloads")
-    _css = style("base")
+    _esm = script("parts/dom", "parts/downloads")
+    _css = style("parts/base")
 
     kinds = traitlets.Dict(help="labels by key").tag(sync=True)
 

@@ -29,22 +29,22 @@ from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.imaging import ImageSource, LesionImage, open_image
 from lesionviz.network import LAYERS, check_layer
-from lesionviz.widgets.answer import answer_html, notice_html, refusal_sentence, similar_html
-from lesionviz.widgets.background import Background, Job, sentence
-from lesionviz.widgets.batch import Batch
-from lesionviz.widgets.case import photo_of
-from lesionviz.widgets.case_view import CaseView
-from lesionviz.widgets.compare import Compare
-from lesionviz.widgets.downloads import Downloads
-from lesionviz.widgets.encoding import jpeg
-from lesionviz.widgets.export import case_page, case_sheet
-from lesionviz.widgets.front_end import style
-from lesionviz.widgets.image_picker import ImagePicker
-from lesionviz.widgets.masthead import Masthead
-from lesionviz.widgets.quiz import Quiz
-from lesionviz.widgets.recovery import Part
-from lesionviz.widgets.status import Kind, Status
-from lesionviz.widgets.upload import Arrived
+from lesionviz.widgets.batch.batch import Batch
+from lesionviz.widgets.case.answer import answer_html, notice_html, refusal_sentence, similar_html
+from lesionviz.widgets.case.bundle import photo_of
+from lesionviz.widgets.case.case_view import CaseView
+from lesionviz.widgets.compare.compare import Compare
+from lesionviz.widgets.explorer.image_picker import ImagePicker
+from lesionviz.widgets.export.export import case_page, case_sheet
+from lesionviz.widgets.parts.background import Background, Job, sentence
+from lesionviz.widgets.parts.downloads import Downloads
+from lesionviz.widgets.parts.encoding import jpeg
+from lesionviz.widgets.parts.front_end import style
+from lesionviz.widgets.parts.masthead import Masthead
+from lesionviz.widgets.parts.recovery import Part
+from lesionviz.widgets.parts.status import Kind, Status
+from lesionviz.widgets.parts.upload import Arrived
+from lesionviz.widgets.quiz.quiz import Quiz
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
@@ -164,7 +164,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             widget.add_class(name)
         super().__init__(
             children=[
-                ipywidgets.HTML(f"<style>{style('base', 'answer', 'explorer')}</style>"),
+                ipywidgets.HTML(f"<style>{style('parts/base', 'case/answer', 'explorer/explorer')}</style>"),
                 self._masthead,
                 notice,
                 self._room,

@@ -17,7 +17,7 @@ from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.explanation.display import DIVERGING, SEQUENTIAL, colour
 from lesionviz.explanation.methods import METHODS
 from lesionviz.network import LAYERS, grid_size
-from lesionviz.widgets.encoding import jpeg, png
+from lesionviz.widgets.parts.encoding import jpeg, png
 
 if TYPE_CHECKING:
     from lesionviz.case import Case

@@ -1,8 +1,8 @@
 """``ImagePicker``: choose, drop or paste images, keep them in a filmstrip, or click a sample.
 
-The browser keeps the files; the one on view is sent (:mod:`lesionviz.widgets.upload`), and sent again when a person
+The browser keeps the files; the one on view is sent (:mod:`lesionviz.widgets.parts.upload`), and sent again when a person
 comes back to it, so the kernel never holds more than one. Every choice has a name, its ``request``: what comes twice
-under one name, because a connection was lost (:mod:`lesionviz.widgets.recovery`), is taken up once. Everything that
+under one name, because a connection was lost (:mod:`lesionviz.widgets.parts.recovery`), is taken up once. Everything that
 arrives is a stranger's and is checked.
 """
 
@@ -16,10 +16,10 @@ import traitlets
 
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES, LesionImage
-from lesionviz.widgets.encoding import jpeg
-from lesionviz.widgets.front_end import script, style
-from lesionviz.widgets.recovery import asks_again, say_again
-from lesionviz.widgets.upload import Arrived, Upload
+from lesionviz.widgets.parts.encoding import jpeg
+from lesionviz.widgets.parts.front_end import script, style
+from lesionviz.widgets.parts.recovery import asks_again, say_again
+from lesionviz.widgets.parts.upload import Arrived, Upload
 
 THUMBNAIL = (160, 120)
 MAX_REQUEST = 64
@@ -42,8 +42,8 @@ class ImagePicker(anywidget.AnyWidget):
         on_problem: called with a sentence when an upload cannot be taken, and whether it is about a second picture.
     """
 
-    _esm = script("dom", "lifeline", "recovery", "upload", "image_picker")
-    _css = style("base", "image_picker")
+    _esm = script("parts/dom", "parts/lifeline", "parts/recovery", "parts/upload", "explorer/image_picker")
+    _css = style("parts/base", "explorer/image_picker")
 
     samples = traitlets.List(traitlets.Dict(), help="name and thumbnail (JPEG bytes) of each sample").tag(sync=True)
     max_bytes = traitlets.Int(MAX_BYTES, help="the browser holds larger files back").tag(sync=True)

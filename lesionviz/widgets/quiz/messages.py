@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.game import SURE, Game, QuizSet, drawn_set, results
-from lesionviz.widgets.quiz_folder import FolderDesk
-from lesionviz.widgets.quiz_panel import Handler, QuizPanel
+from lesionviz.widgets.quiz.folder import FolderDesk
+from lesionviz.widgets.quiz.panel import Handler, QuizPanel
 
 Message = dict[str, Any]
 

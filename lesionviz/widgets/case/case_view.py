@@ -15,10 +15,10 @@ from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
 from lesionviz.explanation.result import SCALES
 from lesionviz.imaging import ImageSource, open_image
-from lesionviz.widgets.case import Bundle, case_bundle, pack_maps, photo_of
-from lesionviz.widgets.front_end import script, style
-from lesionviz.widgets.map_widget import MapWidget
-from lesionviz.widgets.recovery import asks_again, say_again
+from lesionviz.widgets.case.bundle import Bundle, case_bundle, pack_maps, photo_of
+from lesionviz.widgets.case.map_widget import MapWidget
+from lesionviz.widgets.parts.front_end import script, style
+from lesionviz.widgets.parts.recovery import asks_again, say_again
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
@@ -45,8 +45,17 @@ class CaseView(MapWidget):
         blend: whether the overlay's heatmap is stronger where more evidence is.
     """
 
-    _esm = script("dom", "lifeline", "recovery", "maps", "stage", "controls", "case_view", "case_view_widget")
-    _css = style("base", "stage", "case_view")
+    _esm = script(
+        "parts/dom",
+        "parts/lifeline",
+        "parts/recovery",
+        "case/maps",
+        "case/stage",
+        "case/controls",
+        "case/case_view",
+        "case/case_view_widget",
+    )
+    _css = style("parts/base", "case/stage", "case/case_view")
 
     scale = traitlets.Enum(SCALES, SCALES[0]).tag(sync=True)
     blend = traitlets.Enum(BLENDS, BLENDS[0]).tag(sync=True)

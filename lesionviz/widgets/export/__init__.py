@@ -1,0 +1,1 @@
+"""A case to keep: a page that needs no kernel, a sheet as PDF or PNG."""
