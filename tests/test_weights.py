@@ -22,7 +22,7 @@ from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
 from lesionviz.network import build_network
-from lesionviz.training.initial_weights import _PUBLISHED, initial_network
+from lesionviz.training.initial_weights import KNOWN, initial_network, starts_from_imagenet
 from lesionviz.weights.find import find_weights
 from lesionviz.weights.timm import from_timm
 
@@ -390,11 +390,16 @@ def test_torchvisions_own_file_is_known_by_its_hash(
 ) -> None:
     from torchvision.models import EfficientNet_B0_Weights
 
-    assert f"-{_PUBLISHED}." in EfficientNet_B0_Weights.IMAGENET1K_V1.url
+    assert f"-{next(iter(KNOWN))}." in EfficientNet_B0_Weights.IMAGENET1K_V1.url
     torch.save(good, tmp_path / "b0.pth")
     assert "unknown origin" in initial_network(tmp_path / "b0.pth")[1]
-    monkeypatch.setattr("lesionviz.training.initial_weights._PUBLISHED", sha256(tmp_path / "b0.pth")[:8])
-    assert "IMAGENET1K_V1 (ImageNet), as published, from b0.pth" in initial_network(tmp_path / "b0.pth")[1]
+    assert not starts_from_imagenet(tmp_path / "b0.pth")
+    monkeypatch.setitem(KNOWN, sha256(tmp_path / "b0.pth")[:8], KNOWN[next(iter(KNOWN))])
+    assert initial_network(tmp_path / "b0.pth")[1] == (
+        "The trunk started from b0.pth: torchvision's EfficientNet-B0 IMAGENET1K_V1 (ImageNet), as published, "
+        "the head from random weights."
+    )
+    assert starts_from_imagenet(tmp_path / "b0.pth")
 
 
 @pytest.mark.heavy

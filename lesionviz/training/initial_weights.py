@@ -1,7 +1,7 @@
 """Where a training starts: ImageNet weights from torchvision, a local file, an earlier model, or nothing.
 
 Only the trunk is taken; the head for the four diagnoses always starts at random. What is written down about the start is
-what is known of it: a file is called ImageNet's only when it is the one that torchvision publishes.
+what is known of it: a file is called ImageNet's only when it is one whose origin is known, by its SHA-256.
 """
 
 from __future__ import annotations
@@ -23,8 +23,16 @@ from lesionviz.weights.read import read_tensors
 IMAGENET = "imagenet"
 SCRATCH = "scratch"
 TORCHVISION = "torchvision's EfficientNet-B0 IMAGENET1K_V1"
-_PUBLISHED = "7f5810bc"
-"""How the SHA-256 of that file begins; torchvision writes it into the file's name, and checks it."""
+KNOWN = {
+    "7f5810bc": f"{TORCHVISION} (ImageNet), as published",
+    "89fdd933a8bda4f1d10697e258ce0cfe4d65ffedeffe81d02e9fb8c33c9faa6d": (
+        f"{TORCHVISION} (ImageNet; BSD-3-Clause; trained by R. Wightman, Apache-2.0), its batch-norm running statistics "
+        "estimated anew on ImageNet photographs; by their author's word such weights are probably bound to ImageNet's "
+        "terms (research)"
+    ),
+}
+"""Files of ImageNet weights whose origin is known, by the beginning of their SHA-256: first torchvision's own, whose name
+holds it; then the one that the bundled models started from."""
 
 
 def initial_network(init: str | Path = IMAGENET, splits: Mapping[str, Any] | None = None) -> tuple[Network, str]:
@@ -68,6 +76,16 @@ def initial_network(init: str | Path = IMAGENET, splits: Mapping[str, Any] | Non
     return network, f"The trunk started from {source}, the head from random weights."
 
 
+def starts_from_imagenet(init: str | Path) -> bool:
+    """Return whether a start, as :func:`initial_network` takes it, is known to be ImageNet weights."""
+    return str(init) == IMAGENET or (str(init) != SCRATCH and bool(_known(sha256(Path(init)))))
+
+
+def _known(digest: str) -> str:
+    """Return what is known of the file with this SHA-256, or nothing."""
+    return next((origin for beginning, origin in KNOWN.items() if digest.startswith(beginning)), "")
+
+
 def _from_file(path: Path, splits: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
     """Return the tensors in a file, and what is known of where they come from.
 
@@ -79,8 +97,8 @@ def _from_file(path: Path, splits: Mapping[str, Any]) -> tuple[Mapping[str, Any]
         earlier = Checkpoint.load(path)
         return earlier.state_dict, _after(earlier, path.name, digest, splits)
     weights = find_weights(content, path.name)
-    if digest.startswith(_PUBLISHED):
-        return weights.tensors, f"{TORCHVISION} (ImageNet), as published, from {path.name}"
+    if origin := _known(digest):
+        return weights.tensors, f"{path.name}: {origin}"
     bundled = Checkpoint.load(BUNDLED)
     if _same_trunk(weights.tensors, bundled.state_dict):
         return weights.tensors, _after(bundled, path.name, digest, splits)

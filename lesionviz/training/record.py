@@ -18,7 +18,7 @@ from lesionviz.evaluation.usable import left_out
 from lesionviz.network import Network
 from lesionviz.recipe import Recipe
 from lesionviz.training.choice import SCORE
-from lesionviz.training.initial_weights import IMAGENET, SCRATCH
+from lesionviz.training.initial_weights import SCRATCH, starts_from_imagenet
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,8 @@ def licence_of(collections: Sequence[Collection], init: str | Path) -> str:
     """Say what the weights may be used for, from what they were made of."""
     images = " and ".join(dict.fromkeys(map(_source, collections)))
     archive = "ISIC" in images or "HAM" in images or "NC" in images
-    start = {IMAGENET: "ImageNet weights", SCRATCH: "random weights"}.get(
-        str(init), "other weights, whose terms hold too"
-    )
+    start = "random weights" if str(init) == SCRATCH else "other weights, whose terms hold too"
+    start = "ImageNet weights" if starts_from_imagenet(init) else start
     sentence = f"For research and teaching, not for diagnosis. Trained on {images} from {start}"
     return sentence + (": not for commercial use." if archive or str(init) != SCRATCH else ".")
 
