@@ -4,6 +4,8 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,8 @@ from lesionviz.evaluation.evaluate import evaluate
 from lesionviz.evaluation.groups import age_bands, group_table
 from lesionviz.evaluation.metrics import score
 from lesionviz.evaluation.report.commands import training_command
+from lesionviz.evaluation.report.sections import limit_parts, use_parts
+from lesionviz.evaluation.result import Evaluation
 from lesionviz.training.calibration import calibrate
 
 ORIGINAL = [[449, 8, 11, 17], [41, 269, 42, 53], [17, 38, 490, 138], [27, 39, 67, 1797]]
@@ -221,6 +225,28 @@ def test_figures_about_a_class_need_ten_of_its_images() -> None:
     assert np.isnan([row[key].value for key in ("sensitivity_MEL", "roc_auc_MEL", "balanced_accuracy")]).all()
     one_more = pd.concat([predictions, predictions.tail(1).assign(lesion=99)], ignore_index=True)
     assert group_table(one_more, draws=5).loc[("body site", "scalp"), "sensitivity_MEL"].value == 1
+
+
+def test_a_card_says_what_stands_behind_its_figures_for_darker_skin() -> None:
+    def predictions(melanomas: int) -> pd.DataFrame:
+        codes = ["MEL"] * melanomas + ["NV"] * 30
+        table = pd.DataFrame({"lesion": range(len(codes)), "diagnosis": codes, "skin_tone": "V"})
+        return table.assign(**{code: (table["diagnosis"] == code).astype(float) for code in CODES})
+
+    def said(melanomas: int) -> str:
+        judged = SimpleNamespace(groups=group_table(predictions(melanomas), draws=5), others=())
+        without = SimpleNamespace(groups=pd.DataFrame(), others=(judged,))
+        return str(limit_parts(cast("Evaluation", without)))
+
+    assert "50 images and 20 melanomas" in said(20)
+    assert "no figure says" in said(19)  # its figures are not given
+
+
+@pytest.mark.parametrize(("weight", "words"), [(0.0, "has never seen any"), (0.5, "taught it to prefer none")])
+def test_a_card_says_whether_other_diagnoses_were_seen(
+    small_checkpoint: Checkpoint, weight: float, words: str
+) -> None:
+    assert words in str(use_parts(replace(small_checkpoint, recipe={"outlier_weight": weight})))
 
 
 def test_age_bands_by_hand() -> None:

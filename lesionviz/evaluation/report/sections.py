@@ -6,8 +6,15 @@ CLEAR Derm (Daneshjou et al. 2022, doi 10.1001/jamadermatol.2021.4915). No figur
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.split import KEPT_OUT
 from lesionviz.diagnoses import DIAGNOSES
+from lesionviz.evaluation.groups import DARKER, SKIN_TONE
 from lesionviz.evaluation.parts import ALL
 from lesionviz.evaluation.report.document import Bullets, Paragraph, Part, Section, Table
 from lesionviz.evaluation.report.model_sections import details_parts, training_data_parts
@@ -31,7 +38,7 @@ def sections(evaluation: Evaluation) -> list[Section]:
     checkpoint = evaluation.classifier.checkpoint
     return [
         Section("In short", _summary(evaluation)),
-        Section("Intended use", _use()),
+        Section("Intended use", use_parts(checkpoint)),
         Section("Model details", details_parts(checkpoint)),
         Section("Training data", training_data_parts(checkpoint)),
         Section("Evaluation data", evaluation_data_parts(evaluation)),
@@ -46,7 +53,7 @@ def sections(evaluation: Evaluation) -> list[Section]:
             if evaluation.evidence
             else []
         ),
-        Section("Limits", _limits()),
+        Section("Limits", limit_parts(evaluation)),
         Section("CLEAR Derm", _clear_derm(evaluation)),
     ]
 
@@ -80,18 +87,20 @@ def _summary(evaluation: Evaluation) -> list[Part]:
     ]
 
 
-def _use() -> list[Part]:
+def use_parts(checkpoint: Checkpoint) -> list[Part]:
+    """Say what the model is for, and what it knows of diagnoses outside its four."""
+    others = (
+        "Of other diagnoses it has seen a few, which taught it to prefer none of these; it still names one of them for "
+        "most pictures of others."
+        if checkpoint.recipe.get("outlier_weight")
+        else "It has never seen any other diagnosis, and names one of these for most pictures of others."
+    )
     return [
         Paragraph(
             "For research and teaching: to show how a classifier of dermoscopic images answers, and why. It is not a "
             "medical device, its answer is not a diagnosis, and it must not decide about anyone's care."
         ),
-        Paragraph(
-            "It chooses among "
-            + ", ".join(f"{d.name} ({d.code})" for d in DIAGNOSES)
-            + ". It has never seen any other "
-            "diagnosis, and names one of these for most pictures of others."
-        ),
+        Paragraph(f"It chooses among {', '.join(f'{d.name} ({d.code})' for d in DIAGNOSES)}. {others}"),
     ]
 
 
@@ -101,12 +110,21 @@ def _others(evaluation: Evaluation) -> list[Part]:
     return source_parts(evaluation)
 
 
-def _limits() -> list[Part]:
+def limit_parts(evaluation: Evaluation) -> list[Part]:
+    """Say what the figures do not promise."""
+    told = [row for each in (evaluation, *evaluation.others) for row in _darker(each.groups)]
+    skin = (
+        f"Skin tone is recorded for few of the images. Darker skin stands behind the figures above with "
+        f"{sum(row.images for row in told):,} images and {sum(row.melanomas for row in told):,} melanomas, too few to "
+        "say that the model does as well there."
+        if told
+        else "Skin tone is recorded for few of the images, and few of those are dark: no figure says that the model "
+        "does as well on dark skin."
+    )
     return [
         Bullets(
             [
-                "Skin tone is recorded for few of the images, and few of those are dark: no figure says that the model "
-                "does as well on dark skin.",
+                skin,
                 "A class-activation map shows where evidence lies, not that the model is right.",
                 "Ink, rulers, hair and dark corners change answers; `lesionviz shortcuts` measures how often.",
                 "The figures hold for images like those above; other clinics and cameras are expected to do worse.",
@@ -115,14 +133,25 @@ def _limits() -> list[Part]:
     ]
 
 
+def _darker(groups: pd.DataFrame) -> list[Any]:
+    """Return the row of darker skin where its figures are given, in a list of its own."""
+    if (SKIN_TONE, DARKER) not in groups.index:
+        return []
+    row = groups.loc[(SKIN_TONE, DARKER)]
+    return [row] if np.isfinite(row["accuracy"].value) else []
+
+
 def _clear_derm(evaluation: Evaluation) -> list[Part]:
-    sources = ", ".join(sorted(set(evaluation.predictions.get("source", []))))
+    everyone = (evaluation, *evaluation.others)
+    named = [each.predictions["source"].dropna() for each in everyone if "source" in each.predictions]
+    sources = sorted(set(pd.concat(named)) - {""}) if named else []
+    collections = ", ".join(dict.fromkeys(each.data for each in everyone))
     rows = [
-        ("Image types", f"Dermoscopic photographs, sources: {sources or 'not recorded'}"),
+        ("Image types", f"Dermoscopic photographs, sources: {', '.join(sources) or 'not recorded'}"),
         ("Artefacts, image quality", "Images of poor quality are refused; others are used as they are"),
         ("Ground truth", "Diagnosis as in the collection: histology, follow-up, consensus or confocal microscopy"),
         ("Patients", "Age, sex, body site and, where it is recorded, skin tone: see the tables"),
-        ("Availability", f"Images: {evaluation.data}; recipe, split and weights are in the model's file"),
+        ("Availability", f"Images: {collections}; recipe, split and weights are in the model's file"),
         ("Test set", "Apart by lesion, used for nothing else; other clinics' images where named above"),
         ("Comparison", "The most frequent class; no comparison with physicians was made"),
         ("Intended use", "Research and teaching, see above"),
