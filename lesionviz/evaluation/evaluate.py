@@ -165,6 +165,7 @@ def _judge(
     truth, predicted = (predictions[name].map(CODES.index).to_numpy() for name in ("diagnosis", "predicted"))
     probabilities = predictions[list(CODES)].to_numpy()
     lesions = predictions["lesion"].to_numpy()
+    told = f"{source}, {part}" if source else part
     majority = np.eye(len(CODES))[np.full(len(truth), np.bincount(truth).argmax())]
     return Evaluation(
         collection.folder.name,
@@ -176,7 +177,7 @@ def _judge(
         by_lesion(lambda w: measures(truth, probabilities, w), lesions, draws, progress="Bootstrap by lesion"),
         measures(truth, majority),
         group_table(predictions, min(draws, GROUP_DRAWS)),
-        silence_of(classifier, collection, predictions, part, strange or {}, strange is not None),
+        silence_of(classifier, collection, predictions, told, strange or {}, strange is not None),
         source_figures(predictions, min(draws, GROUP_DRAWS)),
         _operating(classifier, predictions, draws),
         damaged=lost,

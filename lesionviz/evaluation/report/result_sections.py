@@ -127,7 +127,7 @@ def group_parts(evaluation: Evaluation) -> list[Part]:
         if not each.groups.empty and SKIN_TONE in each.groups.index
     ]
     for each, groups in by_tone:
-        if each is not evaluation:
+        if each is not evaluation and np.isfinite([interval.value for interval in groups["accuracy"]]).any():
             parts.append(Table(header, _group_rows(groups), f"{each.name}, {each.part}"))
     if parts:
         parts.append(

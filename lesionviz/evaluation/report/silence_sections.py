@@ -32,7 +32,7 @@ FIGURES = {
     "sensitivity_BCC": "BCC sensitivity",
     "called_BCC": "others called BCC",
     "refused": "refused",
-    "warned": "warned",
+    "warned": "warned, of those answered",
 }
 
 
