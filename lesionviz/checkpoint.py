@@ -19,7 +19,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing, sha256
 from lesionviz.network import Network, build_network, ordinary_tensors
 from lesionviz.preprocessing import Preprocessing
-from lesionviz.weights.find import HEAD, find_weights
+from lesionviz.weights.find import HEAD, check_numbers, find_weights
 from lesionviz.weights.read import read_tensors
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ def _from_content(content: dict[str, Any], name: str) -> Checkpoint:
     temperature = float(value("temperature", (int, float)))
     if not 0.05 <= temperature <= 20:
         raise LesionvizError(f"{name} has the temperature {temperature}; plausible are 0.05 to 20.")
+    check_numbers(value("state_dict", dict), name)
     return Checkpoint(
         state_dict=check_state_dict(value("state_dict", dict), name),
         preprocessing=Preprocessing.from_dict(value("preprocessing", dict)),

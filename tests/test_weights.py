@@ -8,10 +8,11 @@ import io
 import pickle
 import sys
 import threading
-from collections import OrderedDict, defaultdict
+import uuid
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ WRAPPINGS: dict[str, Callable[[State], Any]] = {
     "parameters": lambda s: {k: torch.nn.Parameter(t) if t.is_floating_point() else t for k, t in s.items()},
     "averaged model": lambda s: before(s, "module.") | {"n_averaged": torch.tensor(7)},
     "loss beside": lambda s: {"state_dict": before(s, "model.") | {"criterion.weight": torch.ones(4)}},
+    "without counts": lambda s: {key: t for key, t in s.items() if not key.endswith("num_batches_tracked")},
     "double": lambda s: {k: t.double() if t.is_floating_point() else t for k, t in s.items()},
     "timm": timm_names,
     "timm, Lightning": lambda s: {"state_dict": before(timm_names(s), "model.")},
@@ -139,6 +141,15 @@ def test_what_loops_leave_beside_the_weights_is_passed_over(good: State, tmp_pat
         "took": datetime.timedelta(hours=2),
         "counts": defaultdict(int, {"NV": 3}),
         "rng": torch.get_rng_state(),
+        "day": datetime.date(2026, 1, 1),
+        "when_there": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        "last": deque([0.5, 0.25], maxlen=9),
+        "frozen": frozenset({"features"}),
+        "seen": {"NV"},
+        "steps": range(3),
+        "part": slice(2),
+        "facts": SimpleNamespace(lr=0.1),
+        "run": uuid.UUID(int=7),
         "numpy_rng": np.random.RandomState(0).get_state()[1],
     }
     torch.save({"model_state_dict": good} | beside, tmp_path / "best.pth")
@@ -188,6 +199,16 @@ def _save_pickle(folder: Path) -> Path:
     return folder / "theirs.pth"
 
 
+def _save_pickle_of_today(folder: Path) -> Path:
+    (folder / "theirs.pth").write_bytes(pickle.dumps(build_network()))
+    return folder / "theirs.pth"
+
+
+def _save_whole_in_protocol_4(folder: Path) -> Path:
+    torch.save({"model": build_network(), "again": torch.nn.Linear(2, 2)}, folder / "theirs.pth", pickle_protocol=4)
+    return folder / "theirs.pth"
+
+
 def _save_own_class(folder: Path) -> Path:
     module = ModuleType("their_code")
     exec("import torch\nclass LesionNet(torch.nn.Sequential): pass", module.__dict__)
@@ -200,7 +221,13 @@ def _save_own_class(folder: Path) -> Path:
     return folder / "theirs.pth"
 
 
-@pytest.mark.parametrize("save", [_save_whole, _save_whole_old, _save_within, _save_pickle, _save_own_class])
+@pytest.mark.parametrize(
+    "save",
+    [
+        *(_save_whole, _save_whole_old, _save_within, _save_pickle, _save_own_class),
+        *(_save_pickle_of_today, _save_whole_in_protocol_4),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*Couldn't retrieve source:UserWarning")
 def test_a_pickled_model_is_called_one(save: Callable[[Path], Path], tmp_path: Path) -> None:
     path = save(tmp_path)
@@ -221,10 +248,32 @@ def test_a_torchscript_model_is_called_one(tmp_path: Path) -> None:
         Checkpoint.load(tmp_path / "traced.pt")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_a_program_of_torch_export_is_called_one(tmp_path: Path) -> None:
+    program = torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),))
+    torch.export.save(program, tmp_path / "theirs.pt2")
+    with pytest.raises(LesionvizError, match=r"theirs\.pt2 holds a program of torch\.export\. Save its state dict"):
+        Checkpoint.load(tmp_path / "theirs.pt2")
+
+
+def test_a_state_dict_in_another_protocol_is_told_how_to_be_saved(good: State, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.pth"
+    for save in (
+        lambda: torch.save({"state_dict": good, "loss": np.float64(1)}, path, pickle_protocol=4),
+        lambda: path.write_bytes(pickle.dumps(good, protocol=4)),
+    ):
+        save()
+        with pytest.raises(
+            LesionvizError, match=r"theirs\.pth is pickled with protocol 4, .*torch\.save\(model\.state"
+        ):
+            Checkpoint.load(path)
+
+
 def test_other_objects_are_named_and_not_run(good: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"state_dict": good, "hook": _Bomb()}, tmp_path / "evil.pth")
     torch.save({"state_dict": good, "hook": _Bomb()}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    for name in ("evil.pth", "old.pth"):
+    torch.save({"state_dict": good, "hook": _Bomb()}, tmp_path / "new.pth", pickle_protocol=4)
+    for name in ("evil.pth", "old.pth", "new.pth"):
         with pytest.raises(LesionvizError, match=rf"{name} holds Python objects \(.*print\).*would run their code"):
             Checkpoint.load(tmp_path / name)
     assert capsys.readouterr().out == ""
@@ -245,7 +294,10 @@ def test_stand_ins_do_nothing_with_hostile_states(good: State, tmp_path: Path) -
         (b"\x89HDF\r\n\x1a\n" + bytes(50), "is an HDF5 file, as Keras writes it"),
         (b'\x40\0\0\0\0\0\0\0{"a": {"dtype": "F32"}}' + bytes(50), "is a safetensors file.*load_file"),
         (b"PK\3\4 cut short", "is damaged"),
-        (pickle.dumps({"a": 1}), "is damaged or is not a model file"),
+        (pickle.dumps({"a": 1}, 4), "is pickled with protocol 4"),
+        (pickle.dumps({"a": 1}, 2), "is damaged or is not a model file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is only a pointer of Git LFS.*git lfs pull"),
+        (b"\n<!DOCTYPE html><html><title>Sign in", "is a web page.*Download the file again"),
         (b"", "is damaged"),
     ],
 )
@@ -303,6 +355,36 @@ def test_what_is_no_efficientnet_is_refused_in_words(content: object, words: str
     torch.save(content, tmp_path / "theirs.pth")
     with pytest.raises(LesionvizError, match=rf"theirs\.pth .*{words}"):
         Checkpoint.load(tmp_path / "theirs.pth")
+
+
+ODD: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
+    "no values": (lambda t: t.to("meta"), "only a shape"),
+    "sparse": (lambda t: t.to_sparse(), "sparse values"),
+    "quantised": (lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), "quantised values"),
+    "whole numbers": (lambda t: t.to(torch.int8), "kind int8"),
+    "complex": (lambda t: t.to(torch.complex64), "kind complex64"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_tensors_without_ordinary_numbers_are_refused_by_name(
+    kind: str, good: State, small_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    change, words = ODD[kind]
+    path, spoiled = tmp_path / "theirs.pth", {"classifier.1.weight": change(good["classifier.1.weight"])}
+    torch.save(good | spoiled, path)
+    for read in (Checkpoint.load, initial_network):
+        with pytest.raises(
+            LesionvizError, match=rf"theirs\.pth: classifier\.1\.weight holds .*{words}.*ordinary float32"
+        ):
+            read(path)
+    small_checkpoint.save(path)
+    content = torch.load(path, weights_only=True)
+    content["state_dict"] |= spoiled
+    torch.save(content, path)
+    with pytest.raises(LesionvizError, match=rf"classifier\.1\.weight holds .*{words}"):
+        Checkpoint.load(path)
 
 
 def test_a_file_that_opens_itself_for_ever_ends(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FIRST = "features.0.0.weight"
 """The first tensor of a torchvision EfficientNet-B0; what stands before its name stands before all of them."""
 HEAD = "classifier.1.weight"
+MEAN, COUNT = "running_mean", "num_batches_tracked"
 DEPTH = 3
 """How many dicts are opened, one in the other."""
 WRAPPERS = {"module", "_orig_mod"}
@@ -61,6 +62,7 @@ def find_weights(content: Mapping[str, Any], name: str) -> Weights:
         )
     if found:
         _, weights = found[0]
+        check_numbers(weights.tensors, name)
         if TIMM in weights.found and (named := _tensorflow_name(content)):
             raise LesionvizError(
                 f"{name} is of timm's {named}, whose network pads and normalises in another way than efficientnet_b0, so "
@@ -76,6 +78,31 @@ def find_weights(content: Mapping[str, Any], name: str) -> Weights:
             f"weights would give other answers here. {EXPECTED}"
         )
     return Weights(best)
+
+
+def check_numbers(tensors: Mapping[str, Any], name: str) -> None:
+    """Make sure that tensors hold numbers as a network computes with them.
+
+    Raises:
+        LesionvizError: one is empty of values, sparse, quantised, complex, or of whole numbers.
+    """
+    import torch
+
+    for key, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor):
+            continue
+        if tensor.is_meta:
+            what = "only a shape and no values (it is on the device meta)"
+        elif tensor.layout is not torch.strided or tensor.is_quantized:
+            what = f"{'quantised' if tensor.is_quantized else 'sparse'} values"
+        elif not tensor.is_floating_point() and not key.endswith(f".{COUNT}"):
+            what = f"values of the kind {str(tensor.dtype).removeprefix('torch.')}"
+        else:
+            continue
+        raise LesionvizError(
+            f"{name}: {key} holds {what}. Save the state dict of the network in ordinary float32: "
+            "torch.save(model.float().state_dict(), FILE)."
+        )
 
 
 def _dicts_of_tensors(content: Mapping[str, Any], place: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Any]]:
@@ -102,7 +129,15 @@ def _networks(place: str, tensors: Mapping[str, torch.Tensor]) -> Iterator[tuple
             # A name without a dot, such as a count of steps, is no tensor of a network.
             own = {key.removeprefix(before): t for key, t in plain.items() if key.startswith(before) and "." in key}
             said = [TIMM] if convert is from_timm else []
-            yield f"{place} {before}".strip(" ."), Weights(convert(own), tuple(where + said))
+            yield f"{place} {before}".strip(" ."), Weights(_with_counts(convert(own)), tuple(where + said))
+
+
+def _with_counts(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Add how many batches the running statistics are of, where a conversion left that out; no answer needs it."""
+    import torch
+
+    places = [key.removesuffix(MEAN) for key in tensors if key.endswith(f".{MEAN}")]
+    return {f"{place}{COUNT}": torch.zeros((), dtype=torch.long, device="cpu") for place in places} | dict(tensors)
 
 
 def _tensorflow_name(content: Mapping[str, Any], depth: int = DEPTH) -> str:

@@ -40,12 +40,13 @@ STAND_INS = (
     "pathlib.WindowsPath",
     "pathlib._local.PosixPath",
     "pathlib._local.WindowsPath",
-    "datetime.datetime",
-    "datetime.timedelta",
+    *(f"datetime.{kind}" for kind in ("date", "datetime", "time", "timedelta", "timezone")),
+    "types.SimpleNamespace",
+    "uuid.UUID",
     *(
         f"{module}.{name}"
         for module in ("builtins", "__builtin__")
-        for name in ("int", "long", "float", "str", "dict")
+        for name in ("int", "long", "float", "str", "dict", "frozenset", "range", "slice", "xrange")
     ),
 )
 """Objects that training loops leave beside the weights: figures, options, places, times. None of them is needed."""
@@ -56,6 +57,8 @@ DICTS = (
     "pytorch_lightning.utilities.parsing.AttributeDict",
 )
 """Kinds of dict, read as plain ones."""
+LISTS = ("collections.deque",)
+"""Kinds of list, read as plain ones."""
 
 
 class _Inert:
@@ -78,15 +81,27 @@ class _PlainDict:
         return {}
 
 
+class _PlainList:
+    """Makes a plain list whenever it is called for."""
+
+    def __new__(cls, *_arguments: object) -> list[Any]:  # type: ignore[misc]
+        return []
+
+
 def _stand_in(name: str, kind: type) -> type:
     module, _, own = name.rpartition(".")
     return type(own, (kind,), {"__module__": module})
 
 
-_ALLOWED: list[Any] = [_stand_in(name, _Inert) for name in STAND_INS] + [
-    _stand_in(name, _PlainDict) for name in DICTS
+_ALLOWED: list[Any] = [
+    *(_stand_in(name, _Inert) for name in STAND_INS),
+    *(_stand_in(name, _PlainDict) for name in DICTS),
+    *(_stand_in(name, _PlainList) for name in LISTS),
 ]
-_OF_TORCH = re.compile(r"torch\._utils\.|torch\.storage\.|torch\.\w+$|collections\.|_codecs\.")
+_OF_TORCH = re.compile(
+    r"torch\._utils\.|torch\.storage\.|torch\.\w+$|collections\.(OrderedDict|Counter)$|_codecs\.|"
+    r"(builtins|__builtin__)\.(set|bytearray|complex)$"
+)
 """What torch itself rebuilds tensors with."""
 _MODEL = re.compile(r"(^|\.)(nn|models?|timm|lightning|pytorch_lightning)\.|^torchvision\.")
 """What the classes of models and of their parts are called."""
@@ -156,29 +171,69 @@ def _is_torchscript(members: list[str]) -> bool:
 def _what_it_is(path: Path) -> str:
     """Say what a file is that could not be read, and what to do; nothing in it is run."""
     with path.open("rb") as file:
-        start = file.read(16)
+        start = file.read(64)
     if start.startswith(b"\x89HDF"):
         return "is an HDF5 file, as Keras writes it."
     if start[8:9] == b"{":
         return "is a safetensors file. Turn it into a state dict: torch.save(safetensors.torch.load_file(IN), OUT)."
-    foreign = _foreign_objects(path, _members(path))
+    if start.startswith(b"version https://git-lfs"):
+        return "is only a pointer of Git LFS. Fetch the file itself: git lfs pull."
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page, as a download leaves it that asks for something first. Download the file again."
+    members = _members(path)
+    if any(name.endswith("/archive_format") for name in members):
+        return f"holds a program of torch.export. {SAVE}"
+    foreign = _foreign_objects(path, members)
     if any(_MODEL.search(name) for name in foreign):
         return f"holds a pickled model ({foreign[0]}). {SAVE}"
     if foreign:
         return f"holds Python objects ({foreign[0]}), and reading those would run their code. {SAVE}"
+    if protocol := _other_protocol(path, members):
+        return f"is pickled with protocol {protocol}, and 2 is read, that of torch.save. {SAVE}"
     return "is damaged or is not a model file."
 
 
 def _foreign_objects(path: Path, names: list[str]) -> list[str]:
     """Return what a pickle would import besides what torch and this room know, by reading it and not following it."""
     known = {f"{each.__module__}.{each.__name__}" for each in _ALLOWED}
-    found: list[str] = []
+    return [name for name in _imports(_operations(path, names)) if not _OF_TORCH.match(name) and name not in known]
+
+
+def _imports(operations: Iterator[tuple[Any, Any, Any]]) -> Iterator[str]:
+    """Yield the names of what pickles would import: protocol 4 takes them from the two texts on top of its stack."""
+    before, top = "", ""
+    memo: dict[int, str] = {}
+    for operation, argument, _ in operations:
+        match operation.name:
+            case "GLOBAL" | "INST":
+                yield str(argument).replace(" ", ".")
+            case "STACK_GLOBAL":
+                yield f"{before}.{top}"
+            case "MEMOIZE":
+                memo[len(memo)] = top
+                continue
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                memo[argument] = top
+                continue
+            case "GET" | "BINGET" | "LONG_BINGET":
+                before, top = top, memo.get(argument, "")
+                continue
+            case "FRAME":
+                continue
+            case "STOP":
+                memo.clear()
+        before, top = top, argument if isinstance(argument, str) else ""
+
+
+def _other_protocol(path: Path, names: list[str]) -> int:
+    """Return the protocol of a whole pickle that torch does not read, or 0."""
+    protocol = 0
     for operation, argument, _ in _operations(path, names):
-        if operation.name in {"GLOBAL", "INST"}:
-            name = str(argument).replace(" ", ".")
-            if not _OF_TORCH.match(name) and name not in known:
-                found.append(name)
-    return found
+        if operation.name == "PROTO":
+            protocol = max(protocol, argument)
+        elif operation.name == "STOP" and protocol > 2:
+            return protocol
+    return 0
 
 
 def _operations(path: Path, names: list[str]) -> Iterator[tuple[Any, Any, Any]]:
