@@ -130,6 +130,14 @@ def test_a_callers_picture_is_never_changed(monkeypatch: pytest.MonkeyPatch) -> 
     assert mine.size == (400, 300)
 
 
+@pytest.mark.parametrize("tag", [{50706: b"\1\4\0\0"}, {254: 1}, {254: 3}])
+def test_the_preview_of_a_cameras_raw_file_is_not_taken_for_the_photograph(tag: dict[int, Any]) -> None:
+    data = encoded(picture(), "TIFF", tiffinfo=tag)
+    with pytest.raises(LesionvizError, match=r"IMG_1\.DNG begins with a preview.*Export the photograph as a JPEG"):
+        open_image(data, "IMG_1.DNG")
+    assert open_image(encoded(picture(), "TIFF", tiffinfo={254: 2})).pixels.size == picture().size
+
+
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP", "HEIF"])
 def test_other_formats_above_the_limit_get_the_way_out(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pillow_heif.register_heif_opener()

@@ -16,6 +16,7 @@ ENDINGS = frozenset(
 """How names of pictures end, in small letters; what a file is, its bytes say."""
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
 _AVIF = {b"avif", b"avis"}
+_NEW_SUBFILE_TYPE, _REDUCED, _DNG_VERSION = 254, 1, 50706
 
 
 def is_dicom(data: bytes) -> bool:
@@ -44,6 +45,25 @@ def formats_of(data: bytes, name: str) -> tuple[str, ...]:
         _add_heif(name)
         return ("HEIF",)
     return ()  # a film, most likely
+
+
+def check_no_preview(image: Image.Image, data: bytes, name: str) -> None:
+    """Make sure that the first picture of a TIFF is the photograph.
+
+    Cameras' raw files are TIFF inside, and begin with a preview as small as a stamp; it would be answered for.
+
+    Raises:
+        LesionvizError: it is a preview, or the raw data of a camera.
+    """
+    if image.format != "TIFF":
+        return
+    tags = getattr(image, "tag_v2", {})
+    kind = tags.get(_NEW_SUBFILE_TYPE)
+    if data[8:10] == b"CR" or _DNG_VERSION in tags or (isinstance(kind, int) and kind & _REDUCED):
+        raise LesionvizError(
+            f"{name} begins with a preview, as the raw files of cameras do, and what is behind it cannot be read here. "
+            "Export the photograph as a JPEG."
+        )
 
 
 def _add_heif(name: str) -> None:

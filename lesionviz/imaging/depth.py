@@ -17,7 +17,7 @@ from lesionviz.errors import LesionvizError
 
 FULL = 65535
 """White in 16 bits."""
-_BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 258, 281
+_BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE, _PLANES, _TILE_WIDTH = 258, 281, 284, 322
 _DEEP = ("RGB;16", "RGBA;16", "RGBX;16")
 _OTHER_BYTE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 
@@ -44,11 +44,10 @@ def eight_bits(image: Image.Image, name: str, data: bytes = b"") -> tuple[Image.
         if values.min() < 0 or values.max() > FULL:
             raise LesionvizError(f"{name} holds grey values outside 0 to {FULL}. Export it as an 8-bit image.")
     elif data and image.format == "TIFF" and image.mode in {"RGB", "RGBA"} and _bits(image) == 16:
-        upper = np.asarray(image)
-        lower = None if upper[..., :3].max() > 127 and _stated(image) is None else _lower_bytes(data)
-        if lower is None:  # what Pillow kept is right already
+        found = _planes(image, data, name) if _largest(image, _PLANES) == 2 else _both_bytes(image, data)
+        if found is None:  # what Pillow kept is right already
             return image, ""
-        values = upper.astype(np.uint16) << 8 | lower
+        values = found
     else:
         return image, ""
     white, concluded = _white(image, int((values if values.ndim == 2 else values[..., :3]).max()))
@@ -85,6 +84,44 @@ def _largest(image: Image.Image, tag: int) -> int | None:
     value = getattr(image, "tag_v2", {}).get(tag)
     numbers = [each for each in (value if isinstance(value, tuple) else (value,)) if isinstance(each, int)]
     return max(numbers, default=None)
+
+
+def _both_bytes(image: Image.Image, data: bytes) -> npt.NDArray[np.integer] | None:
+    """Return the values of a 16-bit colour TIFF; None where the upper bytes alone say it all."""
+    upper = np.asarray(image)
+    lower = None if _reaches_up(image) else _lower_bytes(data)
+    return None if lower is None else upper.astype(np.uint16) << 8 | lower
+
+
+def _reaches_up(image: Image.Image) -> bool:
+    """Return whether what Pillow kept of 16 bits, their upper eight, is bright enough to be a picture of 16 bits."""
+    return bool(np.asarray(image)[..., :3].max() > 127) and _stated(image) is None
+
+
+def _planes(image: Image.Image, data: bytes, name: str) -> npt.NDArray[np.uint16] | None:
+    """Return the values of a 16-bit TIFF that keeps each colour apart, which Pillow takes for one of 8 bits.
+
+    Where they are compressed, it reads the upper bytes rightly and the lower ones not at all.
+
+    Raises:
+        LesionvizError: the lower ones are needed, or the planes are cut into tiles.
+    """
+    with Image.open(io.BytesIO(data), formats=("TIFF",)) as again:
+        parts = [(part.extents or (0, 0, 0, 0), part.offset, part.args) for part in again.tile]
+        compressed = any(part.codec_name != "raw" for part in again.tile)
+    if compressed and _reaches_up(image):
+        return None
+    if compressed or _largest(image, _TILE_WIDTH):
+        raise LesionvizError(
+            f"{name} keeps each colour apart, in 16 bits, in a way that cannot be read here. Export it as an 8-bit image."
+        )
+    values = np.zeros(np.asarray(image).shape, np.uint16)
+    for (left, top, right, bottom), offset, spelling in parts:
+        shape = bottom - top, right - left
+        colour = "RGBA".index(str(spelling[0] if spelling else ""))
+        plane = np.frombuffer(data, ">u2" if data[:2] == b"MM" else "<u2", shape[0] * shape[1], offset)
+        values[top:bottom, left:right, colour] = plane.reshape(shape)
+    return values
 
 
 def _lower_bytes(data: bytes) -> npt.NDArray[np.uint8] | None:

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.imaging.colour import to_srgb
-from lesionviz.imaging.containers import WORDS, formats_of, is_dicom
+from lesionviz.imaging.containers import WORDS, check_no_preview, formats_of, is_dicom
 from lesionviz.imaging.depth import eight_bits
 from lesionviz.imaging.dicom import Photograph
 from lesionviz.imaging.jpeg import without_end
@@ -33,7 +33,7 @@ MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 8192 * 6144
 """Largest picture that is decoded, in pixels: what cameras call 50 megapixels, about 150 MB once it is RGB. Of a larger
 JPEG a smaller copy is decoded."""
-DECODER = 2
+DECODER = 3
 """Counts up whenever the same file gives other pixels than before, so that what was kept of it is made anew."""
 MIN_SIDE = 32
 """Smallest side in pixels: below it a picture holds less than the coarsest feature map needs."""
@@ -176,6 +176,7 @@ def _decode(data: bytes, name: str, smallest: int = 0) -> LesionImage:
             _check_dimensions(photograph.size, name)
             return replace(_finish(photograph.decode(), name), file_sha256=hashlib.sha256(data).hexdigest())
         with Image.open(io.BytesIO(data), formats=formats_of(data, name)) as image:
+            check_no_preview(image, data, name)
             return _finish(image, name, data, smallest)
 
 
