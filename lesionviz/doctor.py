@@ -26,6 +26,7 @@ from lesionviz.machine import (
     SHARED_MEMORY,
     available_memory,
     existing,
+    give_home,
     has,
     jupyter_paths,
     jupyter_runtime,
@@ -78,6 +79,7 @@ def examine() -> list[Finding]:
     """Look at everything; a look that fails becomes a finding of its own."""
     looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("Python", _python),
+        ("home", _home),
         ("packages", _packages),
         ("torch", _torch),
         ("pictures", _pictures),
@@ -121,6 +123,12 @@ def _python() -> Iterator[Finding]:
         )
     else:
         yield Finding("Python", "ok", told)
+
+
+def _home() -> Iterator[Finding]:
+    """Go on with a temporary home where there is none, as every other command does."""
+    if told := give_home():
+        yield Finding("HOME", "note", told, "Name one that stays: export HOME=FOLDER")
 
 
 def _packages() -> Iterator[Finding]:

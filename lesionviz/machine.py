@@ -5,7 +5,9 @@ Nothing that may be missing or broken is imported to find out.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import os
 import shutil
 import tempfile
 from importlib import metadata
@@ -37,6 +39,30 @@ def check_shared_memory(workers: int, batch: int) -> None:
             f"{needed / MIB:,.0f} MiB may be needed. Train with fewer workers (--workers 0 needs none), or give the "
             "container more (docker run --shm-size=2g)."
         )
+
+
+def give_home() -> str:
+    """Name a temporary folder as home where there is none at all: a container may run as a user whom it does not know.
+
+    Returns:
+        A sentence about it, or nothing where there is one.
+
+    Raises:
+        LesionvizError: not even temporary files can be made.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        try:
+            folder = tempfile.mkdtemp(prefix="lesionviz-home-")
+        except OSError as error:
+            raise LesionvizError(
+                f"There is no home folder, and no temporary one can be made ({error}). Name a folder in HOME."
+            ) from error
+        os.environ["HOME"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return f"There is no home folder, so {folder} is used as one, and removed at the end."
+    return ""
 
 
 def writable(folder: Path) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -98,6 +100,25 @@ def test_only_the_folder_that_cannot_be_written_to_is_replaced(
     assert "runtime" in give_jupyter_folders()
     assert os.environ["JUPYTER_DATA_DIR"] == str(tmp_path / "JUPYTER_DATA_DIR")
     assert not os.environ["JUPYTER_RUNTIME_DIR"].startswith(str(no_home))
+
+
+def test_where_there_is_no_home_at_all_a_temporary_one_is_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(_user: int) -> None:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("lesionviz.doctor.TRY_TORCH", "print(2, False)")  # importing torch takes seconds
+    monkeypatch.setenv("HOME", "")  # restored afterwards
+    for command in (["data", "inspect", "a folder that is not there"], ["doctor"]):
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(pwd, "getpwuid", unknown)
+        main(command)
+        told = capsys.readouterr()
+        assert "There is no home folder, so " in (told.out if command == ["doctor"] else told.err)
+        assert "cannot be looked at" not in told.out
+        assert os.access(Path.home(), os.W_OK)
+        shutil.rmtree(Path.home())
 
 
 def test_without_any_folder_that_is_said(no_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

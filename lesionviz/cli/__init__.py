@@ -18,6 +18,7 @@ from lesionviz.cli.evaluation import add_compare, add_evaluate, add_faithfulness
 from lesionviz.cli.terminal import complain, print_on_any_terminal
 from lesionviz.cli.training import add_calibrate, add_train
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import give_home
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_on_any_terminal()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if given[:1] != ["doctor"] and (told := give_home()):
+            complain(told)
         # The doctor must be able to look at an installation in which nothing else can be imported.
         options = _parser(complete=given[:1] != ["doctor"]).parse_args(given)
         result: int = options.run(options)
