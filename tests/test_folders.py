@@ -244,6 +244,7 @@ BKL = (
     ),
     *("lichen planus-like keratosis", "lichen-planus like keratoses", "LPLK", "lichenoid keratosis", "BLK"),
     *("benign keratosis-like lesions", "ink spot lentigo", "3. Seborrheic Keratosis", "seborrheic keratosis (SK)"),
+    *("BKL - benign keratosis", "solar lentigo - SL", "LPLK / BLK", "SolarLentigo", "SeborrheicKeratoses"),
 )
 OTHERS = (
     *(
@@ -257,6 +258,7 @@ OTHERS = (
         "wart",
     ),
     *("seborrheic dermatitis", "seborrheic keratoses and other benign tumors", "nevus sebaceous", "epidermal nevus"),
+    *("not BKL", "BKL other", "BKL - melanoma", "NonMelanoma", "LentigoSimplex"),
     *("melanoma metastasis", "non melanoma", "not melanoma", "basal cell carcinoma (mel)", "SCC", "", "3"),
 )
 
@@ -350,6 +352,8 @@ def test_tabs_are_read_whatever_the_ending(name: str, tmp_path: Path) -> None:
         '"","",""\n',
         "\r\n,,\r\n",
         "\x1a",
+        "\0" * 100,
+        "\ufeff",
         "\xa0,\xa0,\n",
         ",,\n" * 2000,
         ",",
@@ -381,10 +385,15 @@ def test_an_empty_row_between_others_and_a_table_of_nothing_else_are_refused(tmp
             "it has no column image_type, diagnosis_1, diagnosis_2, diagnosis_3",
         ),
         ("train.csv", "path\na\n", "it has no column image_name, patient_id, diagnosis, target"),
-        ("semicolons.CSV", "path;label\na;b\n", "separates its columns by semicolons"),
-        ("empty.tsv", "", "is empty"),
+        ("semicolons.CSV", "path;label\na;b\n", "it separates its columns by semicolons"),
+        ("empty.tsv", "", "it is empty"),
         ("labels.xlsx", "PK", "it is a spreadsheet; save it as CSV UTF-8"),
-        ("utf16.csv", "path,label\na,b\n".encode("utf-16"), "is saved as UTF-16"),
+        ("utf16.csv", "path,label\na,b\n".encode("utf-16"), "it is saved as UTF-16"),
+        *(
+            (name, "lesion_id,image_id,dx\n", "it must be plain text under the name HAM10000_metadata.csv")
+            for name in ("HAM10000_metadata.tsv", "ham10000_metadata.CSV", "HAM10000_metadata (1).csv")
+        ),
+        ("HAM10000_metadata.csv.gz", b"\x1f\x8b", "it must be plain text under the name HAM10000_metadata.csv"),
     ],
 )
 def test_a_table_that_was_seen_and_not_taken_is_named_with_the_reason(
@@ -405,6 +414,21 @@ def test_a_table_beside_an_official_one_is_named_and_the_second_official_one_is_
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "mine.csv").write_text("path,label\na.png,MEL\n")
     assert read_collection(tmp_path).notes == (f"The table mine.csv is not taken: {GROUND_TRUTH} is",)
+
+
+def test_copies_of_the_official_table_beside_it_are_named(drawn_folder: Path, tmp_path: Path) -> None:
+    for path in drawn_folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    copy = GROUND_TRUTH.replace(".csv", " (1).csv")
+    (tmp_path / copy).write_bytes((tmp_path / GROUND_TRUTH).read_bytes())
+    assert read_collection(tmp_path).notes == (f"The table {copy} is not taken: {GROUND_TRUTH} is",)
+
+
+def test_folders_of_classes_one_deeper_are_pointed_at(tmp_path: Path) -> None:
+    for place in ("train/MEL", "test/seborrheic keratosis", "other/things"):
+        draw(tmp_path / place / "a.png")
+    with pytest.raises(LesionvizError, match=r"Folders named after a class lie one deeper: give test or train\. "):
+        read_collection(tmp_path)
 
 
 def test_an_official_table_one_folder_down_is_pointed_at(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ assert SYNONYMS.keys() == INCLUDED.keys() == set(CODES)
 def diagnosis_of(label: str) -> str | None:
     """Return the code of the class that a label means: its code, its name, or a diagnosis in it; None for all others.
 
-    Capitals, British spelling, plurals, hyphens and underscores make no difference, nor does a number before the name or
-    an abbreviation in brackets behind it that says the same.
+    Capitals, British spelling, plurals, hyphens and underscores make no difference, nor does a number before the name, an
+    abbreviation before or behind it that says the same, with brackets or without, or words that only capitals part.
     """
     plain = _plain(label)
     known = _known()
@@ -87,6 +87,11 @@ def diagnosis_of(label: str) -> str | None:
     if bracket:
         one, other = (known.get(part) for part in bracket.groups())
         return one if one == other else None
+    words = plain.split(" ")
+    for cut in (1, len(words) - 1):  # "BKL - benign keratosis", "solar lentigo SL"
+        one, other = known.get(" ".join(words[:cut])), known.get(" ".join(words[cut:]))
+        if one and one == other:
+            return one
     return next((code for start, code in SUBTYPES.items() if plain.startswith(start)), None)
 
 
@@ -108,6 +113,7 @@ def _known() -> dict[str, str]:
 
 def _plain(label: str) -> str:
     """Return a label in small letters and American spelling, in the singular, its words apart by single blanks."""
-    text = re.sub(r"[\s_./–-]+", " ", nfc(label).casefold()).strip()
+    apart = re.sub(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})", " ", nfc(label))
+    text = re.sub(r"[\s_./–-]+", " ", apart.casefold()).strip()
     text = re.sub(r"^\d+ (?=\D)", "", text).replace("rrhoe", "rrhe").replace("naev", "nev")
     return " ".join(PLURALS.get(word, word) for word in text.split(" "))

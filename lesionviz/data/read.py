@@ -5,11 +5,13 @@ Only one layout may fit; where two do, the person says which by giving the file 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from lesionviz.data.class_names import diagnosis_of
 from lesionviz.data.collection import Collection
 from lesionviz.data.folders import Walk, below, nfc, walk
 from lesionviz.data.isic2018 import GROUPINGS, HAM10000, ISIC2018, read_ham10000, read_isic2018
@@ -104,6 +106,10 @@ def _seen(place: Path, walked: Walk) -> str:
     """Say what is there instead of a known layout."""
     folders = [nfc(name) for name in class_folders(walked)]
     said = f" Its folders {', '.join(folders[:8])} are not named after a class." if folders else ""
+    inside = {path.relative_to(place).parts[:-1] for path in walked.images}
+    parents = sorted({nfc(parts[0]) for parts in inside if len(parts) > 1 and diagnosis_of(parts[1])})
+    if parents:
+        said += f" Folders named after a class lie one deeper: give {' or '.join(parents[:8])}."
     deeper = below(walked, [name for name in OFFICIAL if name not in COMMON_NAMES])
     if deeper:
         said += f" {deeper[0].name} lies in {walked.name_of(deeper[0].parent)}: give that folder."
@@ -115,15 +121,32 @@ def _untaken(place: Path, taken: str) -> list[str]:
     said = []
     for path in sorted(place.iterdir()):
         ending = path.suffix.lower()
-        looks_like_one = ending in TABLES | SPREADSHEETS or path.name in OFFICIAL
+        looks_like_one = (
+            ending in TABLES | SPREADSHEETS or path.name in OFFICIAL or (path.is_file() and _meant(path.name))
+        )
         if not looks_like_one or path.name in (taken, READ_WITH.get(taken)) or path.name.startswith("."):
             continue
         if ending in SPREADSHEETS:
             why = "it is a spreadsheet; save it as CSV UTF-8"
+        elif path.name not in OFFICIAL and (meant := _meant(path.name)):
+            other = Path(meant).stem != Path(taken).stem
+            why = f"it must be plain text under the name {meant}" if other else f"{taken} is"
         else:
             why = _why_not(path, COMMON_NAMES.get(path.name, CSV_COLUMNS)) or f"{taken} is"
         said.append(f"The table {nfc(path.name)} is not taken: {why}")
     return said
+
+
+def _meant(name: str) -> str:
+    """Return the official table that a file's name is another spelling of, or nothing: other capitals, another ending."""
+    return next(
+        (
+            known
+            for known in OFFICIAL
+            if known not in COMMON_NAMES and name.lower().startswith(Path(known).stem.lower())
+        ),
+        "",
+    )
 
 
 def _why_not(path: Path, columns: Sequence[str]) -> str:
@@ -131,7 +154,7 @@ def _why_not(path: Path, columns: Sequence[str]) -> str:
     try:
         read_table(path, columns, "")
     except LesionvizError as error:
-        return str(error).strip().removesuffix(".").removeprefix(f"{path.name} ").replace("has no", "it has no", 1)
+        return re.sub(rf"^{re.escape(path.name)} ", "it ", str(error).strip().removesuffix("."))
     return ""
 
 

@@ -78,7 +78,8 @@ def _without_empty_end(text: str) -> str:
     Spreadsheets write such lines where something once stood, sometimes with more separators than there are columns.
     """
     lines = text.split("\n")
-    while lines and not lines[-1].strip(", \t\r\x1a"):  # DOS ended files with the last of these
+    # DOS ended files with \x1a; a crash fills them up with zeros; some programs repeat the byte-order mark.
+    while lines and not lines[-1].strip(", \t\r\x1a\0\ufeff"):
         lines.pop()
     return "\n".join(lines) + "\n"
 
