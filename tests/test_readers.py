@@ -210,6 +210,18 @@ def test_inspection_names_unreadable_images_and_files_that_are_there_twice(tmp_p
     assert len(found.figure().axes) == 2
 
 
+def test_files_without_a_picture_are_no_copies_of_one_lesion(tmp_path: Path) -> None:
+    for code in ("MEL", "NV"):
+        draw(tmp_path / code / "good.png", code=code)
+        for number in range(3):
+            (tmp_path / code / f"{number}.jpg").write_bytes(b"" if code == "MEL" else b"<html>404 Not found")
+    collection = read_collection(tmp_path)
+    assert collection.table["lesion"].nunique() == 8
+    found = inspect(collection)
+    assert len(found.unreadable) == 6
+    assert found.duplicates.empty
+
+
 def test_leakage_is_counted_by_hand_on_a_small_table() -> None:
     rows = [("a", "L1", "MEL", "test"), ("b", "L1", "MEL", "train"), ("c", "L2", "MEL", "test")]
     rows += [("d", "L3", "NV", "test"), ("e", "L3", "NV", "validation"), ("f", "L4", "NV", "train")]

@@ -29,7 +29,7 @@ class Inspection:
     Attributes:
         collection: what was looked at.
         unreadable: for each image that cannot be used, why.
-        duplicates: rows whose files have the same bytes as another's, with their ``content``.
+        duplicates: rows whose files, as far as they can be used, have the same bytes as another's, with their ``content``.
     """
 
     collection: Collection
@@ -113,7 +113,7 @@ def inspect(collection: Collection) -> Inspection:
         looked = pool.map(_look, rows["path"])
         found = list(tqdm(looked, total=len(rows), desc="Looking at images", leave=False, disable=None))
     problems = {image: why for image, (why, _) in zip(rows["image"], found, strict=True) if why}
-    contents = rows.assign(content=[digest for _, digest in found])
+    contents = rows.assign(content=[digest for _, digest in found])[[not why for why, _ in found]]
     return Inspection(collection, problems, contents[contents["content"].duplicated(keep=False)])
 
 

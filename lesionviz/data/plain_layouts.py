@@ -19,6 +19,7 @@ from lesionviz.data.tables import SUFFIXES, first_row, read_table
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
+from lesionviz.imaging import pixels_of
 
 ISIC_ID = r"(ISIC_\d{7})"
 CSV_COLUMNS = ("path", "label")
@@ -167,9 +168,12 @@ def _collection(
 
 
 def _groups(rows: pd.DataFrame) -> pd.Series[str]:
-    """Return a group for each row: its ISIC id, or else the first row with the same bytes."""
+    """Return a group for each row: its ISIC id, or else the first row with the same bytes.
+
+    Files without a picture, such as empty ones or the same error page many times, say nothing about lesions.
+    """
     groups = rows["image"].str.extract(ISIC_ID, expand=False)
     alone = groups.isna() & rows["path"].notna()
-    contents = rows["path"][alone].map(lambda path: sha256(Path(path)))
+    contents = rows["path"][alone].map(lambda path: sha256(Path(path)) if pixels_of(path) else path)
     first = rows["image"][alone].groupby(contents).transform("first")
     return groups.fillna(first).fillna(rows["image"])
