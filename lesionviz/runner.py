@@ -51,7 +51,7 @@ class Runner:
         views: 1, or 8 for the mean over the symmetries of the square.
 
     Raises:
-        LesionvizError: there are not so many views.
+        LesionvizError: there are not so many views, or there is no such device here.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Runner:
     ) -> None:
         if isinstance(views, bool) or views not in VIEWS:
             raise LesionvizError(f"views must be 1 (upright) or 8 (all symmetries of the square), not {views!r}.")
-        self.views, self.device, self.precision = views, torch.device(device), precision
+        self.views, self.device, self.precision = views, _usable(device), precision
         self._preprocessing = checkpoint.preprocessing
         with ordinary_tensors():
             network = checkpoint.network().to(self.device, precision)
@@ -138,3 +138,18 @@ def symmetries(batch: torch.Tensor) -> list[torch.Tensor]:
         for flipped in (batch, batch.flip(3))
         for turns in range(4)
     ]
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    """Return a device on which something can really be computed.
+
+    Raises:
+        LesionvizError: there is no such device here.
+    """
+    try:
+        named = torch.device(device)
+        torch.ones(1, device=named).sum().item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise LesionvizError(f"The device {device} cannot be used here ({why}). Use another, such as cpu.") from error
+    return named

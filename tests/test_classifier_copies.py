@@ -16,6 +16,7 @@ import torch
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import synthetic_samples
+from lesionviz.errors import LesionvizError
 
 COPIES: dict[str, Callable[[LesionClassifier], LesionClassifier]] = {
     "deepcopy": copy.deepcopy,
@@ -132,6 +133,12 @@ def test_settings_while_asking_change_nothing_either(setting: str, small_checkpo
     expected = everything(LesionClassifier(small_checkpoint, views=8))
     with SETTINGS[setting]():  # type: ignore[operator]
         assert everything(LesionClassifier(small_checkpoint, views=8)) == expected
+
+
+@pytest.mark.parametrize("device", ["gpu0", "cuda:99", "meta"])
+def test_a_device_that_is_not_there_is_named(device: str, small_checkpoint: Checkpoint) -> None:
+    with pytest.raises(LesionvizError, match=rf"The device {device} cannot be used here \(.+\)\. Use another"):
+        LesionClassifier(small_checkpoint, device=device)
 
 
 def test_probabilities_of_a_batch_follow_no_default(classifier: LesionClassifier) -> None:
