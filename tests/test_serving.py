@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from servers import running_dashboard
 from tornado.websocket import WebSocketClosedError
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from lesionviz import cli
 from lesionviz.cli import main
 from lesionviz.cli.terminal import PLAIN
 from lesionviz.errors import LesionvizError
@@ -167,6 +169,37 @@ def test_sentences_arrive_on_every_terminal(encoding: str) -> None:
         assert ("病" in words) == (encoding == "utf-8")
     if encoding == "ascii":
         assert done.stdout == b"8 x 8 - at most ... >= 5 - na?ve ?\n"
+
+
+def test_what_the_page_waits_for_adds_up_to_less_than_five_seconds() -> None:
+    """The longest ways from a server that falls silent to the words about it, in the milliseconds of the watch."""
+    watch = (Path(cli.__file__).parents[1] / "widgets" / "parts" / "lifeline.js").read_text()
+    ms = {
+        name: int(number.replace("_", ""))
+        for name, number in re.findall(r"^const ([A-Z_]+) = ([\d_]+);", watch, re.M)
+    }
+    question = ms["ASK"] + ms["LOOK"]  # until the next one is put
+    ways = {
+        "no answer": question + ms["ANSWER"] + ms["LOOK"],
+        "no way to it, twice": 2 * question + ms["LOOK"],
+        "no connection": ms["APART"] + ms["LOOK"],
+        "what was sent is not taken up": ms["TAKEN"] + ms["LOOK"],
+    }
+    assert {way: wait for way, wait in ways.items() if wait >= 5000} == {}
+
+
+def test_a_reader_that_stops_reading_ends_a_command_without_a_traceback() -> None:
+    root = str(Path(__file__).parents[1])
+    code = (
+        f"import sys; sys.path.insert(0, {root!r})\nfrom lesionviz import cli\n"
+        "cli._parser = lambda complete: type('P', (), {'parse_args': lambda s, a: type('O', (), {'run': "
+        "lambda o: [cli.terminal.say('a line') for _ in range(9)]})})()\nsys.exit(cli.main([]))"
+    )
+    reads, writes = os.pipe()
+    os.close(reads)  # as head does when it has seen enough
+    done = subprocess.run([sys.executable, "-c", code], stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_what_stands_for_a_sign_is_plain_itself() -> None:

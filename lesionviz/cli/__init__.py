@@ -7,6 +7,7 @@ and exit status 1. Nothing is computed here. Each file holds a group of commands
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         complain(f"{error}. A package is missing or broken; lesionviz doctor says which.")
         return 1
+    except BrokenPipeError:  # whoever read has seen enough, as `head` does; nothing is left to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         complain("stopped.")
         return 130
