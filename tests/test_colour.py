@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -132,6 +133,19 @@ def test_a_profile_is_taken_by_what_it_does_and_not_by_its_name() -> None:
     named = rgb_profile(DISPLAY_P3, 2.2).replace(b"drawn for a test", b"sRGB IEC61966-2.")
     opened = open_image(encoded(Image.new("RGB", (40, 40), SKIN), "PNG", named)).pixels
     assert opened.getpixel((5, 5)) != SKIN
+
+
+def test_a_profile_in_several_parts_is_put_together_and_one_that_is_missing_is_said() -> None:
+    profile = rgb_profile(DISPLAY_P3, 2.2) + bytes(150_000)  # more than the 64 KB of one part
+    profile = struct.pack(">L", len(profile)) + profile[4:]
+    skin = Image.new("RGB", (64, 48), SKIN)
+    data, one = (encoded(skin, "JPEG", each) for each in (profile, rgb_profile(DISPLAY_P3, 2.2)))
+    assert open_image(data).pixels.tobytes() == open_image(one).pixels.tobytes()
+    second = data.index(b"ICC_PROFILE\0\2") - 4  # its marker and length
+    (length,) = struct.unpack_from(">H", data, second + 2)
+    cut = open_image(data[:second] + data[second + 2 + length :])
+    assert cut.notes == (BROKEN,)
+    assert cut.pixels.tobytes() == open_image(encoded(skin, "JPEG", None)).pixels.tobytes()
 
 
 @pytest.mark.parametrize(

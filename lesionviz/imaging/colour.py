@@ -34,7 +34,9 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
     if not profile and image.mode == "LAB":
         profile = _lab_profile()
     if not isinstance(profile, bytes) or not profile:
-        return image.convert("RGB"), ""
+        # Pillow knows of a profile and has none: of a JPEG whose profile is in several parts, one is missing.
+        lost = profile is None and "icc_profile" in image.info
+        return image.convert("RGB"), BROKEN if lost else ""
     if not features.check("littlecms2"):
         return image.convert("RGB"), NO_LITTLECMS
     space = _space(profile)

@@ -143,7 +143,8 @@ class Photograph:
                 values = apply_color_lut(values, dataset)
                 bits = 8 * values.dtype.itemsize
             image = Image.fromarray(_to_bytes(values, bits, inverted=colours == "MONOCHROME1"))
-            image.info["icc_profile"] = self._profile()
+            if profile := self._profile():
+                image.info["icc_profile"] = profile
             return image
 
     def _profile(self) -> Any:
