@@ -46,7 +46,7 @@ STAND_INS = (
     *(
         f"{module}.{name}"
         for module in ("builtins", "__builtin__")
-        for name in ("int", "long", "float", "str", "dict", "frozenset", "range", "slice", "xrange")
+        for name in ("int", "long", "float", "complex", "str", "dict", "set", "frozenset", "range", "slice", "xrange")
     ),
 )
 """Objects that training loops leave beside the weights: figures, options, places, times. None of them is needed."""
@@ -100,7 +100,7 @@ _ALLOWED: list[Any] = [
 ]
 _OF_TORCH = re.compile(
     r"torch\._utils\.|torch\.storage\.|torch\.\w+$|collections\.(OrderedDict|Counter)$|_codecs\.|"
-    r"(builtins|__builtin__)\.(set|bytearray|complex)$"
+    r"(builtins|__builtin__)\.bytearray$"
 )
 """What torch itself rebuilds tensors with."""
 _MODEL = re.compile(r"(^|\.)(nn|models?|timm|lightning|pytorch_lightning)\.|^torchvision\.")
@@ -181,7 +181,7 @@ def _what_it_is(path: Path) -> str:
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page, as a download leaves it that asks for something first. Download the file again."
     members = _members(path)
-    if any(name.endswith("/archive_format") for name in members):
+    if any(name.endswith(("/archive_format", "serialized_exported_program.json")) for name in members):
         return f"holds a program of torch.export. {SAVE}"
     foreign = _foreign_objects(path, members)
     if any(_MODEL.search(name) for name in foreign):
