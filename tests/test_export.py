@@ -22,7 +22,7 @@ from lesionviz.imaging import LesionImage
 from lesionviz.widgets.case.answer import NOTICE, threshold_sentence
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.export.export import case_page, case_sheet, provenance
-from lesionviz.widgets.export.sheet import printable, wrap
+from lesionviz.widgets.export.paper import printable, wrap
 
 WHEN = datetime(2026, 11, 25, 17, 30)
 HOSTILE = "</script><img src=x onerror=\"document.title='pwned'\"><b>$\\frac{1}{0}$ arm.jpg"

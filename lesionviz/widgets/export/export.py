@@ -110,13 +110,10 @@ def case_sheet(
     """
     if kind not in ("pdf", "png"):
         raise LesionvizError(f"A sheet can be a pdf or a png, not {kind!r}.")
-    import matplotlib
+    import matplotlib  # takes a while: only when a sheet is wanted
 
-    from lesionviz.widgets.export.sheet import (
-        Look,
-        draw_sheet,
-        printable,
-    )  # matplotlib takes a while: only when a sheet is wanted
+    from lesionviz.widgets.export.paper import printable
+    from lesionviz.widgets.export.sheet import Look, draw_sheet
 
     picture, prediction = _picture_on(view, case), case.prediction
     target = view.target or prediction.diagnosis

@@ -1,25 +1,20 @@
-"""The sheet of a case, an A4 page in landscape drawn with matplotlib: pictures, answer, words, where it comes from.
+"""The sheet of a case: its pictures, the answer, what the map says, and where it all comes from, on one page.
 
-Everything a person or a file named is text and nothing else: no mathematics in ``$``, no control characters, no
-letter that the font lacks. Lengths are in inches from the page's upper left corner.
+How the page is written on is in :mod:`lesionviz.widgets.export.paper`. Lengths are in inches from the page's upper
+left corner.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from lesionviz.diagnoses import DIAGNOSES, target_index
@@ -29,13 +24,15 @@ from lesionviz.imaging import LesionImage
 from lesionviz.network import describe_grid
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.widgets.case.answer import FORCED, NOTICE, refusal_sentence, threshold_sentence
+from lesionviz.widgets.export.paper import ACCENT, HEIGHT, INK, LINE, SOFT, WARNING, WIDTH, Paper
 from lesionviz.widgets.parts.encoding import fit
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from lesionviz.explanation.result import Explanation, Scale
     from lesionviz.prediction import Prediction
 
-WIDTH, HEIGHT = 11.69, 8.27
 MARGIN = 0.5
 GAP = 0.24
 INPUT = 1.5
@@ -44,9 +41,6 @@ TALLEST = 2.3
 """Height of a picture at most, so that everything stays on one page."""
 LARGEST = (1400, 1400)
 """Pixels of a picture on the sheet at most: 500 to the inch."""
-SPACING = 1.4
-"""Height of a line, in sizes of its letters."""
-INK, SOFT, LINE, ACCENT, WARNING = "#1c1c1c", "#565656", "#b9bdc1", "#00687a", "#9a3412"
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ def draw_sheet(
         size=small.size,
         box=preprocessing.box(small.width, small.height),
     )
-    paper = _Paper()
+    paper = Paper()
     end = _head(paper, prediction)
     end = _pictures(paper, shown, seen, explanation.pixels.size, preprocessing.size, look, end + 0.2)
     column = 5.0
@@ -99,101 +93,7 @@ def draw_sheet(
     return paper.figure
 
 
-class _Paper:
-    """A page that is written on from the top."""
-
-    def __init__(self) -> None:
-        self.figure = Figure(figsize=(WIDTH, HEIGHT), facecolor="white")
-
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Return axes without ticks and frame."""
-        place = (left / WIDTH, 1 - (top + height) / HEIGHT, width / WIDTH, height / HEIGHT)
-        axes: Axes = self.figure.add_axes(place)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        return axes
-
-    def write(
-        self,
-        text: str,
-        left: float,
-        top: float,
-        width: float,
-        size: float = 9,
-        colour: str = INK,
-        bold: bool = False,
-        lines: int = 4,
-    ) -> float:
-        """Write a text, wrapped; return where the next may begin.
-
-        Args:
-            text: from anywhere.
-            left, top, width: of the block.
-            size: of the letters, points.
-            colour: of the letters.
-            bold: strong letters.
-            lines: what is longer ends in an ellipsis.
-        """
-        wrapped = wrap(text, width, size, bold, lines)
-        step = size * SPACING / 72
-        for row, line in enumerate(wrapped, 1):
-            self.figure.text(
-                left / WIDTH,
-                1 - (top + row * step - 0.35 * size / 72) / HEIGHT,
-                line,
-                fontsize=size,
-                color=colour,
-                weight="bold" if bold else "normal",
-                va="baseline",
-                parse_math=False,
-            )
-        return top + len(wrapped) * step
-
-
-def printable(text: str) -> str:
-    """Return a text in letters that the font has; others are named by their number, controls become blanks."""
-    known = _letters()
-    return "".join(
-        " " if not letter.isprintable() else letter if ord(letter) in known else f"<U+{ord(letter):04X}>"
-        for letter in text
-    )
-
-
-def wrap(text: str, width: float, size: float, bold: bool = False, lines: int = 4) -> list[str]:
-    """Return a text in lines of at most a width (inches) at a size (points); a longer word is cut where it must be."""
-    font = FontProperties(weight="bold" if bold else "normal", size=size)
-
-    def fits(line: str) -> bool:
-        measured, _, _ = text_to_path.get_text_width_height_descent(line, font, ismath=False)
-        return bool(measured <= 0.97 * width * 72)  # letters on a pixel grid come out a little wider
-
-    found: list[str] = []
-    line = ""
-    for word in printable(text)[: lines * 400].split():
-        if line and not fits(f"{line} {word}") and fits(word):
-            found.append(line)
-            line = ""
-        line = f"{line} {word}" if line else word
-        while not fits(line):
-            cut = max(1, bisect_left(range(1, len(line) + 1), True, key=lambda n: not fits(line[:n])))
-            found.append(line[:cut])
-            line = line[cut:]
-    found.append(line)
-    if len(found) <= lines:
-        return found
-    last = found[lines - 1]
-    while last and not fits(f"{last} …"):
-        last = last[:-1]
-    return [*found[: lines - 1], f"{last} …"]
-
-
-@cache
-def _letters() -> frozenset[int]:
-    """Return the numbers of the letters that matplotlib's own font has."""
-    return frozenset(get_font(findfont(FontProperties())).get_charmap())
-
-
-def _head(paper: _Paper, prediction: Prediction) -> float:
+def _head(paper: Paper, prediction: Prediction) -> float:
     """Write name, answer or refusal."""
     whole = WIDTH - 2 * MARGIN
     paper.write("lesionviz", MARGIN, 0.36, 2, 10, ACCENT, bold=True)
@@ -211,7 +111,7 @@ def _head(paper: _Paper, prediction: Prediction) -> float:
 
 
 def _pictures(
-    paper: _Paper,
+    paper: Paper,
     shown: Explanation,
     seen: Image.Image,
     size: tuple[int, int],
@@ -260,7 +160,7 @@ def _pictures(
     return max(ends)
 
 
-def _picture(paper: _Paper, picture: Image.Image, left: float, top: float, width: float, height: float) -> Axes:
+def _picture(paper: Paper, picture: Image.Image, left: float, top: float, width: float, height: float) -> Axes:
     axes = paper.axes(left, top, width, height)
     axes.imshow(picture, interpolation="none", zorder=1)
     axes.set_anchor("NW")
@@ -273,7 +173,7 @@ def _frame(box: tuple[int, int, int, int], **style: Any) -> Rectangle:
 
 
 def _colour_bar(
-    paper: _Paper, shown: Explanation, scale: Scale, look: Look, left: float, top: float, width: float
+    paper: Paper, shown: Explanation, scale: Scale, look: Look, left: float, top: float, width: float
 ) -> float:
     """Draw what the colours mean, in units of the logit; what the threshold leaves out is hatched."""
     axes = paper.axes(left + 0.1, top, width - 0.2, 0.1)
@@ -303,7 +203,7 @@ def _number(value: float) -> str:
 
 
 def _bars(
-    paper: _Paper,
+    paper: Paper,
     prediction: Prediction,
     point: Mapping[str, float] | None,
     calibrated: bool,
@@ -333,7 +233,7 @@ def _bars(
 
 
 def _words(
-    paper: _Paper,
+    paper: Paper,
     shown: Explanation,
     prediction: Prediction,
     point: Mapping[str, float] | None,
@@ -350,7 +250,7 @@ def _words(
     paper.write(small if prediction.refusal else f"{small} {FORCED}", left, end + 0.08, width, 8, SOFT)
 
 
-def _foot(paper: _Paper, provenance: Mapping[str, str]) -> None:
+def _foot(paper: Paper, provenance: Mapping[str, str]) -> None:
     """Write where it comes from, and the notice."""
     top = HEIGHT - 1.38
     line = paper.axes(MARGIN, top, WIDTH - 2 * MARGIN, 0.01)
