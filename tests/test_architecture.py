@@ -61,7 +61,6 @@ JUPYTER = {"ipywidgets", "IPython", "voila", "anywidget", "jupyter_server"}
 LINES, METHODS = 350, 25
 """How long a Python file may be, and how many methods a class may have."""
 GROWN = {
-    "widgets/batch/batch.py": "Batch keeps the waiting line, takes files in, opens them again and makes the table",
     "widgets/explorer/explorer.py": "Explorer joins the parts, and examines, explains and exports the picture itself",
 }
 """Files that are larger yet, and why: the list only shrinks, and a file that has become small enough must leave it."""

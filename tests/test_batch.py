@@ -287,7 +287,7 @@ def test_a_file_that_comes_again_while_it_is_looked_at_becomes_one_row(
         for _ in range(2):
             page.file(1, "a.jpg", jpeg())
         assert batch.done == 0
-        while batch.done < 1 or batch._task is not None:
+        while batch.done < 1 or batch._queue.held:
             await asyncio.sleep(0.01)
         return batch
 
@@ -415,10 +415,11 @@ def test_only_one_file_of_the_browser_is_in_memory(
     page.queue(3)
     for number in (1, 2, 3):
         page.file(number, "a.jpg", jpeg())
-    assert batch._task is not None
-    assert not batch._waiting
+    (held,) = batch._queue.held
+    assert held.origin == 1
     page.send({"kind": "cancel"})
-    assert batch._task is None
+    assert batch._queue.held == ()
+    assert held.source == b""
 
 
 def test_a_table_for_pandas_holds_what_the_rows_hold(batch: Batch, folder: Path) -> None:

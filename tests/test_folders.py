@@ -23,7 +23,7 @@ from lesionviz.data.tables import read_table
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import _pictures_in
 from lesionviz.imaging import pixels_of
-from lesionviz.widgets.batch.batch import _tasks
+from lesionviz.widgets.batch.queue import tasks_of
 from lesionviz.widgets.quiz.folder import FolderUpload
 
 NFC, NFD = (unicodedata.normalize(form, "Fälle") for form in ("NFC", "NFD"))
@@ -463,7 +463,7 @@ def test_a_batch_follows_links_and_gives_those_to_nowhere_a_row(tmp_path: Path) 
     (tmp_path / "batch" / "linked").symlink_to(tmp_path / "store")
     (tmp_path / "batch" / "loop").symlink_to(".")
     (tmp_path / "batch" / "gone.png").symlink_to("nowhere")
-    assert [task.name for task in _tasks(tmp_path / "batch")] == ["batch/gone.png", "batch/linked/a.png"]
+    assert [task.name for task in tasks_of(tmp_path / "batch")] == ["batch/gone.png", "batch/linked/a.png"]
 
 
 @pytest.mark.heavy

@@ -8,19 +8,16 @@
 
 Files come from the browser one at a time (``batch.js``): ``queue`` says how many have no row yet; each ``file``
 with its ``piece`` messages (:mod:`lesionviz.widgets.parts.upload`) is looked at, becomes a row, and only ``next`` lets the
-following one start. So the kernel holds one file, however many there are. Rows travel as messages, a view asks for those
-that it lacks, and nothing that the browser sends changes a trait. Over a new connection the view says once more how many
-have no row, and sends the file again that may be lost (:mod:`lesionviz.widgets.parts.recovery`): a file becomes one
-row, however often it comes.
+following one start (:mod:`lesionviz.widgets.batch.queue`). Rows travel as messages, a view asks for those that it
+lacks, and nothing that the browser sends changes a trait. Over a new connection the view says once more how many have
+no row, and sends the file again that may be lost (:mod:`lesionviz.widgets.parts.recovery`): a file becomes one row,
+however often it comes.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,46 +25,29 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from lesionviz.data.folders import walk
 from lesionviz.errors import LesionvizError
-from lesionviz.imaging import MAX_BYTES, read_file
-from lesionviz.widgets.batch.rows import BatchRow, Origin, csv, for_browser, look, table
+from lesionviz.imaging import MAX_BYTES
+from lesionviz.widgets.batch.opening import Opening
+from lesionviz.widgets.batch.queue import Queue, tasks_of
+from lesionviz.widgets.batch.rows import BatchRow, csv, for_browser, table
 from lesionviz.widgets.case.answer import NOTICE
 from lesionviz.widgets.case.bundle import classes
-from lesionviz.widgets.parts.background import Background, Job, sentence
+from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import asks_again, say_again
-from lesionviz.widgets.parts.upload import MAX_NAME, Arrived, Upload
+from lesionviz.widgets.parts.upload import MAX_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lesionviz.classifier import LesionClassifier
 
-LOG = logging.getLogger(__name__)
 MAX_FILES = 5000
 """Most rows of one batch: about 20 MB of thumbnails."""
 SECONDS_BETWEEN_WORDS = 0.05
 """Files that fail at once come by the thousand; Jupyter drops messages, any of them, beyond 1,000 a second."""
 ROWS_AT_ONCE = 100
 """Most rows in one answer to a view that lacks some."""
-
-
-@dataclass
-class _Task:
-    """A file that waits, or is being looked at."""
-
-    name: str
-    source: bytes | Path
-    origin: Origin
-    job: Job | None = None
-    begun: bool = False
-
-    def drop(self) -> None:
-        """Let go of the work and of the file's bytes."""
-        self.source = b""
-        if self.job is not None:
-            self.job.cancel()
 
 
 class Batch(anywidget.AnyWidget):
@@ -120,17 +100,10 @@ class Batch(anywidget.AnyWidget):
         }
         super().__init__(facts=facts)
         self._background = classifier if isinstance(classifier, Background) else Background(classifier)
-        self._on_open = on_open
+        self._queue = Queue(self._background, self._count, self._add_row, self._end_without_model, self._say)
+        self._opening = Opening(on_open, self._say)
         self._run = 0  # counts how often the table was emptied or replaced: views drop rows of another run
-        self._waiting: deque[_Task] = deque()
-        self._task: _Task | None = None
-        self._pumping = False
         self._told_at = 0.0
-        self._sender = 0  # the view that announced files; the last one wins
-        self._announced = 0  # its files that are not rows yet
-        self._answered = -1  # its last file that is one
-        self._arriving, self._opening = Upload(), Upload()
-        self._opened_last = -1
         self._removed: tuple[BatchRow, ...] = ()
         self.on_msg(self._on_message)
 
@@ -149,23 +122,21 @@ class Batch(anywidget.AnyWidget):
             LesionvizError: a folder holds no files, or the batch would have more than ``MAX_FILES``.
         """
         sources = [source] if isinstance(source, (str, Path)) else list(source)
-        tasks = [task for one in sources for task in _tasks(Path(one))]
+        tasks = [task for one in sources for task in tasks_of(Path(one))]
         if self.total + len(tasks) > MAX_FILES:
             raise LesionvizError(
                 f"A batch holds at most {MAX_FILES:,} files, and this would make {self.total + len(tasks):,}. "
                 "Add fewer, or clear the batch first."
             )
         if tasks:
-            self._begin_run(len(tasks))
-            self._waiting.extend(tasks)
-            self._pump()
+            self._queue.add(tasks)
 
     def cancel(self) -> None:
         """Stop; rows stay, files that were not looked at do not become rows."""
-        left = self.total - len(self.rows)
+        left = self._queue.left
         if not left:
             return
-        self._drop_waiting()
+        self._queue.drop()
         self._tell()
         with self.hold_sync():
             self.total, self.running = self.done, False
@@ -173,7 +144,7 @@ class Batch(anywidget.AnyWidget):
 
     def clear(self) -> None:
         """Stop and empty the table; :meth:`restore` brings it back until the next file comes."""
-        self._drop_waiting()
+        self._queue.drop()
         self._replace(())
 
     def restore(self) -> None:
@@ -194,57 +165,28 @@ class Batch(anywidget.AnyWidget):
         """
         return csv(self.rows, forced)
 
-    # --- the work ---------------------------------------------------------------------------------------------------
-    def _begin_run(self, count: int) -> None:
-        self._removed = ()
+    # --- what the queue tells ---------------------------------------------------------------------------------------
+    def _count(self) -> None:
+        """Count the files; where some came, what was said of the last ones goes."""
+        before, total = self.total, len(self.rows) + self._queue.left
         with self.hold_sync():
-            self.total, self.running, self.note, self.removed = self.total + count, True, "", 0
+            self.total, self.running = total, len(self.rows) < total
+            if total > before:
+                self._removed, self.note, self.removed = (), "", 0
 
-    def _pump(self) -> None:
-        """Start what waits. A loop, not a recursion: without an event loop each piece of work ends before it returns."""
-        if self._pumping:
-            return
-        self._pumping = True
-        try:
-            while self._waiting and self._task is None:
-                self._start(self._waiting.popleft())
-        finally:
-            self._pumping = False
-
-    def _start(self, task: _Task) -> None:
-        self._task = task
-
-        def work(classifier: LesionClassifier) -> BatchRow:
-            task.begun = True
-            return look(classifier, task.source, task.name, task.origin)
-
-        def failed(error: Exception) -> None:
-            if task.begun:
-                self._finish(task, BatchRow(task.name, error=sentence(error, task.name), origin=task.origin))
-            else:  # there is no classifier, so the other files would fare no better
-                self.cancel()
-                self.note = sentence(error, "The model")
-
-        task.job = self._background.submit(work, lambda row: self._finish(task, row), failed)
-
-    def _finish(self, task: _Task, row: BatchRow) -> None:
-        if self._task is not task:
-            return  # dropped meanwhile
-        self._task = None
-        self._append(row)
-        self._pump()
-
-    def _append(self, row: BatchRow) -> None:
+    def _add_row(self, row: BatchRow) -> None:
         self.rows = (*self.rows, row)
-        asked = isinstance(row.origin, int)
+        asked = isinstance(row.origin, int)  # the browser waits for it
         if asked or len(self.rows) >= self.total or time.monotonic() - self._told_at > SECONDS_BETWEEN_WORDS:
             self._tell()
-        if isinstance(row.origin, int):
-            self._announced, self._answered = self._announced - 1, row.origin
-            self._ask_for_next()
 
-    def _ask_for_next(self) -> None:
-        self.send({"kind": "next", "id": self._answered})
+    def _end_without_model(self, words: str) -> None:
+        self.cancel()
+        self.note = words
+
+    # --- to the browser ----------------------------------------------------------------------------------------------
+    def _say(self, content: dict[str, Any]) -> None:
+        self.send(content)
 
     def _tell(self) -> None:
         """Tell views what they have not heard yet."""
@@ -253,21 +195,6 @@ class Batch(anywidget.AnyWidget):
         with self.hold_sync():
             self.done = len(self.rows)
             self.running = self.done < self.total
-
-    def _drop_waiting(self) -> None:
-        """Forget every file that is not a row yet."""
-        if self._task is not None:
-            self._task.drop()
-        self._task = None
-        self._waiting.clear()
-        self._drop_sender()
-
-    def _drop_sender(self) -> None:
-        """Tell the view that announced files to send no more."""
-        if self._sender:
-            self.send({"kind": "stopped", "sender": self._sender})
-        self._sender = self._announced = 0
-        self._arriving = Upload()
 
     def _replace(self, rows: tuple[BatchRow, ...]) -> None:
         """Show other rows; keep the old ones for :meth:`restore`."""
@@ -279,172 +206,6 @@ class Batch(anywidget.AnyWidget):
             self.done = self.total = len(rows)
             self.running, self.note, self.removed = False, "", 0 if rows else len(self._removed)
 
-    # --- from the browser: every message may be a stranger's -----------------------------------------------------------
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Ignore traits that a browser sets: all of them are the kernel's to tell."""
-
-    def _on_message(self, _widget: object, content: Any, buffers: Sequence[memoryview]) -> None:
-        if not isinstance(content, dict):
-            return
-        if asks_again(content):
-            traits = ["done", "total", "running", "note", "removed"]
-            arrived = {"sender": self._sender, "answered": self._answered, "opened": self._opened_last}
-            say_again(self, [(self, traits)], **arrived)
-            return
-        match content.get("kind"):
-            case "queue":
-                self._announce(content.get("sender"), content.get("count"), content.get("current"))
-            case "file" if content.get("open") is True:
-                self._begin_opening(content)
-            case "file":
-                self._begin_file(content)
-            case "unreadable":
-                self._unreadable(content)
-            case "piece":
-                self._piece(content, buffers)
-            case "open":
-                self._open_again(content.get("row"), content.get("id"))
-            case "rows":
-                start = content.get("from")
-                if type(start) is int and start >= 0:
-                    self._send_rows(start)
-            case "csv":
-                self._send_csv(content.get("forced") is True)
-            case "cancel":
-                self.cancel()
-            case "clear":
-                self.clear()
-            case "restore":
-                self.restore()
-
-    def _announce(self, sender: object, count: object, current: object) -> None:
-        """A view has so many files without a row, among them perhaps one that it has sent.
-
-        Said twice, it is the same. A view that has files of its own under way gives way to another.
-        """
-        if type(sender) is not int or type(count) is not int or sender < 1 or count < 1:
-            return
-        if sender == self._sender and current == self._answered:
-            count -= 1  # the row is on its way
-        if sender != self._sender:
-            left = self._announced
-            if self._task is not None and isinstance(self._task.origin, int):
-                self._task.drop()
-                self._task = None
-            self._waiting = deque(task for task in self._waiting if isinstance(task.origin, Path))
-            self._drop_sender()
-            with self.hold_sync():
-                self.total -= left
-                self.running = len(self.rows) < self.total
-        taken = min(count, MAX_FILES - self.total + self._announced)
-        if count and taken < 1:
-            self.send({"kind": "stopped", "sender": sender})
-            return
-        more = taken - self._announced
-        self._sender, self._announced = sender, taken
-        if more > 0:
-            self._begin_run(more)
-        else:
-            with self.hold_sync():
-                self.total += more
-                self.running = len(self.rows) < self.total
-        self._pump()
-
-    def _takes(self, content: dict[str, Any]) -> bool:
-        """Whether the next file of a view is due; a view that is out of step is told where this one stands."""
-        sender, identity = content.get("sender"), content.get("id")
-        if type(sender) is not int:
-            return False
-        if sender != self._sender:
-            self.send({"kind": "stopped", "sender": sender})
-            return False
-        if type(identity) is int and identity == self._answered:
-            self._ask_for_next()  # it was not heard
-            return False
-        busy = any(isinstance(task.origin, int) for task in (*self._waiting, self._task) if task is not None)
-        return self._announced > 0 and not busy
-
-    def _begin_file(self, content: dict[str, Any]) -> None:
-        if not self._takes(content):
-            return
-        try:
-            self._arriving.begin(content)
-        except LesionvizError as error:
-            self._append(BatchRow(self._arriving.name, error=str(error), origin=self._arriving.id))
-
-    def _unreadable(self, content: dict[str, Any]) -> None:
-        if not self._takes(content):
-            return
-        name, identity = content.get("name"), content.get("id")
-        name = name[:MAX_NAME] if isinstance(name, str) and name else "A file"
-        self._arriving = Upload()
-        self._append(
-            BatchRow(
-                name,
-                error=f"{name} could not be read by the browser. Check that it is still there and that you may open it.",
-                origin=identity if type(identity) is int else -1,
-            )
-        )
-
-    def _piece(self, content: dict[str, Any], buffers: Sequence[memoryview]) -> None:
-        try:
-            arrived = self._arriving.add(content, buffers)
-        except LesionvizError as error:
-            self._append(BatchRow(self._arriving.name, error=str(error), origin=self._arriving.id))
-            return
-        if arrived is not None:
-            self._waiting.append(_Task(arrived.name, arrived.data, arrived.id))
-            self._pump()
-            return
-        try:
-            arrived = self._opening.add(content, buffers)
-        except LesionvizError as error:
-            self._opened(self._opening.id, str(error))
-            return
-        if arrived is not None:
-            self._open(arrived)
-
-    def _begin_opening(self, content: dict[str, Any]) -> None:
-        """A file that is a row already comes again, to be opened; the batch goes on meanwhile."""
-        if self._on_open is None:
-            return
-        try:
-            self._opening.begin(content)
-        except LesionvizError as error:
-            self._opened(self._opening.id, str(error))
-
-    def _open_again(self, number: object, identity: object) -> None:
-        """Open a row whose file the kernel can read."""
-        if type(number) is not int or not 0 <= number < len(self.rows) or self._on_open is None:
-            return
-        row, identity = self.rows[number], identity if type(identity) is int else -1
-        if isinstance(row.origin, Path):
-            try:
-                data = read_file(row.origin, row.file)
-            except LesionvizError as error:
-                self._opened(identity, str(error))
-            else:
-                self._open(Arrived(identity, row.file, data))
-
-    def _open(self, file: Arrived) -> None:
-        assert self._on_open is not None
-        try:
-            self._on_open(file.name, file.data)
-        except LesionvizError as error:
-            self._opened(file.id, str(error))
-        except Exception:
-            # The callback is someone else's; whatever it raises, the person gets a sentence and the log the rest.
-            LOG.exception("on_open failed on %s", file.name)
-            self._opened(file.id, f"{file.name} could not be opened: something inside failed. See the log.")
-        else:
-            self._opened(file.id, "")
-
-    def _opened(self, identity: int, problem: str) -> None:
-        """Tell the views that a file was opened, or why not."""
-        self._opened_last = identity
-        self.send({"kind": "opened", "problem": problem})
-
-    # --- to the browser ----------------------------------------------------------------------------------------------
     def _send_rows(self, start: int) -> None:
         """Send rows from a place on, at most ``ROWS_AT_ONCE``; the view sees from ``count`` whether to ask for more."""
         rows = self.rows[start : start + ROWS_AT_ONCE]
@@ -464,21 +225,46 @@ class Batch(anywidget.AnyWidget):
         # With the mark at its beginning, spreadsheets read the letters of all alphabets.
         self.send({"kind": "csv", "name": name}, [self.to_csv(forced).encode("utf-8-sig")])
 
+    # --- from the browser: every message may be a stranger's -----------------------------------------------------------
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Ignore traits that a browser sets: all of them are the kernel's to tell."""
 
-def _tasks(path: Path) -> list[_Task]:
-    """Return a file, or all files below a folder, sorted by name.
-
-    Raises:
-        LesionvizError: the folder holds none.
-    """
-    if not path.is_dir():
-        return [_Task(path.name or str(path), path, path)]
-    walked = walk(path)
-    found = sorted((*walked.files, *walked.lost))  # a link that leads nowhere gets a row that says so
-    if not found:
-        raise LesionvizError(f"The folder {path} holds no files. Give one with images in it.")
-    above = Path(path.resolve().name)  # as a browser names them
-    return [_Task((above / file.relative_to(path)).as_posix(), file, file) for file in found]
+    def _on_message(self, _widget: object, content: Any, buffers: Sequence[memoryview]) -> None:
+        if not isinstance(content, dict):
+            return
+        if asks_again(content):
+            traits = ["done", "total", "running", "note", "removed"]
+            arrived = {"sender": self._queue.sender, "answered": self._queue.answered, "opened": self._opening.last}
+            say_again(self, [(self, traits)], **arrived)
+            return
+        match content.get("kind"):
+            case "queue":
+                most = MAX_FILES - len(self.rows)
+                self._queue.announce(content.get("sender"), content.get("count"), content.get("current"), most)
+            case "file" if content.get("open") is True:
+                self._opening.begin(content)
+            case "file":
+                self._queue.begin_file(content)
+            case "unreadable":
+                self._queue.unreadable(content)
+            case "piece":
+                taken = self._queue.piece(content, buffers)
+                if not taken:  # of a file that comes again to be opened
+                    self._opening.piece(content, buffers)
+            case "open":
+                self._opening.again(self.rows, content.get("row"), content.get("id"))
+            case "rows":
+                start = content.get("from")
+                if type(start) is int and start >= 0:
+                    self._send_rows(start)
+            case "csv":
+                self._send_csv(content.get("forced") is True)
+            case "cancel":
+                self.cancel()
+            case "clear":
+                self.clear()
+            case "restore":
+                self.restore()
 
 
 def _left_out(count: int) -> str:
