@@ -164,7 +164,7 @@ def test_the_notice_is_there_before_and_after(explorer: Explorer) -> None:
 def assert_no_result(explorer: Explorer) -> None:
     assert explorer.prediction is None
     assert explorer.explanation is None
-    assert explorer._answer.value == ""
+    assert explorer._explore.answer.value == ""
     assert view(explorer).case == view(explorer).maps == {}
 
 
@@ -479,14 +479,14 @@ def test_a_refused_picture_gets_no_diagnosis_until_the_person_insists(strict: Le
     assert "the model gives no answer, because the picture is too dark." in page(explorer)
     assert "Try a sharp dermoscopic photograph" in page(explorer)
     assert status(explorer).state["picture"].startswith(b"\xff\xd8")  # a JPEG, so that one sees what was refused
-    assert explorer.prediction.diagnosis not in explorer._answer.value
+    assert explorer.prediction.diagnosis not in explorer._explore.answer.value
     assert explorer.explanation is None
     assert status(explorer).kind == "refused"  # in which the page offers the button
     explorer.target = "MEL"  # another class does not bring the map back
     assert explorer.explanation is None
-    explorer._insist.click()
+    explorer._explore.insist.click()
     assert explorer.insist
-    assert "Do not rely on this answer: the picture is too dark." in explorer._answer.value
+    assert "Do not rely on this answer: the picture is too dark." in explorer._explore.answer.value
     assert explorer.explanation.target == "MEL"
     assert status(explorer).kind == "answered"
 
@@ -501,7 +501,7 @@ def test_a_class_that_is_turned_while_the_person_insists_does_not_keep_the_case_
 
     def turn_meanwhile(html: ipywidgets.HTML, change: Any) -> None:
         write(html, change)
-        if html is explorer._answer and change["new"] and explorer.target is None:
+        if html is explorer._explore.answer and change["new"] and explorer.target is None:
             explorer.target = "MEL"
 
     monkeypatch.setattr(ipywidgets.HTML, "notify_change", turn_meanwhile)
@@ -513,7 +513,7 @@ def test_a_class_that_is_turned_while_the_person_insists_does_not_keep_the_case_
 
 def test_nothing_can_be_insisted_on_before_there_is_a_picture(strict: LesionClassifier) -> None:
     explorer = Explorer(strict)
-    explorer._insist.click()
+    explorer._explore.insist.click()
     assert status(explorer).kind == "empty"
     assert_no_result(explorer)
 
@@ -524,7 +524,7 @@ def test_insisting_ends_with_the_picture(strict: LesionClassifier) -> None:
     explorer.insist = True
     explorer.image = Image.new("RGB", (120, 90), (20, 20, 20))
     assert not explorer.insist
-    assert explorer._answer.value == ""
+    assert explorer._explore.answer.value == ""
     explorer.image = draw_lesion("NV", 1, (120, 90))
     assert explorer.prediction.refusal == ""
     assert explorer.explanation is not None
@@ -534,24 +534,24 @@ def test_insisting_ends_with_the_picture(strict: LesionClassifier) -> None:
 def test_a_threshold_is_held_against_the_probability_of_melanoma(strict: LesionClassifier) -> None:
     explorer = Explorer(strict)
     explorer.image = draw_lesion("NV", 1, (120, 90))
-    assert "lv-threshold" not in explorer._answer.value
+    assert "lv-threshold" not in explorer._explore.answer.value
     explorer.sensitivity = 0.9
     melanoma = explorer.prediction.probabilities["MEL"]
     side = "at or above" if melanoma >= 0.25 else "below"
     verdict = "Called" if melanoma >= 0.25 else "Not called"
     said = f"{verdict} suspicious at this threshold: melanoma {melanoma:.1%} is {side} 25.0%."
-    assert said in explorer._answer.value
-    assert "found 90% of the melanomas, and called 2.5 benign lesions suspicious" in explorer._answer.value
-    assert 'class="lv-tick" style="left:25.0%"' in explorer._answer.value
+    assert said in explorer._explore.answer.value
+    assert "found 90% of the melanomas, and called 2.5 benign lesions suspicious" in explorer._explore.answer.value
+    assert 'class="lv-tick" style="left:25.0%"' in explorer._explore.answer.value
     with pytest.raises(LesionvizError, match="sensitivity must be one of"):
         explorer.sensitivity = 0.33
     explorer.sensitivity = None
-    assert "lv-threshold" not in explorer._answer.value
+    assert "lv-threshold" not in explorer._explore.answer.value
 
 
 def test_a_model_without_thresholds_offers_none(explorer: Explorer, drawn: Path) -> None:
     explorer.image = drawn
-    assert explorer._threshold.layout.display == "none"
+    assert explorer._explore.threshold.layout.display == "none"
 
 
 def message(widget: ipywidgets.Widget, content: Any) -> None:
@@ -593,6 +593,107 @@ def test_a_result_that_comes_too_late_is_dropped(classifier: LesionClassifier, d
         return explorer.prediction.source, len([one for one in seen if one is not None])
 
     assert asyncio.run(open_two()) == ("second.jpg", 1)
+
+
+async def everything_that_was_asked_for(explorer: Explorer) -> None:
+    """Wait until all work that the background was given has been handed over."""
+    done = asyncio.Event()
+    explorer._background.submit(lambda _: None, lambda _: done.set(), lambda _: done.set())
+    await done.wait()
+
+
+OVERSIZE = {"kind": "file", "id": 9, "name": "scan.tif", "size": 65 * 2**20, "request": "scan"}
+
+
+def test_an_answer_that_comes_after_the_next_choice_has_failed_is_dropped(
+    classifier: LesionClassifier, drawn: Path
+) -> None:
+    async def choose_two() -> Explorer:
+        explorer = Explorer(classifier)
+        upload(explorer, "first.jpg", drawn.read_bytes())
+        send(explorer, OVERSIZE)
+        await everything_that_was_asked_for(explorer)
+        return explorer
+
+    explorer = asyncio.run(choose_two())
+    assert (status(explorer).kind, status(explorer).state["request"]) == ("failed", "scan")
+    assert_no_result(explorer)
+
+
+def test_what_is_found_of_a_picture_after_it_has_gone_is_shown_nowhere(
+    classifier: LesionClassifier, drawn: Path
+) -> None:
+    async def choose_two() -> Explorer:
+        explorer = Explorer(classifier)
+        part(explorer, Masthead).tab = "compare"
+        upload(explorer, "first.jpg", drawn.read_bytes())
+        while explorer.prediction is None:
+            await asyncio.sleep(0.01)
+        send(explorer, OVERSIZE)
+        await everything_that_was_asked_for(explorer)
+        return explorer
+
+    explorer = asyncio.run(choose_two())
+    assert status(explorer).kind == "failed"
+    assert_no_result(explorer)
+    assert part(explorer, Compare).case == part(explorer, Compare).maps == {}
+
+
+def test_a_picture_from_python_that_cannot_be_used_is_one_change_of_state(
+    explorer: Explorer, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer.image = drawn
+    sent: list[str] = []
+    monkeypatch.setattr(status(explorer), "send_state", lambda key=None: sent.append(status(explorer).kind))
+    explorer.image = b"no picture"
+    assert sent == ["failed"]
+    explorer.image = drawn
+    assert sent == ["failed", "working", "answered"]
+
+
+def test_the_same_mistake_twice_is_told_twice(explorer: Explorer) -> None:
+    told: list[str] = []
+    explorer.observe(lambda change: told.append(change.new), "error")
+    for request in ("one", "two"):
+        send(explorer, OVERSIZE | {"request": request})
+    assert [bool(words) for words in told] == [True, False, True]
+    assert told[0] == told[2]
+
+
+def test_who_insists_as_soon_as_there_is_a_prediction_is_shown_the_answer(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.observe(lambda change: setattr(explorer, "insist", change.new is not None), "prediction")
+    explorer.image = DARK
+    assert status(explorer).kind == "answered"
+    assert "Do not rely on this answer" in explorer._explore.answer.value
+    assert view(explorer).case["photo"]
+    assert len(view(explorer).maps["gradcam"]["layers"]) == len(LAYERS)
+
+
+def test_who_turns_to_a_threshold_while_the_answer_comes_misses_nothing_of_it(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    explorer.observe(lambda _: setattr(explorer, "sensitivity", 0.9), "explanation")
+    explorer.image = draw_lesion("NV", 1, (120, 90))
+    assert status(explorer).kind == "answered"
+    assert "lv-threshold" in explorer._explore.answer.value
+    assert view(explorer).case["photo"]
+    assert len(view(explorer).maps["gradcam"]["layers"]) == len(LAYERS)
+
+
+def test_an_answer_that_is_no_longer_insisted_on_leaves_the_page(strict: LesionClassifier) -> None:
+    explorer = Explorer(strict)
+    part(explorer, Masthead).tab = "compare"
+    explorer.image = DARK
+    explorer.insist = True
+    assert part(explorer, Compare).case["source"]
+    explorer.insist = False
+    assert status(explorer).kind == "refused"
+    assert explorer._explore.answer.value == ""
+    assert view(explorer).case == view(explorer).maps == part(explorer, Compare).case == {}
+    assert "got no answer, so it has no maps to compare" in part(explorer, Compare).message
+    explorer.insist = True
+    assert view(explorer).case["photo"]
+    assert part(explorer, Compare).case["source"]
 
 
 def test_nothing_about_a_refused_picture_reaches_the_view(strict: LesionClassifier) -> None:
