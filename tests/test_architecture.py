@@ -60,10 +60,6 @@ WIDGETS = {
 JUPYTER = {"ipywidgets", "IPython", "voila", "anywidget", "jupyter_server"}
 LINES, METHODS = 350, 25
 """How long a Python file may be, and how many methods a class may have."""
-GROWN = {
-    "widgets/explorer/explorer.py": "Explorer joins the parts, and examines, explains and exports the picture itself",
-}
-"""Files that are larger yet, and why: the list only shrinks, and a file that has become small enough must leave it."""
 
 
 def reachable(room: str, table: Mapping[str, set[str]]) -> set[str]:
@@ -196,15 +192,8 @@ def test_a_circle_is_found_wherever_its_imports_stand(tmp_path: Path) -> None:
 
 
 @each_file
-def test_a_file_is_small_unless_it_is_known_to_have_grown(path: Path) -> None:
-    listed = path.relative_to(PACKAGE).as_posix() in GROWN
-    found = too_large(path.read_text(encoding="utf-8"))
-    assert listed or not found, "part it where a reader feels the reason"
-    assert found or not listed, "it has become small enough: strike it from GROWN"
-
-
-def test_only_files_that_exist_are_known_to_have_grown() -> None:
-    assert GROWN.keys() <= {path.relative_to(PACKAGE).as_posix() for path in FILES}
+def test_a_file_is_small(path: Path) -> None:
+    assert not too_large(path.read_text(encoding="utf-8")), "part it where a reader feels the reason"
 
 
 def test_lines_and_methods_are_counted_up_to_their_limits() -> None:
