@@ -1,6 +1,10 @@
 // Buttons that ask the kernel for a file: {kind: "make", key}; it answers {kind: "file", name, type} with bytes, or
 // {kind: "problem", words}.
+// @ts-check
 
+/** @typedef {{kind: "file", name: string, type: string} | {kind: "problem", words: string}} Delivered */
+
+/** @param {View<{kinds: Record<string, string>}, Delivered>} view */
 function render({ model, el }) {
   const words = element("span", { role: "status" });
   const buttons = Object.entries(model.get("kinds")).map(([key, label]) =>
@@ -9,6 +13,7 @@ function render({ model, el }) {
       model.send({ kind: "make", key });
     }),
   );
+  /** @param {Delivered} content @param {Bytes[]} buffers */
   const onMessage = (content, buffers) => {
     if (content?.kind === "file") {
       download(content.name, buffers[0], content.type);

@@ -4,6 +4,7 @@
 // nothing is heard: the server is busy or a cable is cut, nobody can tell which, so it is said and nothing is done, since a
 // connection that was not closed has lost nothing; "busy", where the server answers and what was sent is not taken up; "away",
 // without a connection, or with one that was silent for too long; "gone", for good.
+// @ts-check
 
 const LOOK = 250; // milliseconds between two looks
 const ASK = 2000; // between two questions to the server, whether or not the first was answered
@@ -15,20 +16,31 @@ const GIVEN_UP = 8000; // after which a question is; its connection is closed wi
 const CUT = 20_000; // of silence, after which nothing is waited for that was under way
 const AGAIN = 20_000; // between two attempts to connect: a server with a whole class before it takes its time
 
-/** The watch on a widget's kernel; null where there is none. */
+/** The watch on a widget's kernel; null where there is none.
+ * @param {{widget_manager?: WidgetManager}} model
+ * @returns {Lifeline | null}
+ */
 function lifeline(model) {
-  const kernel = model.widget_manager?.kernel;
-  if (!kernel?.anyMessage) return null;
+  const manager = model.widget_manager;
+  const kernel = manager?.kernel;
+  if (!manager || !kernel?.anyMessage) return null;
   const lines = (globalThis.lesionvizLifelines ??= new WeakMap()); // each widget runs its own copy of this file
   // A kernel that was restarted is another Python: what is made from now on belongs to that.
-  if (!lines.has(kernel) || (lines.get(kernel).state().kind === "gone" && !kernel.isDisposed)) lines.set(kernel, watchKernel(kernel, model.widget_manager));
-  return lines.get(kernel);
+  const known = lines.get(kernel);
+  if (known && (known.state().kind !== "gone" || kernel.isDisposed)) return known;
+  const line = watchKernel(kernel, manager);
+  lines.set(kernel, line);
+  return line;
 }
 
+/** @param {Kernel} kernel @param {WidgetManager} manager @returns {Lifeline} */
 function watchKernel(kernel, manager) {
+  /** @type {Set<Parameters<Lifeline["listen"]>[0]>} */
   const listeners = new Set();
+  /** @type {LineState} */
   let state = { kind: "there", why: "" };
-  let timer, looked;
+  let timer = 0; // of the looks
+  let looked = 0; // by the page's own clock
   let clock = 0; // stands still while this page sleeps, is hidden or is busy itself, so that nobody else is blamed for it
   let alive = 0; // when anything was last heard, by whatever way
   let heard = 0; // when anything was last heard over the connection
@@ -36,25 +48,30 @@ function watchKernel(kernel, manager) {
   let joined = 0; // when it was last made, or asked to be
   let anew = false; // it was made anew, and nobody was told yet
   let lost = 0; // since when it is away
+  /** @type {Map<AbortController, number>} */
   const questions = new Map(); // to the server, without an answer: when each was put, by what takes it back
   let asked = -Infinity; // when the last was
   let known = false; // whether it ever answered; where it never did, as in a notebook outside the browser, its silence says nothing
+  /** @type {number | null} */
   let owed = null; // since when the server owes a sign of life
   let working = false; // whether the server last said that the kernel is; what the connection said last may be out of date
+  /** @type {Promise<unknown> | null} */
   let called = null; // the kernel was, and has not answered yet
   let failures = 0; // questions in a row that found no way to it; one alone means little: networks change
+  /** @type {Map<string, number>} */
   const sent = new Map(); // by message: when, for what was not taken up yet
   let moved = 0; // when anything last was, or could not be for want of a server
   let leaving = 0; // bytes on their way out
   let process = ""; // the name that a kernel's process gives itself
 
+  /** @param {Trouble} kind @param {Why} why */
   function tell(kind, why = "") {
     if (state.kind === "gone" || (state.kind === kind && state.why === why && !anew)) return;
     const again = anew && kind === "there";
     state = { kind, why };
     if (kind === "away") lost = clock;
     anew &&= !again;
-    for (const listener of [...listeners]) listener(state, again);
+    for (const listener of Array.from(listeners)) listener(state, again);
   }
 
   // --- signs of life -----------------------------------------------------------------------------------------------
@@ -66,9 +83,11 @@ function watchKernel(kernel, manager) {
   function takeBack(before = Infinity) {
     for (const [given, at] of questions) if (at < before && questions.delete(given)) given.abort();
   }
+  /** @param {Kernel} _kernel @param {string} status */
   const onStatus = (_kernel, status) => {
     if (["dead", "restarting", "autorestarting", "terminating"].includes(status)) tell("gone", "stopped");
   };
+  /** @param {Kernel} _kernel @param {string} status */
   const onConnection = (_kernel, status) => {
     if (status !== "connected") return;
     // What was on its way over the old connection may be lost, so it is not waited for: ipywidgets would send no change again.
@@ -79,18 +98,22 @@ function watchKernel(kernel, manager) {
     takeBack();
     live();
   };
+  /** @param {Kernel} _kernel @param {{msg: KernelMessage, direction: "send" | "recv"}} message */
   const onMessage = (_kernel, { msg, direction }) => {
-    if (direction === "send") return void (msg.header.msg_type === "comm_msg" && sent.set(msg.header.msg_id, clock));
+    if (direction === "send") {
+      if (msg.header.msg_type === "comm_msg") sent.set(msg.header.msg_id, clock);
+      return;
+    }
     heard = clock;
     live();
     if (anew && document.hidden) tell("there"); // what is under way goes on without anybody who looks
-    if (msg.header.msg_type === "status" && ["busy", "idle"].includes(msg.content.execution_state)) {
+    if (msg.header.msg_type === "status" && ["busy", "idle"].includes(msg.content.execution_state ?? "")) {
       // Said by the process itself; other states are of the server's making.
       if (process && msg.header.session !== process) tell("gone", "stopped");
       process = msg.header.session;
     }
     const about = msg.parent_header?.msg_id;
-    if (!sent.has(about)) return;
+    if (!about || !sent.has(about)) return;
     for (const id of sent.keys()) if (sent.delete(id) && id === about) break; // they are taken up in order
     moved = clock;
   };
@@ -103,6 +126,7 @@ function watchKernel(kernel, manager) {
       const { baseUrl, token } = kernel.serverSettings;
       // Watching is no use of the server: what ends idle ones must not be kept from it.
       const address = new URL(`api/kernels/${encodeURIComponent(kernel.id)}?no_track_activity=1`, baseUrl);
+      /** @type {Record<string, string>} */
       const headers = token ? { Authorization: `token ${token}` } : {};
       const reply = await fetch(address, { headers, cache: "no-store", signal: given.signal });
       const jupyter = reply.headers.get("content-type")?.includes("json"); // and not a proxy's page, or a hotel's
@@ -116,7 +140,9 @@ function watchKernel(kernel, manager) {
     }
     known ||= fine;
     if (questions.delete(given) && !fine) failures += 1;
-    if (fine) live(takeBack()); // all others: they may be on connections that are dead
+    if (!fine) return;
+    takeBack(); // all others: they may be on connections that are dead
+    live();
   }
 
   // --- what they mean ----------------------------------------------------------------------------------------------
@@ -157,15 +183,21 @@ function watchKernel(kernel, manager) {
   }
 
   // --- while somebody listens ----------------------------------------------------------------------------------------
-  const onChange = () => document.hidden || ask(); // networks change, and so does what is in view
-  const signals = [[kernel.statusChanged, onStatus], [kernel.connectionStatusChanged, onConnection], [kernel.anyMessage, onMessage]];
-  const events = [[globalThis, "online"], [globalThis, "offline"], [document, "visibilitychange"]];
+  const onChange = () => {
+    if (!document.hidden) ask(); // networks change, and so does what is in view
+  };
+  /** @param {boolean} yes */
   function watch(yes) {
     clearInterval(timer);
     looked = performance.now();
-    timer = yes && setInterval(look, LOOK);
-    for (const [signal, slot] of signals) signal[yes ? "connect" : "disconnect"](slot);
-    for (const [target, type] of events) target[yes ? "addEventListener" : "removeEventListener"](type, onChange);
+    if (yes) timer = setInterval(look, LOOK);
+    const turn = yes ? "connect" : "disconnect";
+    kernel.statusChanged[turn](onStatus);
+    kernel.connectionStatusChanged[turn](onConnection);
+    kernel.anyMessage?.[turn](onMessage);
+    const hear = yes ? "addEventListener" : "removeEventListener";
+    for (const type of ["online", "offline"]) globalThis[hear](type, onChange);
+    document[hear]("visibilitychange", onChange);
   }
   return {
     state: () => state,
@@ -175,7 +207,9 @@ function watchKernel(kernel, manager) {
       if (!listeners.size) watch(true);
       listeners.add(listener);
       if (state.kind !== "there") listener(state, false);
-      return () => listeners.delete(listener) && !listeners.size && watch(false);
+      return () => {
+        if (listeners.delete(listener) && !listeners.size) watch(false);
+      };
     },
   };
 }

@@ -1,9 +1,12 @@
 // Title, tabs, the state of the model, and the warning when Python is slow, away, busy or gone (lifeline.js): a page without it
 // looks alive. What cannot work meanwhile is switched off, and on again when it is back.
+// @ts-check
 
+/** Where each tab's part of the page is. @type {Record<string, string>} */
 const PARTS = { explore: ".lv-explore", compare: ".lv-compare", batch: ".lv-batch", quiz: ".lv-quiz-box" };
 const NEED_PYTHON = ".lv-picker > :not(.lv-picker-way), .lv-tabs, .lv-needs-kernel, .lv-batch-zone, .lv-batch-keep, .lv-quiz-form, .lv-quiz-zone > button, .lv-quiz-info .lv-row, .lv-quiz-end .lv-row";
 
+/** @param {View<{tabs: Record<string, string>, tab: string, model_words: string}>} view */
 function render({ model, el }) {
   const words = element("p", { className: "lv-model", role: "status" });
   const tabs = Object.entries(model.get("tabs")).map(([key, name]) => {
@@ -12,19 +15,21 @@ function render({ model, el }) {
     return node;
   });
   const list = element("div", { className: "lv-tabs", role: "tablist", ariaLabel: "Ways to work" }, ...tabs);
+  /** @param {string} key */
   function choose(key) {
     if (key === model.get("tab")) return;
     model.set("tab", key);
     model.save_changes();
   }
   list.addEventListener("keydown", (event) => {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!by) return;
     event.preventDefault();
-    const next = tabs[(tabs.indexOf(document.activeElement) + by + tabs.length) % tabs.length];
+    const next = tabs[(tabs.findIndex((tab) => tab === document.activeElement) + by + tabs.length) % tabs.length];
     next.focus();
-    choose(next.dataset.tab);
+    choose(next.dataset.tab ?? "");
   });
+  /** @param {string} key */
   function mark(key) {
     for (const node of tabs) {
       const chosen = node.dataset.tab === key;
@@ -33,7 +38,8 @@ function render({ model, el }) {
     }
   }
   function draw() {
-    words.textContent = { there: model.get("model_words"), slow: "Waiting for the server", busy: "Python is busy" }[line?.state().kind ?? "there"] ?? "Not connected";
+    const away = "Not connected";
+    words.textContent = { there: model.get("model_words"), slow: "Waiting for the server", busy: "Python is busy", away, gone: away }[line?.state().kind ?? "there"];
     mark(model.get("tab"));
   }
 
@@ -46,6 +52,7 @@ function render({ model, el }) {
   const RELOAD = inNotebook ? "Reload the page and run the cell again to go on." : ""; // a button
   const ADVICE = inNotebook ? "Run the cell again to go on." : RELOAD;
   const LASTING = inNotebook ? "If this lasts, interrupt or restart the kernel." : "If this lasts, reload the page.";
+  /** What has happened, and what will or can be done. @type {Record<Exclude<Trouble, "there">, Partial<Record<Why, [string, string]>>>} */
   const WORDS = {
     slow: {
       "": ["The server does not answer.", "It is very busy, or the network is cut. Nothing is lost, and this page goes on by itself."],
@@ -64,35 +71,38 @@ function render({ model, el }) {
     },
   };
   const float = element("div", { className: "lv-line-float" });
+  /** @type {HTMLElement | null} */
   let held = null; // what had the focus and was switched off with the rest
+  /** @param {LineState} state */
   function onLine({ kind, why }) {
-    const home = el.closest(".lv-explorer") ?? el;
+    const home = homeOf(el);
     const off = kind === "away" || kind === "gone";
     // Both places stay in view, however far one has scrolled. What may pass lies over the page, so that nothing moves for it.
     home.append(float);
     (off ? (home.querySelector(":scope > .lv-notice-box") ?? el) : float).append(warning);
     const focused = document.activeElement;
-    if (off && !home.classList.contains("lv-lost")) held = home.contains(focused) ? focused : null;
+    if (off && !home.classList.contains("lv-lost")) held = focused instanceof HTMLElement && home.contains(focused) ? focused : null;
     home.classList.toggle("lv-lost", off);
-    for (const node of home.querySelectorAll(NEED_PYTHON)) node.inert = off;
+    for (const node of partsOf(home, NEED_PYTHON)) node.inert = off;
     if (!off && document.activeElement === document.body) held?.focus({ preventScroll: true });
     if (!off) held = null;
     draw();
-    const onView = off && Object.entries(PARTS).find(([, part]) => home.querySelector(part)?.offsetParent);
+    const onView = off && Object.entries(PARTS).find(([, part]) => partsOf(home, part)[0]?.offsetParent);
     if (onView) mark(onView[0]); // a tab that was chosen too late did not open
     warning.hidden = kind === "there";
-    if (warning.hidden) return warning.replaceChildren();
-    const [title, words] = WORDS[kind][why];
+    if (kind === "there") return warning.replaceChildren();
+    const [title, more] = WORDS[kind][why] ?? ["", ""];
     warning.role = off ? "alert" : "status";
     warning.dataset.line = kind;
     warning.replaceChildren(
-      element("p", {}, element("b", { textContent: title }), ` ${words}`),
+      element("p", {}, element("b", { textContent: title }), ` ${more}`),
       ...(kind === "gone" && !inNotebook ? [button("Reload the page", () => location.reload(), { className: "lv-primary" })] : []),
     );
   }
   // The stock controls of the page have no file of their own to say this in.
-  const onFocus = (event) => {
-    if (event.target.closest?.(".lv-explorer")) event.target.dataset.lmSuppressShortcuts = "true";
+  /** @param {FocusEvent} event */
+  const onFocus = ({ target }) => {
+    if (target instanceof HTMLElement && target.closest(".lv-explorer")) target.dataset.lmSuppressShortcuts = "true";
   };
   document.addEventListener("focusin", onFocus);
 
