@@ -1,28 +1,37 @@
 // One case: original, heatmap and overlay, and everything that a person can turn about them. Once its maps are here,
 // nothing is asked of the kernel; what the person has chosen is handed over when the focus leaves the view, so that
 // a notebook's next cell finds it. Runs without a kernel too, in an exported page.
+// @ts-check
 
-const SHARED = ["target", "against", "layer", "method", "scale", "colours", "blend", "alpha", "threshold"];
+const SHARED = /** @type {const} */ (["target", "against", "layer", "method", "scale", "colours", "blend", "alpha", "threshold"]);
+const TOO_LARGE = "This browser cannot make a picture of that size. Try another browser.";
 const HELP = "Keys: left and right change the class, up and down the layer, [ and ] alpha, + and − zoom, 0 shows the whole picture.";
 
+/** What is on view: a map of a case, and the peak of its layer. @typedef {{bundle: CaseBundle, map: RawMap, peak: number}} OnView */
+
+/** @param {View<CaseTraits, Message>} view */
 function renderCase({ model, el }) {
   const { classes, codes, nameOf, tables } = vocabulary(model);
-  const state = Object.fromEntries(SHARED.map((name) => [name, model.get(name)]));
   const images = pictures();
-  let bundle = {}; // the case
-  let sets = {}; // unpacked maps by method
-  let field = null; // upsampled raw values of the map on view, and what they were made of
+  /** @type {CaseBundle | null} */
+  let bundle = null; // the case
+  /** @type {Record<string, MapSet>} */
+  let sets = {}; // by method
+  let field = new Float32Array(); // upsampled raw values of the map on view, and what they were made of
   let fieldOf = "";
+  /** @type {Point | null} */
+  let pointed = null;
+  /** @type {Set<string>} */
   let asked = new Set(); // methods that the kernel was asked for
   let spoken = "";
 
   // --- what is on view -------------------------------------------------------------------------------------------
   const { eye, node: zoom } = zoomTools();
+  /** @param {Point | null} at */
   const onPoint = (at) => {
     pointed = at;
     readOut();
   };
-  let pointed = null;
   const original = makeStage(eye, { label: "Picture", onPoint });
   const heatmap = makeStage(eye, { label: "Heatmap", onPoint });
   const overlay = makeStage(eye, { label: "Overlay", onPoint });
@@ -36,8 +45,9 @@ function renderCase({ model, el }) {
   const input = element("img", { className: "lv-input", alt: "" });
   const inputWords = element("span");
   const captions = [element("span"), element("span"), element("span")];
-  const figure = (name, stage, caption, ...more) =>
-    element("figure", { className: `lv-figure lv-figure-${name}` }, stage.node, element("figcaption", {}, caption, ...more));
+  /** @param {string} name @param {Stage} stage @param {HTMLElement} caption */
+  const figure = (name, stage, caption) =>
+    element("figure", { className: `lv-figure lv-figure-${name}` }, stage.node, element("figcaption", {}, caption));
   const figures = element(
     "div",
     { className: "lv-figures" },
@@ -51,12 +61,12 @@ function renderCase({ model, el }) {
   figures.setAttribute("aria-label", `Pictures of the case. ${HELP}`);
 
   // --- controls --------------------------------------------------------------------------------------------------
-  const { turn, choose, release } = handOver({ el, model, state, names: SHARED, show });
+  const { state, turn, choose, release } = handOver({ el, model, names: SHARED, show });
   const repaint = oncePerFrame(() => {
     const found = current();
     if (found) paintAll(found);
   });
-  const { layers, layerWords, layer, method, alpha, threshold, colours } = mapControls({ state, grid: () => bundle.grid, choose, turn, blend, repaint });
+  const { layers, layerWords, layer, method, alpha, threshold, colours } = mapControls({ state, grid: () => bundle?.grid, choose, turn, blend, repaint });
   const target = segments({ name: "Explain", value: state.target, options: targetOptions(), onChange: (value) => choose({ target: value, against: value === state.against ? "" : state.against }) });
   const against = dropdown({ name: "and not", value: state.against, options: [], onChange: (value) => choose({ against: value }) });
   const scale = dropdown({
@@ -131,37 +141,39 @@ function renderCase({ model, el }) {
   // --- reading the state -----------------------------------------------------------------------------------------
   function targetOptions() {
     return [
-      { value: "", label: "The answer", title: bundle.predicted ? `The model answers ${bundle.predicted}` : "What the model answers" },
+      { value: "", label: "The answer", title: bundle ? `The model answers ${bundle.predicted}` : "What the model answers" },
       ...classes.map(({ code, name }) => ({ value: code, label: code, title: name })),
     ];
   }
   function againstOptions() {
-    const linear = bundle.methods?.find((one) => one.key === state.method)?.linear;
+    const linear = bundle?.methods.find((one) => one.key === state.method)?.linear;
     return [
       { value: "", label: "no other class" },
       ...codes.filter((code) => code !== explained()).map((code) => ({ value: code, label: nameOf(code), disabled: !linear })),
     ];
   }
   function explained() {
-    return state.target || bundle.predicted;
+    return state.target || (bundle?.predicted ?? "");
   }
   function subject() {
     return state.against ? `${nameOf(explained())} and not ${nameOf(state.against)}` : nameOf(explained());
   }
 
-  /** The map on view, and the peak of its layer; null while it is on its way. */
+  /** What can be shown; null while it is on its way.
+   * @returns {OnView | null}
+   */
   function current() {
     const set = sets[state.method];
-    if (!bundle.box || !set?.has(state.layer)) return null;
+    if (!bundle || !set?.has(state.layer)) return null;
     const one = set.map(state.layer, codes.indexOf(explained()));
     const contrast = state.against && state.against !== explained();
     const map = contrast ? contrastMap(one, set.map(state.layer, codes.indexOf(state.against))) : one;
-    return { map, peak: contrast ? Math.max(0, map.high) : set.sharedPeak(state.layer) };
+    return { bundle, map, peak: contrast ? Math.max(0, map.high) : set.sharedPeak(state.layer) };
   }
 
   // --- painting --------------------------------------------------------------------------------------------------
   function show() {
-    if (!bundle.box) return;
+    if (!bundle) return;
     const linear = bundle.methods.find((one) => one.key === state.method)?.linear;
     if (!linear || state.against === explained()) state.against = "";
     target.set(state.target);
@@ -192,25 +204,28 @@ function renderCase({ model, el }) {
         fieldOf = key;
       }
       paintAll(found);
-      describe(found.map);
+      describe(found);
     }
     readOut();
   }
+  /** @param {OnView} found */
   function paintAll({ map, peak }) {
     const range = scaleOf(map, state.scale, peak);
     const table = tables[range.signed ? "signed" : state.colours];
-    for (const [stage, fade] of [[heatmap, false], [overlay, state.blend === "by evidence"]]) {
-      const context = stage.canvas.getContext("2d");
+    for (const stage of [heatmap, overlay]) {
+      const fade = stage === overlay && state.blend === "by evidence";
       const pixels = palette(table, { signed: range.signed, threshold: state.threshold, fade });
+      const context = penOf(stage.canvas);
       paint(context, field, range, pixels, context.createImageData(stage.canvas.width, stage.canvas.height));
     }
     paintLegend(range, table);
     blend();
   }
   function blend() {
-    overlay.canvas.style.opacity = state.alpha;
+    overlay.canvas.style.opacity = String(state.alpha);
     overlay.canvas.style.visibility = state.alpha > 0 ? "" : "hidden"; // then the picture is painted as if there were none
   }
+  /** @param {ColourScale} range @param {Uint8Array} table */
   function paintLegend(range, table) {
     legend.paint(table, { signed: range.signed, threshold: state.threshold });
     const whose = { "per map": "most in this map", "shared across classes": "most of the four classes", signed: "for" }[state.scale];
@@ -218,29 +233,31 @@ function renderCase({ model, el }) {
     legend.most.textContent = `${range.signed ? "for +" : ""}${units(range.most)}${range.signed ? "" : `, ${whose}`}`;
     legend.most.title = "In units of the logit";
   }
-  function describe(map) {
+  /** @param {OnView} found */
+  function describe({ bundle: about, map }) {
     const words = state.against ? contrastWords(map) : map.words;
     finding.textContent = words;
-    const what = `${state.method === "gradcam" ? "Grad-CAM" : bundle.methods.find((one) => one.key === state.method).name} evidence for ${subject()} at ${layerWords(state.layer)}`;
-    captions[0].textContent = `${bundle.source}, ${bundle.width} × ${bundle.height} pixels${cropped() ? "; framed: what the network saw" : ""}`;
+    const way = state.method === "gradcam" ? "Grad-CAM" : about.methods.find((one) => one.key === state.method)?.name;
+    const what = `${way} evidence for ${subject()} at ${layerWords(state.layer)}`;
+    captions[0].textContent = `${about.source}, ${about.width} × ${about.height} pixels${isCropped(about) ? "; framed: what the network saw" : ""}`;
     captions[1].textContent = `Heatmap: ${what}`;
     captions[2].textContent = `Overlay: evidence for ${subject()}`;
-    original.say(`${bundle.source}: the picture`);
-    heatmap.say(`${what}, in ${bundle.source}. ${words}`);
-    overlay.say(`Evidence for ${subject()} laid over ${bundle.source}. The model answers ${nameOf(bundle.predicted)}.`);
+    original.say(`${about.source}: the picture`);
+    heatmap.say(`${what}, in ${about.source}. ${words}`);
+    overlay.say(`Evidence for ${subject()} laid over ${about.source}. The model answers ${nameOf(about.predicted)}.`);
     const next = `${subject()}, ${layerWords(state.layer)}. ${words}`;
     if (spoken && next !== spoken) live.textContent = next;
     spoken = next;
   }
+  /** @param {RawMap} map */
   function contrastWords(map) {
     return map.high <= 0
       ? `Nowhere does the evidence for ${nameOf(explained())} exceed that for ${nameOf(state.against)} at ${state.layer}.`
       : `Bright is where ${nameOf(explained())} gains most over ${nameOf(state.against)}.`;
   }
-  const cropped = () => bundle.box[0] > 0 || bundle.box[1] > 0;
   function readOut() {
-    const found = pointed && current();
-    pointer.textContent = found ? reading(pointed, bundle, found.map, subject(), scaleOf(found.map, state.scale, found.peak)) : "Point at the picture to read the evidence there.";
+    const found = pointed ? current() : null;
+    pointer.textContent = pointed && found ? reading(pointed, found.bundle, found.map, subject(), scaleOf(found.map, state.scale, found.peak)) : "Point at the picture to read the evidence there.";
     for (const stage of stages) stage.point(pointed);
   }
   function divide() {
@@ -251,19 +268,19 @@ function renderCase({ model, el }) {
   // --- the case and its maps arrive ------------------------------------------------------------------------------
   function takeCase() {
     const before = bundle;
-    bundle = model.get("case");
-    const any = Boolean(bundle.box);
-    view.hidden = !any;
-    empty.hidden = any;
-    if (any && before.id === bundle.id) {
+    const sent = model.get("case");
+    bundle = sent.box ? sent : null;
+    view.hidden = !bundle;
+    empty.hidden = Boolean(bundle);
+    if (bundle && before?.id === bundle.id) {
       takePhoto(); // the same case: its photograph has arrived
       return;
     }
     sets = {};
     asked = new Set();
     fieldOf = spoken = live.textContent = "";
-    images.put(input, bundle.input, "image/png");
-    if (!any) {
+    images.put(input, bundle?.input, "image/png");
+    if (!bundle) {
       takePhoto();
       return;
     }
@@ -274,17 +291,18 @@ function renderCase({ model, el }) {
       Object.assign(stage.canvas, { width, height });
     }
     takePhoto();
-    view.classList.toggle("lv-cropped", cropped());
-    figures.style.setProperty("--lv-ratio", bundle.width / bundle.height);
+    const cropped = isCropped(bundle);
+    view.classList.toggle("lv-cropped", cropped);
+    figures.style.setProperty("--lv-ratio", String(bundle.width / bundle.height));
     input.alt = `What the network sees of ${bundle.source}`;
-    inputWords.textContent = `Network input: ${cropped() ? "centre square" : "whole picture"}, ${bundle.size} × ${bundle.size} pixels`;
+    inputWords.textContent = `Network input: ${cropped ? "centre square" : "whole picture"}, ${bundle.size} × ${bundle.size} pixels`;
     target.fill(targetOptions());
     method.fill(bundle.methods.map(({ key, name }) => ({ value: key, label: name })));
   }
   /** Show the photograph; until it is here, what the network saw of it, in its place. */
   function takePhoto() {
-    const here = Boolean(bundle.photo?.byteLength);
-    images.put(original.photo, here ? bundle.photo : bundle.input, here ? "image/jpeg" : "image/png");
+    const here = Boolean(bundle?.photo.byteLength);
+    images.put(original.photo, here ? bundle?.photo : bundle?.input, here ? "image/jpeg" : "image/png");
     if (original.photo.hasAttribute("src")) overlay.photo.src = original.photo.src;
     else overlay.photo.removeAttribute("src");
     for (const stage of stages) stage.preview(!here);
@@ -299,7 +317,7 @@ function renderCase({ model, el }) {
   // --- keys, focus, saving ---------------------------------------------------------------------------------------
   const keys = mapKeys({ state, codes, explained, layers, choose, eye });
   figures.addEventListener("keydown", (event) => {
-    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey || !bundle.box) return;
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey || !bundle) return;
     event.preventDefault();
     event.stopPropagation();
     keys[event.key]();
@@ -313,19 +331,20 @@ function renderCase({ model, el }) {
   function savePicture() {
     const found = current();
     if (!found) return;
+    const { bundle: about, map } = found;
     const photo = original.photo;
     const [w, h] = [photo.naturalWidth, photo.naturalHeight];
-    const [left, top, right, bottom] = bundle.box.map((value, index) => (value / (index % 2 ? bundle.height : bundle.width)) * (index % 2 ? h : w));
+    const [left, top, right, bottom] = about.box.map((value, index) => (value / (index % 2 ? about.height : about.width)) * (index % 2 ? h : w));
     const gap = Math.round(w / 40);
     const letters = Math.max(12, Math.round(w / 34));
     const lines = [
-      `${bundle.source}. The model answers ${nameOf(bundle.predicted)}${bundle.refused ? " (not valid)" : ""}.`,
+      `${about.source}. The model answers ${nameOf(about.predicted)}${about.refused ? " (not valid)" : ""}.`,
       `${captions[1].textContent}; ${legend.least.textContent} to ${legend.most.textContent} (logit).`,
-      found.map.words,
+      map.words,
       "lesionviz, for research and teaching. Not a diagnosis.",
     ].filter(Boolean);
     const sheet = element("canvas", { width: 3 * w + 4 * gap, height: h + 2 * gap + Math.round(lines.length * letters * 1.5) });
-    const pen = sheet.getContext("2d");
+    const pen = penOf(sheet);
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, sheet.width, sheet.height);
     [original, heatmap, overlay].forEach((stage, index) => {
@@ -345,13 +364,17 @@ function renderCase({ model, el }) {
     pen.fillStyle = "#1c1c1c";
     pen.font = `${letters}px system-ui, sans-serif`;
     lines.forEach((line, index) => pen.fillText(line, gap, h + 2 * gap + letters + index * letters * 1.5, sheet.width - 2 * gap));
-    sheet.toBlob((blob) => download(`${fileName(bundle.source)}-${explained()}-${state.layer}.png`, blob, "image/png"));
+    sheet.toBlob((blob) => {
+      if (blob) download(`${fileName(about.source)}-${explained()}-${state.layer}.png`, blob, "image/png");
+      else pointer.textContent = live.textContent = TOO_LARGE;
+    });
   }
 
   // --- the kernel's side -----------------------------------------------------------------------------------------
   // Case and maps come in one message but as two events: what is new is taken once, when both are here.
   let newCase = false;
   let waitingForAll = false;
+  /** @param {boolean} withCase */
   function arrive(withCase) {
     newCase = newCase || withCase;
     if (waitingForAll) return;
@@ -362,15 +385,10 @@ function renderCase({ model, el }) {
       takeMaps();
     });
   }
-  const listeners = { "change:case": () => arrive(true), "change:maps": () => arrive(false) };
-  for (const name of SHARED) {
-    listeners[`change:${name}`] = () => {
-      if (state[name] === model.get(name)) return;
-      state[name] = model.get(name);
-      show();
-    };
-  }
-  for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
+  const onCase = () => arrive(true);
+  const onMaps = () => arrive(false);
+  model.on("change:case", onCase);
+  model.on("change:maps", onMaps);
   takeCase();
   takeMaps();
   return {
@@ -380,7 +398,8 @@ function renderCase({ model, el }) {
       show();
     },
     release() {
-      for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
+      model.off("change:case", onCase);
+      model.off("change:maps", onMaps);
       release();
       images.release();
     },

@@ -1,25 +1,45 @@
 // A stage: one picture with a map laid over it, zoomed and panned together with the other stages of its camera.
+// @ts-check
 
 const FARTHEST = 16; // times enlarged
 
-/** Where all stages look: `scale`, and the offset of the picture's corner in shares of the stage. */
-function camera(onChange = () => {}) {
-  const looks = new Set();
+/** A place of a picture or a stage, 0 to 1 across and down. @typedef {{u: number, v: number}} Point */
+/** Where a camera looks: how many times enlarged, and the offset of the picture's corner in shares of the stage.
+ * @typedef {{scale: number, x: number, y: number}} Look
+ */
+/** @typedef {ReturnType<typeof camera>} Camera */
+/** @typedef {ReturnType<typeof makeStage>} Stage */
+
+/** Where all stages look. `onChange` hears of every move.
+ * @param {(look: Look) => void} onChange
+ */
+function camera(onChange) {
+  /** @type {Set<(look: Look) => void>} */
+  const followers = new Set();
+  /** @type {Look} */
   const state = { scale: 1, x: 0, y: 0 };
+  /** @param {number} scale @param {number} x @param {number} y */
   function move(scale, x, y) {
     state.scale = Math.min(FARTHEST, Math.max(1, scale));
     const room = 1 - state.scale; // the picture always covers the stage
     state.x = Math.min(0, Math.max(room, x));
     state.y = Math.min(0, Math.max(room, y));
-    looks.forEach((look) => look(state));
+    for (const follower of followers) follower(state);
     onChange(state);
   }
   return {
     state,
-    follow: (look) => (looks.add(look), look(state)),
+    /** @param {(look: Look) => void} follower */
+    follow(follower) {
+      followers.add(follower);
+      follower(state);
+    },
+    /** @param {number} dx @param {number} dy */
     pan: (dx, dy) => move(state.scale, state.x + dx, state.y + dy),
     reset: () => move(1, 0, 0),
-    /** Enlarge by a factor; the point (u, v) of the stage, 0 to 1, stays where it is. */
+    /** Enlarge by a factor; the point (u, v) of the stage, 0 to 1, stays where it is.
+     * @param {number} factor
+     */
     zoom(factor, u = 0.5, v = 0.5) {
       const scale = Math.min(FARTHEST, Math.max(1, state.scale * factor));
       const grown = scale / state.scale;
@@ -47,7 +67,10 @@ function zoomTools() {
   return { eye, node };
 }
 
-/** Make a stage. `onPoint({u, v})` gets the point of the picture under the pointer, or null when it leaves. */
+/** Make a stage. `onPoint({u, v})` gets the point of the picture under the pointer, or null when it leaves.
+ * @param {Camera} eye
+ * @param {{label: string, onPoint?: (at: Point | null) => void}} options
+ */
 function makeStage(eye, { label, onPoint = () => {} }) {
   const photo = element("img", { className: "lv-photo", draggable: false, alt: "" });
   const ground = element("div", { className: "lv-ground" }); // what the network saw
@@ -61,17 +84,20 @@ function makeStage(eye, { label, onPoint = () => {} }) {
   const clip = element("div", { className: "lv-clip" }, over); // cut in the stage's own frame, whatever the zoom
   const node = element("div", { className: "lv-stage" }, under, clip, marks, cross);
   node.setAttribute("role", "img");
+  /** @type {Map<number, Point>} */
   const pointers = new Map();
 
   eye.follow(({ scale, x, y }) => {
     for (const world of [under, over, marks]) world.style.transform = `translate(${x * 100}%, ${y * 100}%) scale(${scale})`;
-    marks.style.setProperty("--lv-zoom", scale);
+    marks.style.setProperty("--lv-zoom", String(scale));
     node.classList.toggle("lv-zoomed", scale > 1);
   });
+  /** @param {MouseEvent} event @returns {Point} of the stage */
   const share = (event) => {
     const rectangle = node.getBoundingClientRect();
     return { u: (event.clientX - rectangle.left) / rectangle.width, v: (event.clientY - rectangle.top) / rectangle.height };
   };
+  /** @param {Point} at @returns {Point} */
   const onPicture = ({ u, v }) => ({ u: (u - eye.state.x) / eye.state.scale, v: (v - eye.state.y) / eye.state.scale });
 
   node.addEventListener(
@@ -97,8 +123,9 @@ function makeStage(eye, { label, onPoint = () => {} }) {
     const before = pointers.get(event.pointerId);
     if (before) {
       if (pointers.size === 1 && eye.state.scale > 1) eye.pan(now.u - before.u, now.v - before.v);
-      if (pointers.size === 2) {
-        const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
+      const other = pointers.size === 2 && [...pointers].find(([id]) => id !== event.pointerId)?.[1];
+      if (other) {
+        /** @param {Point} point */
         const distance = (point) => Math.hypot(point.u - other.u, point.v - other.v);
         eye.zoom(distance(now) / Math.max(0.01, distance(before)), (now.u + other.u) / 2, (now.v + other.v) / 2);
       }
@@ -106,7 +133,10 @@ function makeStage(eye, { label, onPoint = () => {} }) {
     }
     onPoint(onPicture(now));
   });
-  for (const type of ["pointerup", "pointercancel"]) node.addEventListener(type, (event) => pointers.delete(event.pointerId));
+  /** @param {PointerEvent} event */
+  const lift = (event) => pointers.delete(event.pointerId);
+  node.addEventListener("pointerup", lift);
+  node.addEventListener("pointercancel", lift);
   node.addEventListener("pointerleave", () => onPoint(null));
 
   return {
@@ -114,11 +144,14 @@ function makeStage(eye, { label, onPoint = () => {} }) {
     photo,
     canvas,
     over,
+    /** @param {string} text */
     say: (text) => node.setAttribute("aria-label", text || label),
-    /** Lay ground, canvas and frame over the part of the picture that the network saw, and take its proportions. */
+    /** Lay ground, canvas and frame over the part of the picture that the network saw, and take its proportions.
+     * @param {Pick<CaseBundle, "box" | "width" | "height">} bundle
+     */
     place({ box, width, height }) {
       const [left, top, right, bottom] = box;
-      node.style.setProperty("--lv-ratio", width / height);
+      node.style.setProperty("--lv-ratio", String(width / height));
       for (const part of [ground, canvas, frame]) {
         Object.assign(part.style, {
           left: `${(left / width) * 100}%`,
@@ -128,11 +161,15 @@ function makeStage(eye, { label, onPoint = () => {} }) {
         });
       }
     },
-    /** Lay the photo over the whole stage, or, while only the network's input is here, that over its part. */
+    /** Lay the photo over the whole stage, or, while only the network's input is here, that over its part.
+     * @param {boolean} on
+     */
     preview(on) {
-      for (const side of ["left", "top", "width", "height"]) photo.style[side] = on ? canvas.style[side] : "";
+      for (const side of /** @type {const} */ (["left", "top", "width", "height"])) photo.style[side] = on ? canvas.style[side] : "";
     },
-    /** Show where the pointer is on another stage. */
+    /** Show where the pointer is on another stage.
+     * @param {Point | null} at
+     */
     point(at) {
       cross.hidden = !at;
       if (!at) return;
@@ -142,24 +179,16 @@ function makeStage(eye, { label, onPoint = () => {} }) {
   };
 }
 
-/** Width and height of the canvas for a box of the picture: fine enough for a screen, quick enough to paint at each frame. */
+/** Whether the network saw only a part of a picture.
+ * @param {Pick<CaseBundle, "box">} bundle
+ */
+const isCropped = ({ box }) => box[0] > 0 || box[1] > 0;
+
+/** Width and height of the canvas for a box of the picture: fine enough for a screen, quick enough to paint at each frame.
+ * @param {Box} box
+ */
 function canvasSize([left, top, right, bottom]) {
   const [width, height] = [right - left, bottom - top];
   const longest = 448;
   return width >= height ? [longest, Math.max(1, Math.round((longest * height) / width))] : [Math.max(1, Math.round((longest * width) / height)), longest];
-}
-
-/** A map's value at a point of the picture (0 to 1); null where the network did not look. */
-function valueInPicture(at, { box: [left, top, right, bottom], width, height }, map) {
-  const u = (at.u * width - left) / (right - left);
-  const v = (at.v * height - top) / (bottom - top);
-  return u < 0 || u > 1 || v < 0 || v > 1 ? null : valueAt(map, u, v);
-}
-
-/** How that value reads, in words. */
-function reading(at, bundle, map, subject, scale) {
-  const value = valueInPicture(at, bundle, map);
-  if (value === null) return "The network did not see this place.";
-  const share = scale.most > 0 ? ` (${percent(Math.abs(value) / scale.most)} of the scale)` : "";
-  return `Here ${units(value)}${share}, ${value < 0 ? "against" : "for"} ${subject}`;
 }

@@ -1,9 +1,11 @@
 // Maps of one case side by side, or the same map of two: one camera, one pointer, one scale. Drawn from raw maps; the
 // kernel is asked only for maps of a method that are not here yet, once, and once more over a new connection (recovery.js).
+// @ts-check
 
-const COMPARED = ["mode", "target", "against", "layer", "method", "scale", "evidence", "colours", "alpha", "threshold"];
+const COMPARED = /** @type {const} */ (["mode", "target", "against", "layer", "method", "scale", "evidence", "colours", "alpha", "threshold"]);
 const COMPARE_HELP =
   "Keys: left and right change the class, up and down the layer, Shift with an arrow moves the reading point, [ and ] change alpha, + and − zoom, 0 shows the whole picture.";
+/** @type {Option<CompareMode>[]} */
 const MODES = [
   { value: "by class", label: "Classes", title: "All four classes at one layer" },
   { value: "by layer", label: "Layers", title: "All nine layers for one class" },
@@ -12,20 +14,39 @@ const MODES = [
   { value: "two pictures", label: "Two pictures", title: "The same class, layer and method in two pictures" },
 ];
 const WAITING_FOR_MAPS = {
+  there: "Maps are being computed …",
+  slow: "Maps are being computed …",
+  busy: "Maps are being computed …",
   away: "The maps that are missing here come by themselves as soon as the connection is back.",
   gone: "The maps that are missing here were not computed before Python stopped.",
 };
 
+/** The traits of compare.py.
+ * @typedef {MapTraits & {
+ *   second: CaseBundle | NoCase, second_maps: Record<string, PackedMaps>, message: string, waiting: string,
+ *   mode: CompareMode, scale: "" | "shared" | "each its own", evidence: "" | "for" | "for and against",
+ * }} CompareTraits
+ */
+/** A place for a tile: it follows the camera for good; `field` is the upsampled map, and `fieldOf` what that was made of.
+ * @typedef {{stage: Stage, texts: Record<"title" | "value" | "words", HTMLElement>, node: HTMLElement, field: Float32Array, fieldOf: unknown}} Slot
+ */
+
+/** @param {View<CompareTraits, Message>} view */
 function renderCompare({ model, el }) {
   const { classes, codes, nameOf, tables } = vocabulary(model);
-  const state = Object.fromEntries(COMPARED.map((name) => [name, model.get(name)]));
   const images = pictures();
   const photos = [new Image(), new Image()]; // hold the pictures' addresses for all tiles
-  const bundles = [{}, {}];
-  const sets = [{}, {}]; // unpacked maps by method, of the two pictures
+  /** @type {[CaseBundle | null, CaseBundle | null]} */
+  const bundles = [null, null];
+  /** @type {Record<string, MapSet>[]} */
+  const sets = [{}, {}]; // by method, of the two pictures
+  /** @type {Set<string>} */
   let asked = new Set(); // methods that the kernel was asked for
+  /** @type {Tile[]} */
   let tiles = [];
+  /** @type {(TileScale | null)[]} */
   let ranges = [];
+  /** @type {Point | null} */
   let pointed = null;
   let spoken = "";
   const line = recovery(model, {
@@ -40,17 +61,18 @@ function renderCompare({ model, el }) {
   });
 
   // --- reading the state -----------------------------------------------------------------------------------------
-  const explained = () => state.target || bundles[0].predicted;
+  const explained = () => state.target || (bundles[0]?.predicted ?? "");
   const other = () => (state.against && state.against !== explained() ? state.against : explained() === "NV" ? "MEL" : "NV");
-  const linear = (key) => bundles[0].methods.find((one) => one.key === key)?.linear;
+  /** @param {string} key */
+  const linear = (key) => bundles[0]?.methods.find((one) => one.key === key)?.linear;
   const shared = () => (state.scale ? state.scale === "shared" : sharesByItself(state.mode));
   const signed = () => (state.evidence ? state.evidence === "for and against" : signedByItself(state.mode));
 
   // --- controls --------------------------------------------------------------------------------------------------
   const { eye, node: zoom } = zoomTools();
-  const { turn, choose, release } = handOver({ el, model, state, names: COMPARED, show });
+  const { state, turn, choose, release } = handOver({ el, model, names: COMPARED, show });
   const repaint = oncePerFrame(paintAll);
-  const { layers, layerWords, layer, method, alpha, threshold, colours } = mapControls({ state, grid: () => bundles[0].grid, choose, turn, blend, repaint });
+  const { layers, layerWords, layer, method, alpha, threshold, colours } = mapControls({ state, grid: () => bundles[0]?.grid, choose, turn, blend, repaint });
   const mode = segments({
     name: "Compare",
     value: state.mode,
@@ -60,6 +82,7 @@ function renderCompare({ model, el }) {
   });
   const target = segments({ name: "Class", value: state.target, options: [], onChange: (value) => choose({ target: value }) });
   const against = dropdown({ name: "and not", value: state.against, options: [], onChange: (value) => choose({ against: value }) });
+  /** @type {ReturnType<typeof dropdown<"shared" | "each its own">>} */
   const scale = dropdown({
     name: "Scale",
     value: "shared",
@@ -69,6 +92,7 @@ function renderCompare({ model, el }) {
     ],
     onChange: (value) => choose({ scale: value }),
   });
+  /** @type {ReturnType<typeof dropdown<"for" | "for and against">>} */
   const evidence = dropdown({
     name: "Evidence",
     value: "for",
@@ -109,13 +133,20 @@ function renderCompare({ model, el }) {
   keepKeys(el);
   el.replaceChildren(note, shown, empty);
 
-  const pool = []; // tiles are kept and used again: each follows the camera for good
-  function tileAt(index) {
+  /** @type {Slot[]} */
+  const pool = []; // kept and used again
+  /** @param {Point | null} at */
+  const onPoint = (at) => {
+    pointed = at;
+    readOut();
+  };
+  /** @param {number} index */
+  function slotAt(index) {
     if (!pool[index]) {
-      const stage = makeStage(eye, { label: "Map", onPoint: (at) => ((pointed = at), readOut()) });
+      const stage = makeStage(eye, { label: "Map", onPoint });
       const texts = { title: element("strong"), value: element("span", { className: "lv-tile-value" }), words: element("span", { className: "lv-tile-words" }) };
       const node = element("figure", { className: "lv-tile" }, stage.node, element("figcaption", {}, texts.title, texts.value, texts.words));
-      pool[index] = { stage, texts, node, field: null, fieldOf: null };
+      pool[index] = { stage, texts, node, field: new Float32Array(), fieldOf: null };
       grid.append(node);
     }
     return pool[index];
@@ -123,33 +154,35 @@ function renderCompare({ model, el }) {
 
   // --- painting --------------------------------------------------------------------------------------------------
   function show() {
-    if (!bundles[0].box) return;
+    const [first, second] = bundles;
+    if (!first) return;
     const contrast = state.mode === "why one and not another";
-    if (contrast && !linear(state.method)) state.method = bundles[0].methods.find((one) => one.linear).key;
-    fillControls(contrast);
-    const alone = state.mode === "two pictures" && !bundles[1].box;
+    if (contrast && !linear(state.method)) state.method = first.methods.find((one) => one.linear)?.key ?? state.method;
+    fillControls(first, contrast);
+    const alone = state.mode === "two pictures" && !second;
     const choice = { mode: state.mode, target: explained(), against: other(), layer: state.layer, method: state.method };
-    tiles = comparisonTiles(choice, { classes, bundles, sets });
+    tiles = comparisonTiles(choice, { classes, bundles: [first, second], sets });
     askForMissing();
-    tiles.forEach((tile, index) => place(tileAt(index), tile));
+    tiles.forEach((tile, index) => place(slotAt(index), tile));
     pool.forEach(({ node }, index) => (node.hidden = index >= tiles.length));
-    grid.style.setProperty("--lv-most", { "by class": 4, "by layer": 3, "by method": 4, "why one and not another": 3 }[state.mode] ?? 2);
+    grid.style.setProperty("--lv-most", { "by class": "4", "by layer": "3", "by method": "4", "why one and not another": "3", "two pictures": "2" }[state.mode]);
     grid.classList.toggle("lv-tiles-contrast", contrast);
     what.textContent = sentenceCase(subjectWords());
     answers.textContent = answerWords();
     waiting.textContent = alone
       ? "There is no second picture yet. Under Explore, choose several pictures and press Compare below one; in a notebook: compare.add(\"lesion.jpg\")."
-      : tiles.some(({ map }) => !map) ? WAITING_FOR_MAPS[line.trouble()] ?? "Maps are being computed …" : "";
+      : tiles.some(({ map }) => !map) ? WAITING_FOR_MAPS[line.trouble()] : "";
     paintAll();
     announce();
   }
-  function fillControls(contrast) {
+  /** @param {CaseBundle} first @param {boolean} contrast */
+  function fillControls(first, contrast) {
     mode.set(state.mode);
     target.set(state.target);
     against.fill(codes.filter((code) => code !== explained()).map((code) => ({ value: code, label: nameOf(code) })));
     against.set(other());
     layer.set(Math.max(0, layers().indexOf(state.layer)));
-    method.fill(bundles[0].methods.map(({ key, name }) => ({ value: key, label: contrast && !linear(key) ? `${name} (not exact)` : name, disabled: contrast && !linear(key) })));
+    method.fill(first.methods.map(({ key, name }) => ({ value: key, label: contrast && !linear(key) ? `${name} (not exact)` : name, disabled: contrast && !linear(key) })));
     method.set(state.method);
     scale.set(shared() ? "shared" : "each its own");
     evidence.set(signed() ? "for and against" : "for");
@@ -169,18 +202,21 @@ function renderCompare({ model, el }) {
       model.send({ kind: "method", key });
     }
   }
-  /** Put a tile's picture and map into its stage; a field that is there already is kept. */
+  /** Put a tile's picture and map into its stage; a field that is there already is kept.
+   * @param {Slot} slot
+   * @param {Tile} tile
+   */
   function place(slot, tile) {
-    const bundle = bundles[tile.picture];
+    const { bundle } = tile;
     const { stage } = slot;
     if (stage.photo.src !== photos[tile.picture].src) stage.photo.src = photos[tile.picture].src;
     stage.place(bundle);
-    stage.node.classList.toggle("lv-cropped", bundle.box[0] > 0 || bundle.box[1] > 0);
+    stage.node.classList.toggle("lv-cropped", isCropped(bundle));
     slot.node.classList.toggle("lv-without-map", !tile.map);
     slot.texts.title.textContent = tile.title;
-    slot.texts.words.textContent = tile.map ? tileWords(tile, nameOf) : "";
-    const place = `${tile.methodName} evidence for ${tile.subject} at ${layerWords(tile.layer)}, laid over ${bundle.source}`;
-    stage.say(tile.map ? `${place}. ${slot.texts.words.textContent}` : `${place}: not computed yet`);
+    slot.texts.words.textContent = tileWords(tile, nameOf);
+    const means = `${tile.methodName} evidence for ${tile.subject} at ${layerWords(tile.layer)}, laid over ${bundle.source}`;
+    stage.say(tile.map ? `${means}. ${slot.texts.words.textContent}` : `${means}: not computed yet`);
     const key = tile.against ? [tile.method, tile.layer, tile.code, tile.against].join(" ") : tile.map;
     if (!tile.map || slot.fieldOf === key) return;
     const [width, height] = canvasSize(bundle.box);
@@ -193,19 +229,20 @@ function renderCompare({ model, el }) {
     ranges = comparisonRanges(tiles, { shared: shared(), signed: signed(), perArea });
     const table = tables[signed() ? "signed" : state.colours];
     const pixels = palette(table, { signed: signed(), threshold: state.threshold, fade: true });
-    tiles.forEach(({ map }, index) => {
-      if (!map) return;
+    ranges.forEach((one, index) => {
+      if (!one) return;
       const { stage, field } = pool[index];
-      const context = stage.canvas.getContext("2d");
-      paint(context, field, ranges[index].range, pixels, context.createImageData(stage.canvas.width, stage.canvas.height));
+      const context = penOf(stage.canvas);
+      paint(context, field, one.range, pixels, context.createImageData(stage.canvas.width, stage.canvas.height));
     });
     paintLegend(table, perArea);
     blend();
     readOut();
   }
+  /** @param {Uint8Array} table @param {boolean} perArea */
   function paintLegend(table, perArea) {
     legend.paint(table, { signed: signed(), threshold: state.threshold });
-    const end = ranges.find((one) => one)?.most ?? 0;
+    const end = ranges.find((one) => one !== null)?.most ?? 0;
     const unit = perArea ? "logit per picture area" : "logit in a cell";
     if (shared()) {
       legend.least.textContent = signed() ? `against −${units(end)}` : "no evidence";
@@ -217,21 +254,21 @@ function renderCompare({ model, el }) {
     meaning.textContent = scaleWords(state.mode, shared());
   }
   function blend() {
-    for (const { stage } of pool) stage.canvas.style.opacity = state.alpha;
+    for (const { stage } of pool) stage.canvas.style.opacity = String(state.alpha);
   }
   function subjectWords() {
-    const layer = layerWords(state.layer);
+    const block = layerWords(state.layer);
     return {
-      "by class": `the evidence for each class at ${layer}`,
+      "by class": `the evidence for each class at ${block}`,
       "by layer": `the evidence for ${nameOf(explained())} at each layer`,
-      "by method": `the evidence for ${nameOf(explained())} at ${layer}, by each method`,
-      "why one and not another": `why ${nameOf(explained())} and not ${nameOf(other())}, at ${layer}`,
-      "two pictures": `the evidence for ${nameOf(explained())} at ${layer}, in two pictures`,
+      "by method": `the evidence for ${nameOf(explained())} at ${block}, by each method`,
+      "why one and not another": `why ${nameOf(explained())} and not ${nameOf(other())}, at ${block}`,
+      "two pictures": `the evidence for ${nameOf(explained())} at ${block}, in two pictures`,
     }[state.mode];
   }
   function answerWords() {
-    return bundles
-      .filter(({ box }, index) => box && (index === 0 || state.mode === "two pictures"))
+    return (state.mode === "two pictures" ? bundles : bundles.slice(0, 1))
+      .filter((bundle) => bundle !== null)
       .map(({ source, predicted, refused }) => `${source}: the model ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`)
       .join(" ");
   }
@@ -240,16 +277,20 @@ function renderCompare({ model, el }) {
   function readOut() {
     tiles.forEach((tile, index) => {
       pool[index].stage.point(pointed);
-      pool[index].texts.value.textContent = ranges[index] ? (pointed ? here(tile, ranges[index]) : largest(tile, ranges[index])) : "";
+      const one = ranges[index];
+      pool[index].texts.value.textContent = !tile.map || !one ? "" : pointed ? here(pointed, tile.bundle, tile.map, one) : largest(tile.map, one);
     });
   }
+  /** @param {number} value @param {TileScale} one */
   const share = (value, { most: end }) => (end > 0 && shared() ? `, ${percent(Math.abs(value) / end)} of the scale` : "");
-  function largest({ map }, one) {
+  /** @param {RawMap} map @param {TileScale} one */
+  function largest(map, one) {
     if (!signed()) return `largest ${units(one.ends)}${share(one.ends, one)}`;
     return `for up to ${units(Math.max(0, map.high) * one.factor)}, against up to ${units(Math.max(0, -map.low) * one.factor)}`;
   }
-  function here(tile, one) {
-    const raw = valueInPicture(pointed, bundles[tile.picture], tile.map);
+  /** @param {Point} at @param {CaseBundle} bundle @param {RawMap} map @param {TileScale} one */
+  function here(at, bundle, map, one) {
+    const raw = valueInPicture(at, bundle, map);
     if (raw === null) return "here: not seen by the network";
     const value = raw * one.factor;
     return `here ${units(value)}${value < 0 ? ", against" : share(value, one)}`;
@@ -259,10 +300,13 @@ function renderCompare({ model, el }) {
     if (spoken && next !== spoken) live.textContent = `${what.textContent}. ${meaning.textContent}`;
     spoken = next;
   }
+  /** @param {number} du @param {number} dv */
   function movePoint(du, dv) {
+    /** @param {number} value */
     const stay = (value) => Math.min(1, Math.max(0, value));
     pointed = pointed ? { u: stay(pointed.u + du / eye.state.scale), v: stay(pointed.v + dv / eye.state.scale) } : { u: 0.5, v: 0.5 };
     const { scale: times, x, y } = eye.state; // the picture follows the point when it would leave the stage
+    /** @param {number} at @param {number} offset */
     const beyond = (at, offset) => Math.min(0, at * times + offset - 0.05) + Math.max(0, at * times + offset - 0.95);
     eye.pan(-beyond(pointed.u, x), -beyond(pointed.v, y));
     readOut();
@@ -270,10 +314,9 @@ function renderCompare({ model, el }) {
   }
 
   // --- keys, focus -----------------------------------------------------------------------------------------------
-  const keys = {
-    ...mapKeys({ state, codes, explained, layers, choose, eye }),
-    Escape: () => ((pointed = null), readOut()),
-  };
+  /** @type {Record<string, () => void>} */
+  const keys = { ...mapKeys({ state, codes, explained, layers, choose, eye }), Escape: () => onPoint(null) };
+  /** @type {Record<string, () => void>} */
   const shifted = {
     ArrowRight: () => movePoint(0.025, 0),
     ArrowLeft: () => movePoint(-0.025, 0),
@@ -282,18 +325,20 @@ function renderCompare({ model, el }) {
   };
   grid.addEventListener("keydown", (event) => {
     const act = (event.shiftKey && shifted[event.key]) || keys[event.key];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey || !bundles[0].box) return;
+    if (!act || event.ctrlKey || event.metaKey || event.altKey || !bundles[0]) return;
     event.preventDefault();
     event.stopPropagation();
     act();
   });
 
   // --- pictures and maps arrive ----------------------------------------------------------------------------------
+  /** @param {0 | 1} index @param {"case" | "second"} trait @param {"maps" | "second_maps"} mapTrait */
   const takePicture = (index, trait, mapTrait) => () => {
-    const before = bundles[index].id;
-    bundles[index] = model.get(trait);
-    images.put(photos[index], bundles[index].photo, "image/jpeg");
-    if (before && before === bundles[index].id) return show(); // with its photograph, or said again
+    const before = bundles[index]?.id;
+    const sent = model.get(trait);
+    bundles[index] = sent.box ? sent : null;
+    images.put(photos[index], sent.photo, "image/jpeg");
+    if (before && before === sent.id) return show(); // with its photograph, or said again
     asked = new Set();
     if (index === 0) {
       eye.reset();
@@ -301,15 +346,16 @@ function renderCompare({ model, el }) {
       pointed = null;
     }
     // Radio buttons are made anew only here: while a person moves along them they must stay.
-    const answer = { value: "", label: "The answer", title: `The model answers ${bundles[0].predicted} for the first picture` };
+    const answer = { value: "", label: "The answer", title: `The model answers ${bundles[0]?.predicted} for the first picture` };
     mode.fill(MODES);
     target.fill([answer, ...classes.map(({ code, name }) => ({ value: code, label: code, title: name }))]);
-    shown.hidden = !bundles[0].box;
+    shown.hidden = !bundles[0];
     takeMaps(index, trait, mapTrait)();
     takeMessage();
   };
+  /** @param {0 | 1} index @param {"case" | "second"} caseTrait @param {"maps" | "second_maps"} trait */
   const takeMaps = (index, caseTrait, trait) => () => {
-    if (model.get(caseTrait).id !== bundles[index].id) return; // they belong to a picture that arrives with them
+    if (model.get(caseTrait).id !== bundles[index]?.id) return; // they belong to a picture that arrives with them
     sets[index] = Object.fromEntries(Object.entries(model.get(trait)).map(([key, value]) => [key, unpackMaps(value)]));
     for (const slot of pool) slot.fieldOf = null;
     show();
@@ -317,28 +363,22 @@ function renderCompare({ model, el }) {
   const takeMessage = () => {
     const [trouble, name] = [line.trouble(), model.get("waiting")];
     note.textContent = name && isLost(trouble) ? unansweredWords(trouble, name) : model.get("message");
-    empty.hidden = Boolean(bundles[0].box || note.textContent);
+    empty.hidden = Boolean(bundles[0] || note.textContent);
   };
-  const listeners = {
-    "change:case": takePicture(0, "case", "maps"),
-    "change:second": takePicture(1, "second", "second_maps"),
-    "change:maps": takeMaps(0, "case", "maps"),
-    "change:second_maps": takeMaps(1, "second", "second_maps"),
-    "change:message": takeMessage,
-    "change:waiting": takeMessage,
-  };
-  for (const name of COMPARED) {
-    listeners[`change:${name}`] = () => {
-      if (state[name] === model.get(name)) return;
-      state[name] = model.get(name);
-      show();
-    };
-  }
-  for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
+  /** @type {[Change<CompareTraits>, () => void][]} */
+  const listeners = [
+    ["change:case", takePicture(0, "case", "maps")],
+    ["change:second", takePicture(1, "second", "second_maps")],
+    ["change:maps", takeMaps(0, "case", "maps")],
+    ["change:second_maps", takeMaps(1, "second", "second_maps")],
+    ["change:message", takeMessage],
+    ["change:waiting", takeMessage],
+  ];
+  for (const [name, listener] of listeners) model.on(name, listener);
   takePicture(1, "second", "second_maps")();
   takePicture(0, "case", "maps")();
   return () => {
-    for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
+    for (const [name, listener] of listeners) model.off(name, listener);
     line.release();
     release();
     images.release();

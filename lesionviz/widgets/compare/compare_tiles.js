@@ -1,20 +1,43 @@
 // What a comparison shows: which maps side by side, under which names, on which scale. Decides; compare.js draws.
+// @ts-check
 
+/** @typedef {"by class" | "by layer" | "by method" | "why one and not another" | "two pictures"} CompareMode */
+/** What is compared. @typedef {{mode: CompareMode, target: string, against: string, layer: string, method: string}} Comparison */
+/** The two pictures and their unpacked maps by method. @typedef {{classes: LesionClass[], bundles: [CaseBundle, CaseBundle | null], sets: Record<string, MapSet>[]}} Compared */
+/** One map of a comparison: of which of the two pictures, of what, and in which words; `map` is null while it is on its way.
+ * @typedef {{title: string, picture: number, bundle: CaseBundle, code: string, layer: string, method: string, against: string,
+ *   subject: string, methodName: string, map: RawMap | null}} Tile
+ */
+/** What a tile's colours mean: `factor` from a cell's value to what is shown, `ends` (the tile's own largest), `most` (the end of
+ *  its scale), both times the factor, and the `range` for painting.
+ * @typedef {{factor: number, ends: number, most: number, range: ColourScale}} TileScale
+ */
+
+/** @param {string} text */
 const sentenceCase = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** The tiles of a comparison, in order. `map` is null while it is on its way.
- *  `choice`: {mode, target, against, layer, method}, complete; `bundles` and `sets`: of the two pictures. */
+/** The tiles of a comparison, in order.
+ * @param {Comparison} comparison
+ * @param {Compared} compared
+ * @returns {Tile[]}
+ */
 function comparisonTiles({ mode, target, against, layer, method }, { classes, bundles, sets }) {
   const codes = classes.map(({ code }) => code);
+  /** @param {string} code */
   const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? code;
+  /** @param {string} key */
   const methodName = (key) => bundles[0].methods.find((one) => one.key === key)?.name ?? key;
+  /** @param {string} title @param {Partial<Tile>} changes @returns {Tile} */
   const tile = (title, changes = {}) => {
-    const one = { title, picture: 0, code: target, layer, method, against: "", subject: nameOf(changes.code ?? target), ...changes };
+    const one = { title, picture: 0, bundle: bundles[0], code: target, layer, method, against: "", subject: nameOf(changes.code ?? target), ...changes };
+    return { ...one, methodName: methodName(one.method), map: mapOf(one) };
+  };
+  /** @param {Pick<Tile, "picture" | "method" | "layer" | "code" | "against">} one */
+  const mapOf = (one) => {
     const set = sets[one.picture][one.method];
-    const map = (code) => set.map(one.layer, codes.indexOf(code));
-    one.methodName = methodName(one.method);
-    one.map = !set?.has(one.layer) ? null : one.against ? contrastMap(map(one.code), map(one.against)) : map(one.code);
-    return one;
+    if (!set?.has(one.layer)) return null;
+    const map = set.map(one.layer, codes.indexOf(one.code));
+    return one.against ? contrastMap(map, set.map(one.layer, codes.indexOf(one.against))) : map;
   };
   switch (mode) {
     case "by class":
@@ -28,31 +51,43 @@ function comparisonTiles({ mode, target, against, layer, method }, { classes, bu
       return [tile(sentenceCase(nameOf(target))), tile(sentenceCase(nameOf(against)), { code: against }), tile(`Why ${subject}`, { against, subject })];
     }
     default:
-      return [0, 1].filter((picture) => bundles[picture].box).map((picture) => tile(bundles[picture].source, { picture }));
+      return bundles.flatMap((bundle, picture) => (bundle ? [tile(bundle.source, { picture, bundle })] : []));
   }
 }
 
-/** For each tile what its colours mean: `factor` from a cell's value to what is shown, `ends` (the tile's own largest),
- *  `most` (the end of its scale), both times the factor, and the `range` for painting. */
+/** For each tile what its colours mean; null where its map is not here.
+ * @param {Pick<Tile, "map">[]} tiles
+ * @param {{shared: boolean, signed: boolean, perArea: boolean}} options
+ * @returns {(TileScale | null)[]}
+ */
 function comparisonRanges(tiles, { shared, signed, perArea }) {
-  const factor = ({ map }) => (perArea ? map.cells * map.cells : 1);
-  const end = ({ map }) => (signed ? Math.max(map.high, -map.low) : Math.max(0, map.high));
-  const largest = Math.max(0, ...tiles.filter(({ map }) => map).map((tile) => end(tile) * factor(tile)));
-  return tiles.map((tile) => {
-    if (!tile.map) return null;
-    const ends = end(tile) * factor(tile);
+  /** @param {RawMap} map */
+  const factor = (map) => (perArea ? map.cells * map.cells : 1);
+  /** @param {RawMap} map */
+  const end = (map) => (signed ? Math.max(map.high, -map.low) : Math.max(0, map.high));
+  const largest = Math.max(0, ...tiles.map(({ map }) => (map ? end(map) * factor(map) : 0)));
+  return tiles.map(({ map }) => {
+    if (!map) return null;
+    const ends = end(map) * factor(map);
     const most = shared ? largest : ends;
-    return { factor: factor(tile), ends, most, range: rangeUpTo(most / factor(tile), signed) };
+    return { factor: factor(map), ends, most, range: rangeUpTo(most / factor(map), signed) };
   });
 }
 
-/** Whether all tiles share a scale when the person has not said so. Values of different methods are different things. */
+/** Whether all tiles share a scale when the person has not said so. Values of different methods are different things.
+ * @param {CompareMode} mode
+ */
 const sharesByItself = (mode) => mode !== "by method";
 
-/** Whether evidence against is drawn too when the person has not said so. A contrast has two sides. */
+/** Whether evidence against is drawn too when the person has not said so. A contrast has two sides.
+ * @param {CompareMode} mode
+ */
 const signedByItself = (mode) => mode === "why one and not another";
 
-/** What the scale means, and why it is as it is. */
+/** What the scale means, and why it is as it is.
+ * @param {CompareMode} mode
+ * @param {boolean} shared
+ */
 function scaleWords(mode, shared) {
   if (!shared) {
     return mode === "by method"
@@ -69,8 +104,12 @@ function scaleWords(mode, shared) {
   }[mode];
 }
 
-/** What a tile says besides its colours. */
+/** What a tile says besides its colours; nothing while its map is on its way.
+ * @param {Pick<Tile, "map" | "against" | "code" | "layer">} tile
+ * @param {(code: string) => string} nameOf
+ */
 function tileWords({ map, against, code, layer }, nameOf) {
+  if (!map) return "";
   if (!against) return map.words;
   return map.high > 0
     ? `Evidence for ${nameOf(code)} exceeds that for ${nameOf(against)} by up to ${units(map.high)} in a cell${map.low < 0 ? `, and falls behind by up to ${units(-map.low)}` : ""}.`
