@@ -4,27 +4,45 @@
 // usable, reduce}, reduce: it would be of use with fewer pixels. Whatever changes the picture on view has a `request`, a name of
 // its own, and is told to the page at once (status.js); so has a second picture for a comparison. {kind: "settled", request} says
 // that the kernel needs nothing more of it; what a lost connection has kept from that is sent again (recovery.js).
+// @ts-check
 
+/** @typedef {{samples: {name: string, thumbnail: Bytes}[], max_bytes: number, longest: number}} PickerTraits */
+/** @typedef {{kind: "label", id: number, words: string, usable: boolean, reduce: boolean}} Label */
+/** @typedef {Label | {kind: "settled", request: string} | {kind: "said", settled: string[]}} PickerTold */
+/** One picture of the filmstrip; `broken`: Python can make nothing of it, `blank`: nor can this browser.
+ * @typedef {{id: number, file: File, url: string, broken: boolean, blank: boolean, node: HTMLElement, open: HTMLButtonElement,
+ *   compare: HTMLButtonElement, say: (text: string) => void}} Film
+ */
+
+/** @param {View<PickerTraits, PickerTold>} view */
 function render({ model, el }) {
-  const films = []; // {id, file, url, broken, blank, node, open, compare, say}
+  /** @type {Film[]} */
+  const films = [];
   let numbers = 0;
   let current = -1;
   let sampled = false;
   let choice = { request: "", settled: true, send: () => {} }; // the last one; it makes an older upload stop
-  let beside = null; // {film, request} of a second picture that is on its way
+  /** @type {{film: Film, request: string} | null} */
+  let beside = null; // of a second picture that is on its way
+  /** @type {Promise<unknown>} */
   let turn = Promise.resolve(); // files go one after the other: the kernel puts one together at a time
   const line = recovery(model, { onLine: sayWay, onSaid });
   const limit = () => model.get("max_bytes");
 
   // --- sending ---------------------------------------------------------------------------------------------------
-  /** Tell the page, and then the kernel, that another picture, or none, is wanted now; `send(request)` tells the kernel. */
+  /** Tell the page, and then the kernel, that another picture, or none, is wanted now; `send(request)` tells the kernel.
+   * @param {PictureKind} kind
+   * @param {string} name
+   * @param {(request: string) => void} send
+   */
   function choose(kind, name, send) {
     const request = newRequest();
     choice = { request, settled: false, send: () => send(request) };
     goBeside(null); // it would have stood beside the last one
-    el.dispatchEvent(new CustomEvent("lesionviz:chosen", { bubbles: true, detail: { kind, name, request } }));
+    el.dispatchEvent(new CustomEvent("lesionviz:chosen", { bubbles: true, detail: /** @satisfies {Choice} */ ({ kind, name, request }) }));
     choice.send();
   }
+  /** @param {Film} film */
   function show(film) {
     current = film.id;
     mark();
@@ -33,7 +51,10 @@ function render({ model, el }) {
     if (film.file.size > limit()) hold(film);
     else choose("receiving", film.file.name, (request) => send(film, { request }));
   }
+  /** What more is said of a file that is sent. @typedef {{request: string, second?: boolean}} More */
+  /** @param {Film} film @param {More} more */
   const send = (film, more) => (turn = turn.then(() => sendNow(film, more)));
+  /** @param {Film} film @param {More} more */
   async function sendNow(film, more) {
     const wanted = () => more.request === (more.second ? beside : choice)?.request;
     if (!wanted()) return;
@@ -46,22 +67,27 @@ function render({ model, el }) {
 
   // --- a second picture: nothing is seen of it until the kernel turns to the comparison ---------------------------
   const way = element("p", { className: "lv-message lv-picker-way", role: "status", hidden: true });
+  /** @param {Film | null} film */
   function goBeside(film) {
     beside = film && { film, request: newRequest() };
     sayWay();
     sendBeside();
   }
-  const sendBeside = () => beside && send(beside.film, { second: true, request: beside.request });
+  function sendBeside() {
+    if (beside) send(beside.film, { second: true, request: beside.request });
+  }
   function sayWay() {
-    const name = beside?.film.file.name;
+    const name = beside?.film.file.name ?? "";
     way.hidden = !beside;
     way.textContent = beside ? unansweredWords(line.trouble(), name) || `${name} is on its way to Compare …` : "";
     way.classList.toggle("lv-lost", isLost(line.trouble()));
   }
+  /** @param {string} request */
   function onSettled(request) {
     if (request === choice.request) choice.settled = true;
     if (request === beside?.request) goBeside(null);
   }
+  /** @param {{settled: string[]}} content */
   function onSaid({ settled }) {
     settled.forEach(onSettled);
     if (!choice.settled) choice.send();
@@ -70,11 +96,13 @@ function render({ model, el }) {
 
   // --- a picture above a limit: a choice, where it is the file's size before anything is sent ------------------
   const question = element("div", { className: "lv-picker-question", role: "alertdialog", hidden: true });
+  /** @param {Film} film */
   function hold(film) {
     choose("held", film.file.name, (request) => model.send({ kind: "held", id: film.id, name: film.file.name, request }));
     propose(film, "This file is too large to send", `is ${megabytes(film.file.size)}; the limit is ${megabytes(limit())}`);
-    question.querySelector("button").focus();
+    question.querySelector("button")?.focus();
   }
+  /** @param {Film} film @param {string} label @param {string} problem */
   function propose(film, label, problem) {
     const cannot = `${film.file.name} cannot be decoded by this browser, so it cannot be reduced here. Save it as a JPEG and choose that.`;
     const words = element("p", {
@@ -106,6 +134,7 @@ function render({ model, el }) {
 
   // --- the filmstrip -------------------------------------------------------------------------------------------
   const strip = element("div", { className: "lv-film", role: "group", ariaLabel: "Your pictures", hidden: true });
+  /** @param {File[]} files */
   function take(files) {
     for (const film of films.filter(({ broken }) => broken)) drop(film); // it has been said what is wrong with them
     const chosen = files.filter(isPicture);
@@ -114,9 +143,10 @@ function render({ model, el }) {
     const added = (chosen.length ? chosen : files.slice(0, 1)).map((file) => add(file)); // one alone gets its reason from Python
     if (added.length) show(added[0]);
   }
+  /** @param {File} file */
   function add(file) {
-    const film = { id: ++numbers, file, url: URL.createObjectURL(file), broken: false, blank: false };
-    const image = element("img", { src: film.url, alt: "" });
+    const url = URL.createObjectURL(file);
+    const image = element("img", { src: url, alt: "" });
     image.addEventListener("error", () => {
       film.blank = true; // TIFF: browsers do not draw it
       image.replaceWith(element("span", { className: "lv-film-blank", textContent: "no preview" }));
@@ -127,13 +157,15 @@ function render({ model, el }) {
     const compare = button("Compare", () => goBeside(film), { className: "lv-film-compare", title: `Put ${file.name} beside the picture on view` });
     compare.setAttribute("aria-label", `Compare with ${file.name}`);
     const away = button("×", () => remove(film), { className: "lv-film-remove", title: `Take ${file.name} out`, ariaLabel: `Take ${file.name} out` });
-    film.node = element("div", { className: "lv-film-one" }, open, element("div", { className: "lv-film-row" }, compare, away));
-    Object.assign(film, { open, compare, say: (text) => (words.textContent = text) });
+    const node = element("div", { className: "lv-film-one" }, open, element("div", { className: "lv-film-row" }, compare, away));
+    /** @type {Film} */
+    const film = { id: ++numbers, file, url, broken: false, blank: false, node, open, compare, say: (text) => (words.textContent = text) };
     films.push(film);
     strip.append(film.node);
     mark();
     return film;
   }
+  /** @param {Film} film */
   function drop(film) {
     const place = films.indexOf(film);
     films.splice(place, 1);
@@ -141,11 +173,14 @@ function render({ model, el }) {
     film.node.remove();
     return place;
   }
-  /** Take a picture out; the one beside it takes its place on view. */
+  /** Take a picture out; the one beside it takes its place on view.
+   * @param {Film} film
+   */
   function remove(film) {
     const place = drop(film);
     const next = films[Math.min(place, films.length - 1)];
     const onView = film.id === current;
+    /** @param {{last?: boolean, request?: string}} more */
     const forget = (more) => model.send({ kind: "removed", id: film.id, last: false, ...more });
     if (onView) {
       question.hidden = true;
@@ -169,9 +204,11 @@ function render({ model, el }) {
       film.compare.style.visibility = here ? "hidden" : "";
     }
   }
+  /** @param {PickerTold} content */
   const onMessage = (content) => {
     if (content?.kind === "settled") onSettled(content.request);
-    const film = content?.kind === "label" && films.find(({ id }) => id === content.id);
+    if (content?.kind !== "label") return;
+    const film = films.find(({ id }) => id === content.id);
     if (!film) return;
     film.say(content.words);
     film.broken = content.usable === false;
@@ -182,8 +219,7 @@ function render({ model, el }) {
   // --- the drop zone ---------------------------------------------------------------------------------------------
   const input = element("input", { type: "file", accept: ACCEPTED, multiple: true, className: "lv-picker-input" });
   input.addEventListener("change", () => {
-    take([...input.files]);
-    input.value = ""; // so that the same file can be chosen again
+    take(chosenFiles(input).map(({ file }) => file));
   });
   const note = element("p", { className: "lv-picker-note", role: "status" });
   const zone = element(
@@ -194,10 +230,11 @@ function render({ model, el }) {
     element("span", { className: "lv-picker-hint", textContent: "or drop or paste them here · JPEG, PNG, HEIC, WebP, TIFF, BMP, DICOM" }),
   );
   takeDrops(zone, (dropped) => take(dropped.map(({ file }) => file)));
+  /** @param {ClipboardEvent} event */
   const onPaste = (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    const home = el.closest(".lv-explorer") ?? el;
-    const writing = event.target.closest?.("input:not([type=file], [type=range], [type=radio]), textarea, [contenteditable=true], .cm-editor");
+    const home = homeOf(el);
+    const writing = event.target instanceof Element && event.target.closest("input:not([type=file], [type=range], [type=radio]), textarea, [contenteditable=true], .cm-editor");
     const elsewhere = document.activeElement !== document.body && !home.contains(document.activeElement);
     if (!files.length || writing || elsewhere || !el.offsetParent) return;
     event.preventDefault();
@@ -205,6 +242,7 @@ function render({ model, el }) {
   };
   document.addEventListener("paste", onPaste);
 
+  /** @type {string[]} */
   const urls = [];
   const samples = model.get("samples").map(({ name, thumbnail }, number) => {
     const url = URL.createObjectURL(new Blob([thumbnail], { type: "image/jpeg" }));

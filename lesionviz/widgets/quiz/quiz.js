@@ -1,5 +1,6 @@
 // The quiz: start, question, reveal, result. Shows what the kernel puts on the page and sends what the person does; until
 // an answer is committed the page holds a photograph and nothing that gives its diagnosis away. See quiz.py.
+// @ts-check
 
 const QUIET = 20_000; // milliseconds without a reply after which the page says so
 const QUIET_WORDS = {
@@ -12,16 +13,24 @@ const QUIET_WORDS = {
 const RIGHT = "✓ right";
 const WRONG = "✗ wrong";
 
+/** @param {View<QuizTraits, QuizTold>} view */
 function render({ model, el }) {
   const classes = model.get("classes");
   const images = pictures(); // of the page on view
   const photos = pictures(); // the photograph
+  /** @param {string} code */
   const diagnosis = (code) => classes.find((one) => one.code === code);
+  /** @param {string} code */
+  const nameOf = (code) => diagnosis(code)?.name ?? code;
+  /** @param {string} text */
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
+  /** @type {{learner: string, cases?: number}} */
   const draft = { learner: "" }; // what was typed before the page changed
   let shown = ""; // phase and case on view
+  /** @type {PageOnView | null} */
   let current = null;
   let acted = false;
+  /** @type {QuizMessage | null} */
   let pending = null; // what was sent last, until it shows
   let timer = 0;
 
@@ -36,6 +45,7 @@ function render({ model, el }) {
   keepKeys(el);
   el.replaceChildren(notice, quiet, body, live);
 
+  /** @param {QuizMessage} message */
   function send(message) {
     acted = true;
     pending = message;
@@ -59,13 +69,19 @@ function render({ model, el }) {
     if (pending && line.trouble() !== "there") wait();
     picker.onLine();
   }
-  /** The kernel has said everything again: had it heard of what was done last, that would show by now. */
+  /** The kernel has said everything again: had it heard of what was done last, that would show by now.
+   * @param {FolderSaid} content
+   */
   function onSaid(content) {
     if (pending) send(pending);
     picker.onSaid(content);
   }
 
-  /** Send what turns the page, and show on the button that it was heard. */
+  /** Send what turns the page, and show on the button that it was heard.
+   * @param {HTMLButtonElement} pressed
+   * @param {string} words
+   * @param {QuizMessage} message
+   */
   function leave(pressed, words, message) {
     Object.assign(pressed, { disabled: true, textContent: words });
     send(message);
@@ -81,22 +97,26 @@ function render({ model, el }) {
     photos.put(stage.photo, bytes, "image/jpeg");
     eye.reset();
   }
+  /** @param {OneCase} page */
   function place(page) {
     stage.place({ box: [0, 0, page.width, page.height], width: page.width, height: page.height });
     stage.say(`Case ${page.case} of ${page.of}, photograph of a lesion`);
   }
 
+  /** @param {ModelScore} score */
   function modelWords({ right, of, none }) {
     if (none && none === of) return "model without an answer";
     return `model ${right} of ${of - none}${none ? `, ${none} not answered` : ""}`;
   }
+  /** @param {OneCase} page */
   function headline(page) {
-    const { right, of, model } = page.score;
+    const { score } = page;
     const parts = [page.learner];
-    if (of) parts.push(`${right} of ${of} right`, modelWords(model));
+    if (score.of) parts.push(`${score.right} of ${score.of} right`, modelWords(score.model));
     if (page.leftOut) parts.push(`${page.leftOut} of the set's pictures could not be opened`);
     return parts.join(" · ");
   }
+  /** @param {OneCase} page */
   function track(page) {
     const bar = element("div", { className: "lv-quiz-track" });
     bar.setAttribute("aria-hidden", "true");
@@ -105,6 +125,7 @@ function render({ model, el }) {
   }
 
   // --- start --------------------------------------------------------------------------------------------------------
+  /** @param {StartPage} page @returns {PageOnView} */
   function startPage(page) {
     const { set, learners } = page;
     const first = !learners.length;
@@ -141,8 +162,8 @@ function render({ model, el }) {
       send({ kind: "start", learner: name.value, ...(first ? { cases } : {}) });
       draft.learner = "";
     });
-    const counts = element("ul", { className: "lv-quiz-counts" }, ...classes.map(({ code, name, colour }) =>
-      element("li", {}, element("i", { style: `background:${colour}` }), element("b", { textContent: set.counts[code].toLocaleString("en") }), ` ${name} (${code})`)));
+    const counts = element("ul", { className: "lv-quiz-counts" }, ...classes.map((one) =>
+      element("li", {}, element("i", { style: `background:${one.colour}` }), element("b", { textContent: set.counts[one.code].toLocaleString("en") }), ` ${one.name} (${one.code})`)));
     const drawn = set.drawn
       ? element("p", { className: "lv-quiz-drawn", textContent: "These are drawings, made by a program in the manner of each diagnosis, and only there to try the quiz. The model knows photographs only: expect no answer from it, or an odd one." })
       : null;
@@ -169,6 +190,7 @@ function render({ model, el }) {
   }
 
   // --- question -----------------------------------------------------------------------------------------------------
+  /** @param {QuestionPage} page @returns {PageOnView} */
   function questionPage(page) {
     const heading = element("h2", { tabIndex: -1, textContent: `Case ${page.case} of ${page.of}: what is it?` });
     const group = newId();
@@ -196,11 +218,13 @@ function render({ model, el }) {
     form.addEventListener("change", ready);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!chosen() || commit.textContent !== "Commit") return;
+      const answer = chosen()?.value;
+      if (!answer || commit.textContent !== "Commit") return;
       commit.textContent = "Committed …";
-      send({ kind: "commit", case: page.case, answer: chosen().value, sure });
+      send({ kind: "commit", case: page.case, answer, sure });
     });
     place(page);
+    /** @param {QuestionPage} next */
     const update = (next) => {
       head.textContent = headline(next);
       stop.hidden = !next.score.of;
@@ -212,6 +236,7 @@ function render({ model, el }) {
       element("div", { className: "lv-quiz-header" }, heading, head, track(page)),
       element("div", { className: "lv-quiz-columns" }, figure, form),
     );
+    /** @type {Record<string, () => void>} */
     const keys = Object.fromEntries(inputs.map((input, index) => [index + 1, () => {
       input.checked = true;
       input.focus();
@@ -222,24 +247,29 @@ function render({ model, el }) {
   }
 
   // --- reveal, and looking again ------------------------------------------------------------------------------------
+  /** @param {RevealedPage} page @returns {PageOnView} */
   function revealPage(page) {
     const again = page.phase === "look";
     const hit = page.truth === page.answer;
-    const heading = element("h2", { tabIndex: -1, className: hit ? "lv-hit" : "lv-miss", textContent: `${hit ? "✓ Right" : "✗ Not right"}: it is ${diagnosis(page.truth).name}` });
+    const heading = element("h2", { tabIndex: -1, className: hit ? "lv-hit" : "lv-miss", textContent: `${hit ? "✓ Right" : "✗ Not right"}: it is ${nameOf(page.truth)}` });
     const head = element("p", { className: "lv-quiz-soft" });
     const info = element("div", { className: "lv-quiz-info" });
-    let forward = null;
+    let forward = button("", () => {}); // drawn anew with each update
     const go = () => leave(forward, "One moment …", again ? { kind: "back" } : { kind: "next", case: page.case });
     let spoken = false;
-    const row = (who, code, ...more) => [element("dt", { textContent: who }), element("dd", {}, ...(code ? [element("b", { textContent: capital(diagnosis(code).name) }), ` ${code} `] : []), ...more)];
+    /** @param {string} who @param {string} code @param {(Node | string)[]} more */
+    const row = (who, code, ...more) => [element("dt", { textContent: who }), element("dd", {}, ...(code ? [element("b", { textContent: capital(nameOf(code)) }), ` ${code} `] : []), ...more)];
+    /** @param {boolean} right */
     const mark = (right) => element("span", { className: right ? "lv-mark lv-hit" : "lv-mark lv-miss", textContent: right ? RIGHT : WRONG });
 
+    /** @param {RevealedPage} next */
     function modelRow(next) {
       const found = next.model;
       if (!found) return row("Model", "", "is still looking …");
       if (!diagnosis(found.code)) return row("Model", "", element("b", { textContent: "No answer. " }), found.failed ? found.reason : `It refuses the picture, because ${found.reason}.`);
       return row("Model", found.code, mark(found.code === next.truth));
     }
+    /** @param {RevealedPage} next */
     function update(next) {
       const kept = info.contains(document.activeElement);
       const found = next.model;
@@ -271,29 +301,30 @@ function render({ model, el }) {
       element("div", { className: "lv-quiz-columns" }, figure, info),
     );
     const answer = page.model ? ` The model: ${diagnosis(page.model.code)?.name ?? "no answer"}.` : "";
-    return { node, heading, update, keys: { n: go, N: go }, words: `${hit ? "Right" : "Not right"}: it is ${diagnosis(page.truth).name}. You answered ${diagnosis(page.answer).name}.${answer}` };
+    return { node, heading, update, keys: { n: go, N: go }, words: `${hit ? "Right" : "Not right"}: it is ${nameOf(page.truth)}. You answered ${nameOf(page.answer)}.${answer}` };
   }
 
   // --- drawing ------------------------------------------------------------------------------------------------------
-  const pages = {
-    start: startPage,
-    question: questionPage,
-    reveal: revealPage,
-    look: revealPage,
-    end: (page) => resultPage(page, { classes, images, send }),
-  };
+  /** @param {QuizPage} page */
+  function pageOf(page) {
+    if (page.phase === "start") return startPage(page);
+    if (page.phase === "question") return questionPage(page);
+    if (page.phase === "end") return resultPage(page, { classes, images, send });
+    return revealPage(page);
+  }
+  /** @param {string} text */
   function say(text) {
     live.textContent = text;
   }
   function draw() {
     const page = model.get("page");
-    if (!pages[page.phase]) return;
+    if (!page.phase) return; // none yet
     heard();
     const key = `${page.phase} ${page.case ?? ""}`;
-    const same = key === shown && current.update;
+    const same = key === shown && Boolean(current?.update);
     if (!same || pending?.kind === "insist") pending = null;
     if (same) {
-      current.update(page);
+      current?.update?.(page);
       acted = false;
       return;
     }
@@ -302,28 +333,31 @@ function render({ model, el }) {
     const move = shown && (acted || root.contains(document.activeElement));
     acted = false;
     images.release();
-    current = pages[page.phase](page);
+    current = pageOf(page);
     shown = key;
     body.replaceChildren(current.node);
     if (move) current.heading.focus();
     if (move) say(current.words);
   }
+  /** @type {Record<string, () => void>} */
   const zoomKeys = { "+": () => eye.zoom(1.5), "=": () => eye.zoom(1.5), "-": () => eye.zoom(1 / 1.5), 0: () => eye.reset() };
+  /** @param {KeyboardEvent} event */
   const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !current?.keys || el.closest(".lv-lost")) return;
     const act = current.keys[event.key] ?? zoomKeys[event.key];
     // Enter on a control is that control's own: a radio button hands it to the form.
-    if (!act || (event.key === "Enter" && event.target.closest("button, input, summary"))) return;
+    if (!act || (event.key === "Enter" && event.target instanceof Element && event.target.closest("button, input, summary"))) return;
     event.preventDefault();
     event.stopPropagation();
     act();
   };
+  /** @param {QuizTold} content */
   const onCsv = (content) => {
     if (content.kind !== "csv") return;
     heard();
     pending = null;
     acted = false;
-    download(content.name, `\ufeff${content.text}`, "text/csv"); // the mark tells spreadsheets that it is UTF-8
+    download(content.name, `\uFEFF${content.text}`, "text/csv"); // the mark tells spreadsheets that it is UTF-8
     say("The answers are saved.");
   };
   el.addEventListener("keydown", onKey);

@@ -1,7 +1,13 @@
 // The quiz's last page: scores, confusion matrices side by side, and the cases to look at again.
+// @ts-check
 
-/** A confusion matrix: rows are true, columns answered. The right answers are on the diagonal, outlined and bold. */
+/** A confusion matrix: rows are true, columns answered. The right answers are on the diagonal, outlined and bold.
+ * @param {Matrix} matrix
+ * @param {LesionClass[]} classes
+ * @param {string} [note]
+ */
 function matrixTable({ title, columns, counts }, classes, note) {
+  /** @param {string} code */
   const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? "the model gave no answer";
   const heads = columns.map((code) => element("th", { scope: "col", title: nameOf(code), textContent: code }));
   const rows = classes.map(({ code, name }, row) => {
@@ -28,14 +34,17 @@ function matrixTable({ title, columns, counts }, classes, note) {
   );
 }
 
-/** One score as a number and a bar of right, wrong and, for the model, not answered. */
+/** One score as a number and a bar of right, wrong and, for the model, not answered.
+ * @param {string} name
+ * @param {Score & Partial<ModelScore>} score
+ */
 function scoreCard(name, { right, of, none = 0, waiting = 0 }) {
   const parts = [`${right} right`, `${of - right - none} wrong`];
   if (none) parts.push(`${none} without an answer`);
   if (waiting) parts.push(`still looking at ${waiting}`);
   const bar = element("div", { className: "lv-quiz-bar" });
   bar.setAttribute("aria-hidden", "true"); // the words say the same
-  for (const [count, kind] of [[right, "right"], [of - right - none, "wrong"], [none, "none"]]) {
+  for (const [kind, count] of Object.entries({ right, wrong: of - right - none, none })) {
     if (count) bar.append(element("i", { className: `lv-part-${kind}`, style: `flex-grow: ${count}` }));
   }
   return element(
@@ -48,7 +57,13 @@ function scoreCard(name, { right, of, none = 0, waiting = 0 }) {
   );
 }
 
+/** The last page; `send` tells Python what the person does next.
+ * @param {EndPage} page
+ * @param {{classes: LesionClass[], images: Pictures, send: (message: QuizMessage) => void}} quiz
+ * @returns {PageOnView}
+ */
 function resultPage(page, { classes, images, send }) {
+  /** @param {string} code */
   const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? code;
   const { score, learners } = page;
   const heading = element("h2", { tabIndex: -1, textContent: `${page.learner}: ${score.right} of ${score.of} right` });
@@ -56,22 +71,22 @@ function resultPage(page, { classes, images, send }) {
   const words = `${heading.textContent}. The model on the same cases: ${model.right} of ${model.of - model.none} right${model.none ? `, ${model.none} without an answer` : ""}.`;
   const missed = page.cases.filter((one) => one.truth !== one.answer);
   const right = page.cases.filter((one) => one.truth === one.answer);
+  /** @param {AnsweredCase} one */
   const caseButton = (one) => {
     const picture = element("img", { alt: "" });
     images.put(picture, one.thumbnail, "image/jpeg");
     const verdict = one.truth === one.answer ? "✓" : "✗";
-    const model = one.model ? (one.model.length > 3 ? one.model : `${one.model} ${one.model === one.truth ? "✓" : "✗"}`) : "…";
+    const its = one.model ? (one.model.length > 3 ? one.model : `${one.model} ${one.model === one.truth ? "✓" : "✗"}`) : "…";
     const look = button("", () => send({ kind: "look", case: one.case }), {
       className: "lv-quiz-case",
       ariaLabel: `Look at case ${one.case} again: ${nameOf(one.truth)}, answered ${nameOf(one.answer)}, model ${one.model ? nameOf(one.model) : "still looking"}`,
     });
-    look.append(picture, element("span", {}, element("b", { textContent: `Case ${one.case}: ${one.truth}` }), element("br"), `you ${one.answer} ${verdict} · model ${model}`));
+    look.append(picture, element("span", {}, element("b", { textContent: `Case ${one.case}: ${one.truth}` }), element("br"), `you ${one.answer} ${verdict} · model ${its}`));
     return look;
   };
+  /** @param {AnsweredCase[]} cases */
   const list = (cases) => element("ul", { className: "lv-quiz-cases" }, ...cases.map((one) => element("li", {}, caseButton(one))));
-  const notes = {
-    model: "“no answer”: the model refused the picture, or failed on it. That counts as neither right nor wrong.",
-  };
+  const note = "“no answer”: the model refused the picture, or failed on it. That counts as neither right nor wrong.";
   const node = element(
     "div",
     { className: "lv-quiz-end" },
@@ -83,7 +98,7 @@ function resultPage(page, { classes, images, send }) {
       { ariaLabel: "Confusion matrices" },
       element("h3", { textContent: "What was taken for what" }),
       element("p", { className: "lv-quiz-soft", textContent: "Each row is a true diagnosis, each column an answer; right answers are outlined. Codes: " + classes.map(({ code, name }) => `${code} ${name}`).join(", ") + "." }),
-      element("div", { className: "lv-quiz-matrices" }, ...page.matrices.map((one) => matrixTable(one, classes, notes[one.who]))),
+      element("div", { className: "lv-quiz-matrices" }, ...page.matrices.map((one) => matrixTable(one, classes, one.who === "model" ? note : ""))),
     ),
     learners.length > 1
       ? element(
@@ -94,7 +109,7 @@ function resultPage(page, { classes, images, send }) {
             "table",
             { className: "lv-quiz-table" },
             element("thead", {}, element("tr", {}, element("th", { scope: "col", textContent: "Learner" }), element("th", { scope: "col", textContent: "Right" }), element("th", { scope: "col", textContent: "Cases" }))),
-            element("tbody", {}, ...learners.map(({ name, right, of }) => element("tr", {}, element("th", { scope: "row", textContent: name }), element("td", { textContent: right }), element("td", { textContent: of })))),
+            element("tbody", {}, ...learners.map((one) => element("tr", {}, element("th", { scope: "row", textContent: one.name }), element("td", { textContent: one.right }), element("td", { textContent: one.of })))),
           ),
         )
       : null,

@@ -1,37 +1,50 @@
 // A teacher's folder on its way to the kernel: its paths first, then each file that the kernel wants, the next one when
 // the last was taken. The other end is FolderUpload in quiz_folder.py, which reads the classes from the folders' names. Over a
 // new connection (recovery.js) the kernel says which files it still wants, and it goes on with those.
+// @ts-check
 
-/** `onProgress(done, of)` is told how far it is, and `onProgress(null)` when it has ended. */
+/** A folder under way; `wanted`: the files that the kernel lacks, null until it has said so; `of` as many as at first.
+ * @typedef {{id: number, found: Found[], wanted: number[] | null, of?: number}} Folder
+ */
+
+/** `onProgress(done, of)` is told how far it is, and `onProgress(null)` when it has ended.
+ * @param {Wire<QuizTold>} model
+ * @param {{onProgress: (done: number | null, of?: number) => void}} heard
+ */
 function folderSender(model, { onProgress }) {
   const first = Math.floor(Math.random() * 1e9); // another view of the same quiz has other numbers
   let latest = first;
-  let folder = null; // {id, found, wanted: the files that the kernel lacks, null until it has said so, of}
+  /** @type {Folder | null} */
+  let folder = null;
 
+  /** @param {QuizTold} content */
   function onMessage(content) {
-    if (!folder || content.folder !== folder.id) return;
-    if (content.kind === "wanted") goOn(content.files);
-    if (content.kind === "took" && content.file === folder.wanted?.[0]) goOn(folder.wanted.slice(1));
+    if (!folder || content.kind === "csv" || content.folder !== folder.id) return;
+    if (content.kind === "wanted") goOn(folder, content.files);
+    if (content.kind === "took" && content.file === folder.wanted?.[0]) goOn(folder, folder.wanted.slice(1));
     if (content.kind === "refused" || content.kind === "ended") end();
   }
   model.on("msg:custom", onMessage);
-  const announce = () => model.send({ kind: "folder", id: folder.id, paths: folder.found.map(({ path }) => path) });
+  /** @param {Folder} mine */
+  const announce = (mine) => model.send({ kind: "folder", id: mine.id, paths: mine.found.map(({ path }) => path) });
 
-  function goOn(wanted) {
-    folder.wanted = wanted;
-    folder.of ??= wanted.length;
-    onProgress(folder.of - wanted.length, folder.of);
-    if (wanted.length) deliver(folder, wanted[0]);
+  /** @param {Folder} mine @param {number[]} wanted */
+  function goOn(mine, wanted) {
+    mine.wanted = wanted;
+    mine.of ??= wanted.length;
+    onProgress(mine.of - wanted.length, mine.of);
+    if (wanted.length) deliver(mine, wanted[0]);
     else model.send({ kind: "folder end" });
   }
+  /** @param {Folder} mine @param {number} id */
   async function deliver(mine, id) {
-    const wanted = () => folder === mine && mine.wanted[0] === id;
+    const wanted = () => folder === mine && mine.wanted?.[0] === id;
     try {
       await sendFile(model, mine.found[id].file, { id, wanted });
     } catch {
       if (!wanted()) return;
       model.send({ kind: "unreadable", id }); // moved or changed since it was chosen; the kernel tells the teacher
-      goOn(mine.wanted.slice(1));
+      goOn(mine, mine.wanted?.slice(1) ?? []);
     }
   }
   function end() {
@@ -43,20 +56,22 @@ function folderSender(model, { onProgress }) {
     end();
   }
   return {
-    /** Send files as `droppedFiles` gives them, {file, path}. */
+    /** @param {Found[]} found */
     send(found) {
       folder = { id: ++latest, found, wanted: null };
       onProgress(0, 0);
-      announce();
+      announce(folder);
     },
     cancel,
     /** Whether a folder is under way. */
     busy: () => folder !== null,
     end,
-    /** The kernel has said everything again, and which files it wants of which folder. */
+    /** The kernel has said everything again, and which files it wants of which folder.
+     * @param {FolderSaid} content
+     */
     onSaid({ folder: theirs, files }) {
-      if (theirs === folder?.id) goOn(files);
-      else if (folder && !folder.wanted) announce();
+      if (folder && theirs === folder.id) goOn(folder, files);
+      else if (folder && !folder.wanted) announce(folder);
       else if (folder) end(); // it is done with, or another one came
       else if (theirs > first && theirs <= latest) cancel(); // once more: nobody heard it
     },
@@ -67,7 +82,10 @@ function folderSender(model, { onProgress }) {
   };
 }
 
-/** A button and a drop zone for a folder, on a line (recovery.js). */
+/** A button and a drop zone for a folder, on a line (recovery.js).
+ * @param {Wire<QuizTold>} model
+ * @param {() => Trouble} trouble
+ */
 function folderPicker(model, trouble) {
   const bar = element("progress", { max: 1, value: 0, ariaLabel: "Pictures that have arrived" });
   const words = element("span");
@@ -85,9 +103,10 @@ function folderPicker(model, trouble) {
     lost,
     input,
   );
+  /** @type {(busy: boolean) => void} */
   let onBusy = () => {};
   const sender = folderSender(model, {
-    onProgress(done, of) {
+    onProgress(done, of = 0) {
       progress.hidden = done === null;
       choose.disabled = done !== null;
       onBusy(done !== null);
@@ -111,15 +130,14 @@ function folderPicker(model, trouble) {
     sender.end();
     lost.hidden = false;
   }
+  /** @param {Found[]} found */
   function begin(found) {
     lost.hidden = trouble() !== "gone";
     if (found.length && lost.hidden) sender.send(found);
   }
-  input.addEventListener("change", () => {
-    const found = [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
-    input.value = ""; // so that the same folder can be chosen again
-    begin(found);
-  });
+  input.addEventListener("change", () => begin(chosenFiles(input)));
   takeDrops(zone, begin);
-  return { node: zone, release: sender.release, onLine, onSaid: sender.onSaid, listen: (heard) => (onBusy = heard) };
+  /** @param {(busy: boolean) => void} heard */
+  const listen = (heard) => (onBusy = heard);
+  return { node: zone, release: sender.release, onLine, onSaid: sender.onSaid, listen };
 }

@@ -1,0 +1,109 @@
+// What the quiz's page is told: what pages.py makes, the traits of panel.py, and the messages of folder.py and messages.py.
+
+interface QuizTraits {
+  page: QuizPage | { phase?: undefined };
+  photo: Bytes;
+  classes: LesionClass[];
+  notice: string;
+}
+type QuizPage = StartPage | QuestionPage | RevealedPage | EndPage;
+
+/** Right answers of so many; the model's are counted over the cases, each once. */
+interface Score {
+  right: number;
+  of: number;
+}
+interface ModelScore extends Score {
+  none: number;
+  waiting: number;
+}
+interface RoundScore extends Score {
+  model: ModelScore;
+}
+interface LearnerScore extends Score {
+  name: string;
+}
+
+interface StartPage {
+  phase: "start";
+  case?: undefined;
+  set: { name: string; counts: Record<string, number>; drawn: boolean; most: number; problems: string[] };
+  cases: number;
+  learners: LearnerScore[];
+  suggested: string;
+  error: string;
+}
+interface OneCase {
+  case: number;
+  of: number;
+  learner: string;
+  width: number;
+  height: number;
+  score: RoundScore;
+  leftOut: number;
+  sure: string[];
+}
+interface QuestionPage extends OneCase {
+  phase: "question";
+}
+interface RevealedPage extends OneCase {
+  phase: "reveal" | "look";
+  truth: string;
+  answer: string;
+  sureness: string;
+  sentence: string;
+  image: string;
+  model: { code: string; reason: string; html: string; failed: boolean } | null;
+  last: boolean;
+}
+interface EndPage {
+  phase: "end";
+  case?: undefined;
+  learner: string;
+  score: RoundScore;
+  matrices: Matrix[];
+  cases: AnsweredCase[];
+  learners: LearnerScore[];
+  leftOut: string[];
+  drawn: boolean;
+  error: string;
+}
+/** A confusion matrix: `counts` has a row for each true class, and in it a number for each of `columns`. */
+interface Matrix {
+  who: "learner" | "class" | "model";
+  title: string;
+  columns: string[];
+  counts: number[][];
+}
+/** `model` is a code, or why there is none in words, or empty while the model is at it. */
+interface AnsweredCase {
+  case: number;
+  truth: string;
+  answer: string;
+  model: string;
+  image: string;
+  thumbnail: Bytes;
+}
+
+/** What Python says of the folder that is on its way, by the number that this page gave it. */
+type FolderTold =
+  | { kind: "wanted"; folder: number; files: number[] }
+  | { kind: "took"; folder: number; file: number }
+  | { kind: "refused" | "ended"; folder: number };
+type QuizTold = FolderTold | { kind: "csv"; name: string; text: string } | FolderSaid;
+interface FolderSaid {
+  kind: "said";
+  folder: number;
+  files: number[];
+}
+
+/** A page on view. `update` shows the same page as it stands now, and gets none of another phase or case. */
+interface PageOnView {
+  node: HTMLElement;
+  heading: HTMLElement;
+  words: string;
+  update?(page: QuizPage): void;
+  keys?: Record<string, () => void>;
+}
+/** What a person does, as messages.py takes it. */
+type QuizMessage = { kind: string; learner?: string; cases?: number; case?: number; answer?: string; sure?: string };
