@@ -2,54 +2,66 @@
 // current} says how many have no row yet and which of them was sent, each goes as in upload.js with `sender`, and only {kind:
 // "next", id} from the kernel sends another. {kind: "rows", run, from, count, rows} with thumbnails brings rows; the view asks for
 // those that it lacks. Over a new connection (recovery.js) the file without a row is sent again: it becomes one row all the same.
+// @ts-check
 
 const PATIENCE = 30_000; // milliseconds without a word from the kernel before the person is told
 const SPOKEN = 10_000; // milliseconds between two spoken words of progress
 const CLUTTER = /(^|\/)(\.[^/]*|thumbs\.db|desktop\.ini)(\/|$)/i; // what computers leave in folders
 
+/** @param {number} number @param {string} word */
 const count = (number, word = "file") => `${number.toLocaleString()} ${word}${number === 1 ? "" : "s"}`;
 
+/** @param {number} milliseconds */
 function duration(milliseconds) {
   const seconds = milliseconds / 1000;
   if (seconds < 90) return `${Math.max(5, Math.round(seconds / 5) * 5)} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
+/** A file of this view under way, by this page's number for it. @typedef {Found & {id: number}} Sent */
+
+/** @param {View<BatchTraits, BatchTold>} view */
 function renderBatch({ model, el }) {
   const facts = model.get("facts");
   const sender = 1 + Math.floor(Math.random() * (2 ** 31 - 1));
-  const files = new Map(); // number → {file, path} of what this view has sent, to be opened
+  /** @type {Map<number, Found>} */
+  const files = new Map(); // by number: what this view has sent, to be opened
   let numbers = 0;
+  /** @type {Sent[]} */
   let queue = [];
+  /** @type {Sent | null} */
   let current = null; // the file that the kernel has not answered yet
+  /** @type {Row[]} */
   let rows = [];
   let run = -1;
   let lacking = false; // rows were asked for
-  let opening = null; // {row, id} of the file that was asked for and is not open yet
+  /** @type {{row: Row, id: number} | null} */
+  let opening = null; // the file that was asked for and is not open yet
   let heeded = false; // the kernel has taken files of this view since they were announced
   let cancelled = false; // by the person, and the kernel may not have heard of it
   const clock = wakingClock();
   let heard = clock(); // when the kernel last said something
   let gone = false; // it was given up
-  let began = null; // {time, done} of this stretch of work
+  /** @type {{time: number, done: number} | null} */
+  let began = null; // this stretch of work
   let spoke = 0;
   const line = recovery(model, { onLine, onSaid });
 
   // --- what is on view ---------------------------------------------------------------------------------------------
   const spoken = element("p", { className: "lv-unseen", role: "status" });
+  /** @param {string | null} text */
   const say = (text) => (spoken.textContent = text);
   const message = element("p", { className: "lv-batch-message", hidden: true, role: "alert" });
+  /** @param {string} text */
   function tell(text) {
     message.textContent = text;
     message.hidden = !text;
   }
 
+  /** @param {Properties<"input">} properties */
   const choice = (properties) => {
     const input = element("input", { type: "file", multiple: true, hidden: true, ...properties });
-    input.addEventListener("change", () => {
-      take([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
-      input.value = ""; // so that the same files can be chosen again
-    });
+    input.addEventListener("change", () => take(chosenFiles(input)));
     return input;
   };
   const images = choice({ accept: ACCEPTED });
@@ -97,15 +109,12 @@ function renderBatch({ model, el }) {
     element("div", { className: "lv-row" }, kind.node, element("div", { className: "lv-dropdown" }, element("label", { htmlFor: search.id, textContent: "Name contains" }), search), shownWords, element("span", { className: "lv-batch-keep" }, save, clear)),
     forceRow,
   );
-  let refined = false; // say how many are left, once typing rests
+  let resting = 0; // until how many are left is said: once typing rests
+  /** @param {{kind?: string, text?: string}} change */
   function refine(change) {
-    refined = true;
     table.setFilter(change);
-    clearTimeout(refine.timer);
-    refine.timer = setTimeout(() => {
-      if (refined) say(shownWords.textContent);
-      refined = false;
-    }, 700);
+    clearTimeout(resting);
+    resting = setTimeout(() => say(shownWords.textContent), 700);
   }
 
   const table = batchTable({
@@ -126,6 +135,7 @@ function renderBatch({ model, el }) {
   takeDrops(el, take);
 
   // --- files on their way -----------------------------------------------------------------------------------------
+  /** @param {Message & Record<string, unknown>} content */
   function send(content) {
     try {
       model.send(content);
@@ -135,7 +145,7 @@ function renderBatch({ model, el }) {
       return false;
     }
   }
-  const unanswered = () => queue.length + Boolean(current);
+  const unanswered = () => queue.length + (current ? 1 : 0);
   function letGo() {
     queue = [];
     current = null;
@@ -153,19 +163,24 @@ function renderBatch({ model, el }) {
     if (!progress.hidden) say(words.textContent);
   }
   const announce = () => send({ kind: "queue", sender, count: unanswered(), current: current?.id });
-  /** The kernel has said everything again, and who sends to it: go on from there. */
+  /** The kernel has said everything again, and who sends to it: go on from there.
+   * @param {BatchSaid} content
+   */
   function onSaid({ sender: theirs, answered, opened }) {
     lacking = send({ kind: "rows", from: rows.length });
     if (cancelled) send({ kind: "cancel" });
     else if (current && heeded && theirs !== sender) letGo(); // it was told to stop meanwhile
-    else if (current && announce()) current.id === answered ? next() : deliver(current);
+    else if (current && announce()) {
+      if (current.id === answered) next();
+      else deliver(current);
+    }
     if (opening?.id === opened) opening = null;
     else if (opening) sendOpening();
     began = null; // how long it takes is measured anew
     redraw();
   }
 
-  /** Take {file, path, unreadable} of a choice or a drop. */
+  /** @param {Found[]} found */
   function take(found) {
     const wanted = found.filter(({ path }) => !CLUTTER.test(path)).sort((a, b) => collator.compare(a.path, b.path));
     const taken = wanted.slice(0, Math.max(0, facts.max_files - model.get("total")));
@@ -191,6 +206,7 @@ function renderBatch({ model, el }) {
     current = queue.shift() ?? null;
     if (current) deliver(current);
   }
+  /** @param {Sent} sent */
   async function deliver({ file, path, id, unreadable }) {
     files.set(id, { file, path });
     const more = { name: brief(path), sender };
@@ -206,7 +222,9 @@ function renderBatch({ model, el }) {
       }
     }
   }
-  /** A name as long as the kernel takes; its end says more than its beginning. */
+  /** A name as long as the kernel takes; its end says more than its beginning.
+   * @param {string} path
+   */
   const brief = (path) => (path.length > facts.max_name ? `…${path.slice(1 - facts.max_name)}` : path);
 
   function cancel() {
@@ -217,7 +235,9 @@ function renderBatch({ model, el }) {
     state();
   }
 
-  /** Ask for a file to be opened: it travels once more, or the kernel reads it again. */
+  /** Ask for a file to be opened: it travels once more, or the kernel reads it again.
+   * @param {Row} row
+   */
   function open(row) {
     opening = { row, id: sender * 2 ** 20 + ++numbers };
     tell("");
@@ -225,9 +245,10 @@ function renderBatch({ model, el }) {
     sendOpening();
   }
   async function sendOpening() {
+    if (!opening) return;
     const { row, id } = opening;
     const kept = files.get(row.id);
-    if (!kept) return send({ kind: "open", row: row.number - 1, id });
+    if (!kept) return void send({ kind: "open", row: row.number - 1, id });
     try {
       await sendFile(model, kept.file, { id, wanted: () => opening?.id === id, more: { name: brief(kept.path), open: true } });
     } catch {
@@ -241,6 +262,7 @@ function renderBatch({ model, el }) {
     heard = clock();
     gone = false;
   }
+  /** @param {BatchTold} content @param {Bytes[]} buffers */
   function onMessage(content, buffers) {
     if (!content || typeof content !== "object") return;
     listen();
@@ -260,9 +282,11 @@ function renderBatch({ model, el }) {
     }
     if (content.kind === "opened") {
       opening = null;
-      content.problem ? tell(content.problem) : say("Opened.");
+      if (content.problem) tell(content.problem);
+      else say("Opened.");
     }
   }
+  /** @param {SentRows} content @param {Bytes[]} thumbnails */
   function receive({ run: theirs, from, count: all, rows: some }, thumbnails) {
     if (theirs < run) return;
     if (theirs > run) {
@@ -282,17 +306,19 @@ function renderBatch({ model, el }) {
   const redraw = oncePerFrame(() => {
     table.set(rows);
     table.draw();
+    /** @param {(row: Row) => boolean} fits */
     const tally = (fits) => rows.filter(fits).length;
+    const refused = tally((row) => row.outcome === "refused");
     const parts = [
-      ...facts.classes.map(({ code }) => [tally((row) => row.outcome === "answered" && row.diagnosis === code), code]),
-      [tally((row) => row.outcome === "refused"), "without an answer"],
-      [tally((row) => row.outcome === "failed"), "failed"],
+      ...facts.classes.map(({ code }) => ({ number: tally((row) => row.outcome === "answered" && row.diagnosis === code), name: code })),
+      { number: refused, name: "without an answer" },
+      { number: tally((row) => row.outcome === "failed"), name: "failed" },
     ];
     summary.replaceChildren(
       element("b", { textContent: count(rows.length) }),
-      ...parts.filter(([number]) => number).flatMap(([number, name]) => [" · ", element("span", { className: "lv-batch-part", textContent: `${number.toLocaleString()} ${name}` })]),
+      ...parts.filter(({ number }) => number).flatMap(({ number, name }) => [" · ", element("span", { className: "lv-batch-part", textContent: `${number.toLocaleString()} ${name}` })]),
     );
-    forceRow.hidden = !parts.at(-2)[0];
+    forceRow.hidden = !refused;
     state();
   });
 
@@ -311,7 +337,7 @@ function renderBatch({ model, el }) {
     bar.max = total || 1;
     bar.value = done;
     const silent = now - heard;
-    if (running) {
+    if (running && began) {
       const here = done - began.done;
       const left = here >= 3 ? `, about ${duration(((now - began.time) / here) * (total - done))} left` : "";
       const far = `${done.toLocaleString()} of ${total.toLocaleString()}`;
@@ -330,10 +356,12 @@ function renderBatch({ model, el }) {
     restore.textContent = `Bring back ${count(model.get("removed"), "row")}`;
     clear.disabled = running;
     zone.classList.toggle("lv-small", any || running);
-    const focused = el.getRootNode().activeElement;
-    for (const [node, visible] of [[progress, running], [empty, !any && !running], [restoreRow, model.get("removed") > 0], [summary, any], [tools, any], [table.node, any]]) {
-      node.hidden = !visible;
-    }
+    const root = el.getRootNode();
+    const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+    progress.hidden = !running;
+    empty.hidden = any || running;
+    restoreRow.hidden = !(model.get("removed") > 0);
+    for (const node of [summary, tools, table.node]) node.hidden = !any;
     // What had the focus may be gone with its part of the page; the keyboard goes on at the next thing to do.
     if (focused && el.contains(focused) && !focused.checkVisibility()) [restore, save, chooseImages].find((node) => node.checkVisibility())?.focus();
   }
@@ -342,10 +370,14 @@ function renderBatch({ model, el }) {
     redraw();
   };
   const onNote = () => tell(model.get("note"));
-  const watch = setInterval(() => (progress.hidden ? clock() : state()), 1000);
+  const watch = setInterval(() => {
+    if (progress.hidden) clock();
+    else state();
+  }, 1000);
 
   model.on("msg:custom", onMessage);
-  for (const name of ["done", "total", "running", "removed"]) model.on(`change:${name}`, onState);
+  const counted = /** @type {const} */ (["done", "total", "running", "removed"]);
+  for (const name of counted) model.on(`change:${name}`, onState);
   model.on("change:note", onNote);
   onNote();
   state();
@@ -354,9 +386,9 @@ function renderBatch({ model, el }) {
     if (current) cancel(); // nobody else has these files
     line.release();
     clearInterval(watch);
-    clearTimeout(refine.timer);
+    clearTimeout(resting);
     model.off("msg:custom", onMessage);
-    for (const name of ["done", "total", "running", "removed"]) model.off(`change:${name}`, onState);
+    for (const name of counted) model.off(`change:${name}`, onState);
     model.off("change:note", onNote);
     table.release();
   };
