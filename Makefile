@@ -15,7 +15,7 @@ NBVAL := env -u LESIONVIZ_DATA $(BIN)/python -m pytest --nbval-lax --nbval-curre
 # The tests without any mark; the others wait for browsers, build wheels, or compute for long.
 PLAIN := not browser and not wheel and not heavy and not slow
 
-.PHONY: dashboard lab quick test test-all test-oldest lint bench browser clean
+.PHONY: dashboard lab quick test test-all test-oldest lint types-js bench browser clean
 
 dashboard: $(READY)          ## open the Explorer in a browser, no code in sight
 	$(BIN)/lesionviz dashboard $(ARGS)
@@ -46,6 +46,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+types-js:                    ## the types of the JavaScript; needs Node, so CI runs it and no door does
+	@$(PYTHON) tests/script_types.py
 
 bench: $(READY) browser      ## agreement and speed against peers, and the Explorer against its limits
 	$(BIN)/pip install --quiet -e '.[bench]'

@@ -10,6 +10,7 @@ from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
+from script_types import joined
 
 PACKAGE = Path(__file__).parents[1] / "lesionviz"
 BELOW = {
@@ -87,9 +88,7 @@ def imports(path: Path, package: Path = PACKAGE) -> set[str]:
 
 def joined_names(path: Path) -> list[str]:
     """The files of the browser's side that a file joins, by the names that it gives ``script`` and ``style``."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    calls = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in {"script", "style"}]
-    return [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
+    return [name for function in ("script", "style") for names in joined(path, function) for name in names]
 
 
 def needs(files: Iterable[Path], package: Path = PACKAGE) -> dict[str, set[str]]:
@@ -128,7 +127,9 @@ def opening(text: str, language: str) -> str:
     if language == ".py":
         said = ast.get_docstring(ast.parse(text)) or ""
     else:
-        comment = re.match(r"/\*(.*?)\*/" + (r"|((?://.*\n)+)" if language == ".js" else ""), text, flags=re.DOTALL)
+        comment = re.match(
+            r"/\*(.*?)\*/" + (r"|((?://.*\n)+)" if language in {".js", ".ts"} else ""), text, flags=re.DOTALL
+        )
         said = re.sub(r"^[/* ]+", "", comment[0].rstrip("/* \n"), flags=re.MULTILINE) if comment else ""
     sentence = re.match(r"(\S+\s+){2}.*?[.:](?=\s|$)", said, flags=re.DOTALL)
     return sentence[0] if sentence else ""
@@ -136,6 +137,7 @@ def opening(text: str, language: str) -> str:
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 FRONT = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".js", ".css"})
+TYPES = sorted(PACKAGE.rglob("*.d.ts"))
 HOUSE = needs(FILES)
 ROOMS = sorted({path.relative_to(PACKAGE).parts[0] for path in FILES if path.parent != PACKAGE})
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -205,7 +207,7 @@ def test_lines_and_methods_are_counted_up_to_their_limits() -> None:
     assert too_large(grown) == [f"A with {METHODS + 1} methods"]
 
 
-@pytest.mark.parametrize("path", [*FILES, *FRONT], ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", [*FILES, *FRONT, *TYPES], ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_every_file_says_what_it_is_for(path: Path) -> None:
     assert opening(path.read_text(encoding="utf-8"), path.suffix)
 
