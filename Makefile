@@ -46,6 +46,8 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if [ -x $(BIN)/oxlint ]; then $(BIN)/oxlint --deny-warnings lesionviz; \
+	 else echo "oxlint has no wheel for this machine: the JavaScript was not linted"; fi
 
 types-js:                    ## the types of the JavaScript; needs Node, so CI runs it and no door does
 	@$(PYTHON) tests/script_types.py
