@@ -28,6 +28,12 @@ from lesionviz.data.synthetic import draw_lesion
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE)
 KINDS = pytest.mark.parametrize("kind", ["voila", "lab"])
+KERNEL = re.compile(r"/api/kernels/([0-9a-f-]{36})")
+BY_API = """async ([method, path]) => {
+  const headers = {'X-XSRFToken': document.cookie.match(/_xsrf=([^;]+)/)?.[1] ?? ''};
+  return (await fetch(path, {method, headers})).status;
+}"""
+"""Ends a kernel as other pages of Jupyter's do, the list of running kernels for example."""
 
 
 @pytest.fixture
@@ -128,6 +134,40 @@ def test_a_killed_kernel_ends_the_page_for_good(
         expect(page.locator(".lv-line-banner")).to_be_hidden()
         expect(page.get_by_text("Model ready")).to_be_visible()
         begin(page, pictures[2])
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "path"),
+    [
+        ("voila", "POST", "/voila/api/shutdown/{}"),
+        ("lab", "DELETE", "/api/kernels/{}"),
+        ("lab", "POST", "/api/kernels/{}/restart"),
+        ("lab", "menu", "kernelmenu:shutdown"),
+    ],
+    ids=["voila-shut-down", "lab-shut-down", "lab-restart", "lab-menu"],
+)
+def test_a_kernel_that_is_ended_through_jupyter_is_said_and_what_is_on_view_stays(
+    kind: str, method: str, path: str, browser: Browser, tmp_path: Path, pictures: list[Path]
+) -> None:
+    server = (
+        running_dashboard([sys.executable, "-m", "lesionviz"], tmp_path)
+        if kind == "voila"
+        else running_lab(write_notebook(tmp_path / "explorer.ipynb", CODE))
+    )
+    with server as (address, _), explorer(browser, kind, address) as page:
+        begin(page, pictures[0])
+        if method == "menu":
+            page.evaluate(f"void window.jupyterapp.commands.execute('{path}')")
+        else:
+            with page.expect_request(lambda request: bool(KERNEL.search(request.url))) as asked:
+                pass
+            found = KERNEL.search(asked.value.url)
+            assert found is not None
+            assert page.evaluate(BY_API, [method, path.format(found[1])]) in {200, 204}
+        banner(page, "gone", "Python has stopped")
+        banner(page, "gone", "what is on view stays")
+        switched_off(page)
+        answered(page, pictures[0])
 
 
 def test_a_kernel_that_hangs_is_called_busy_and_goes_on_with_what_waited(place: Place, pictures: list[Path]) -> None:
