@@ -14,23 +14,19 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
-from conftest import FLAGS, ROOT
+from conftest import FLAGS
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from servers import running_dashboard
 
-from lesionviz.network import LAYERS
-
+DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 WIDTH = 1180
-FINE = str(LAYERS.index("features.3"))
 
 
 def explore(page: Page) -> None:
-    """A drawn melanoma, its answer and the evidence at a fine layer, the pointer on the heatmap."""
-    page.get_by_role("button", name="Try the synthetic melanoma").click()
+    """A drawn carcinoma, its answer and the evidence, the pointer on the heatmap."""
+    page.get_by_role("button", name="Try the synthetic basal cell carcinoma").click()
     page.locator(".lv-explore .lv-answer h2").wait_for()
-    page.wait_for_timeout(2500)  # the other maps arrive
-    page.locator(".lv-explore .lv-case").get_by_label("Layer", exact=True).fill(FINE)
     page.locator(".lv-explore .lv-stage.lv-heatmap").hover(position={"x": 200, "y": 120})
 
 
@@ -40,7 +36,6 @@ def compare(page: Page) -> None:
     page.mouse.move(0, 0)
     page.get_by_role("tab", name="Compare").click()
     part = page.locator(".lv-compare")
-    part.get_by_label("Layer", exact=True).fill(FINE)
     part.get_by_label("Alpha", exact=True).fill("0.8")
 
 
@@ -50,8 +45,7 @@ def quiz(page: Page) -> None:
     page.get_by_role("button", name="Start the quiz").click()
     page.get_by_role("radio", name="Melanoma MEL").check()
     page.get_by_role("button", name="Commit").click()
-    page.get_by_role("button", name="Show its forced answer and the map").click()
-    page.wait_for_timeout(2500)
+    page.locator(".lv-quiz .lv-stage.lv-heatmap, .lv-quiz .lv-stage").last.wait_for()
     page.evaluate("document.activeElement.blur()")
 
 
@@ -82,7 +76,7 @@ def main() -> None:
             page.evaluate("window.scrollTo(0, 0)")
             taken = Image.open(BytesIO(page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": height})))
             small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
-            small.save(ROOT / "dashboards" / f"{name}.png", optimize=True)
+            small.save(DASHBOARDS / f"{name}.png", optimize=True)
             page.goto("about:blank")  # ends its kernel
             page.close()
         browser.close()
