@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
@@ -140,30 +140,36 @@ FRONT = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".js", ".c
 TYPES = sorted(PACKAGE.rglob("*.d.ts"))
 HOUSE = needs(FILES)
 ROOMS = sorted({path.relative_to(PACKAGE).parts[0] for path in FILES if path.parent != PACKAGE})
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 
 
-@each_file
-def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    used = {name.split(".")[1] for name in HOUSE[module_of(path)] if "." in name}
-    assert used - {room} <= {"errors", "files"} | reachable(room, BELOW)
+def faulty(files: Iterable[Path], fault: Callable[[Path], object]) -> dict[str, object]:
+    """The files in which something is found, with what it is: one test for all, which names each of them."""
+    found = {str(path.relative_to(PACKAGE)): fault(path) for path in files}
+    return {name: each for name, each in found.items() if each}
 
 
-@pytest.mark.parametrize(
-    "path", sorted((PACKAGE / "widgets").rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
-)
-def test_a_room_of_the_widgets_imports_and_joins_only_rooms_below_it(path: Path) -> None:
-    room = path.relative_to(PACKAGE / "widgets").parts[0].removesuffix(".py")
-    used = {name.split(".")[2] for name in HOUSE[module_of(path)] if name.startswith("lesionviz.widgets.")}
-    joined = {name.split("/")[0] for name in joined_names(path)}
-    assert (used | joined) - {room} <= reachable(room, WIDGETS)
+def test_a_room_imports_only_rooms_below_it() -> None:
+    def above(path: Path) -> set[str]:
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        used = {name.split(".")[1] for name in HOUSE[module_of(path)] if "." in name}
+        return used - {room, "errors", "files"} - reachable(room, BELOW)
+
+    assert faulty(FILES, above) == {}
 
 
-@each_file
-def test_no_room_below_widgets_imports_jupyter(path: Path) -> None:
-    if path.relative_to(PACKAGE).parts[0] not in {"widgets", "serving", "cli"}:
-        assert not {name.split(".")[0] for name in imports(path)} & JUPYTER
+def test_a_room_of_the_widgets_imports_and_joins_only_rooms_below_it() -> None:
+    def above(path: Path) -> set[str]:
+        room = path.relative_to(PACKAGE / "widgets").parts[0].removesuffix(".py")
+        used = {name.split(".")[2] for name in HOUSE[module_of(path)] if name.startswith("lesionviz.widgets.")}
+        joined = {name.split("/")[0] for name in joined_names(path)}
+        return (used | joined) - {room} - reachable(room, WIDGETS)
+
+    assert faulty((PACKAGE / "widgets").rglob("*.py"), above) == {}
+
+
+def test_no_room_below_widgets_imports_jupyter() -> None:
+    below = [path for path in FILES if path.relative_to(PACKAGE).parts[0] not in {"widgets", "serving", "cli"}]
+    assert faulty(below, lambda path: {name.split(".")[0] for name in imports(path)} & JUPYTER) == {}
 
 
 def test_every_script_and_style_is_joined_by_some_widget() -> None:
@@ -193,9 +199,9 @@ def test_a_circle_is_found_wherever_its_imports_stand(tmp_path: Path) -> None:
     assert circle(graph | {"room.words": {"room"}}) == []
 
 
-@each_file
-def test_a_file_is_small(path: Path) -> None:
-    assert not too_large(path.read_text(encoding="utf-8")), "part it where a reader feels the reason"
+def test_every_file_is_small() -> None:
+    grown = faulty(FILES, lambda path: too_large(path.read_text(encoding="utf-8")))
+    assert grown == {}, "part it where a reader feels the reason"
 
 
 def test_lines_and_methods_are_counted_up_to_their_limits() -> None:
@@ -207,9 +213,9 @@ def test_lines_and_methods_are_counted_up_to_their_limits() -> None:
     assert too_large(grown) == [f"A with {METHODS + 1} methods"]
 
 
-@pytest.mark.parametrize("path", [*FILES, *FRONT, *TYPES], ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_every_file_says_what_it_is_for(path: Path) -> None:
-    assert opening(path.read_text(encoding="utf-8"), path.suffix)
+def test_every_file_says_what_it_is_for() -> None:
+    everything = [*FILES, *FRONT, *TYPES]
+    assert faulty(everything, lambda path: not opening(path.read_text(encoding="utf-8"), path.suffix)) == {}
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,7 @@ def test_marks_come_faint_and_strong_small_and_large(mark: Mark) -> None:
     assert area.max() > 3 * area[seen].quantile(0.1)
 
 
+@pytest.mark.heavy
 def test_hair_has_any_grey_and_ink_has_five_colours() -> None:
     dice = Dice("cpu", 3)
     paint = marks.hair(dice, 300, 48)

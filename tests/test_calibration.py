@@ -219,6 +219,7 @@ def test_hostile_statistics_are_refused(damage: dict[str, object], small_checkpo
         LesionClassifier(replace(small_checkpoint, refusal=good | damage))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("points", ["x", [1], [{"sensitivity": 0.5}], [{"sensitivity": "a", "threshold": 0.1}]])
 def test_hostile_operating_points_are_refused(points: object, small_checkpoint: Checkpoint, tmp_path: Path) -> None:
     small_checkpoint.save(tmp_path / "model.pth")

@@ -55,6 +55,7 @@ def test_importing_the_package_and_asking_for_help_load_neither_torch_nor_jupyte
     assert "--label-smoothing" in done.stdout
 
 
+@pytest.mark.heavy
 def test_making_an_explorer_waits_for_neither_torch_nor_a_model() -> None:
     code = (
         "import sys, concurrent.futures as f\n"

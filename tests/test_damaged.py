@@ -157,6 +157,7 @@ def spoiled(drawn_folder: Path, tmp_path: Path) -> tuple[Path, dict[str, list[st
     return folder, names
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("cache", [True, False])
 def test_a_training_names_all_at_once_before_it_begins_and_looks_at_no_test_image(
     cache: bool, spoiled: tuple[Path, dict[str, list[str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -151,6 +151,7 @@ def test_maps_are_their_formula_on_gradients_from_hooks_and_backward(
         assert np.abs(raw - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
+@pytest.mark.heavy
 def test_explaining_many_gives_each_picture_its_own_map(classifier: LesionClassifier) -> None:
     samples = synthetic_samples()
     for layer in ("features.3", "features.8"):
@@ -224,6 +225,7 @@ def test_explaining_works_inside_inference_mode_and_gives_the_same(classifier: L
     assert np.array_equal(inside, outside)
 
 
+@pytest.mark.heavy
 def test_eight_threads_with_fifty_calls_each_get_their_own_maps(classifier: LesionClassifier) -> None:
     cases = [(sample, layer) for sample in synthetic_samples() for layer in ("features.3", "features.8")]
     expected = {(s.name, layer): classifier.explain(s, "MEL", layer).raw for s, layer in cases}

@@ -441,6 +441,7 @@ def test_without_a_classifier_the_default_is_loaded_in_the_background(
     assert explorer.prediction is not None
 
 
+@pytest.mark.heavy
 def test_what_the_browser_gets_is_the_picture_the_network_sees_and_where_it_lies(
     explorer: Explorer, classifier: LesionClassifier
 ) -> None:
@@ -876,6 +877,7 @@ def test_a_picture_of_the_batch_opens_by_itself(explorer: Explorer, drawn: Path)
     assert explorer.prediction.source == "from the batch.jpg"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("key", "begins"), [("page", b"<!doctype html>"), ("pdf", b"%PDF-"), ("png", b"\x89PNG")])
 def test_a_case_is_made_into_a_file_with_its_provenance(
     explorer: Explorer, drawn: Path, key: str, begins: bytes, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.network import LAYERS, check_layer, grid_size, run_blocks, run_head
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_forward_in_two_parts_is_the_forward(layer: str, small_checkpoint: Checkpoint) -> None:
     network = small_checkpoint.network()

@@ -104,6 +104,7 @@ def _build(folder: Path, paths: list[str]) -> None:
     PixelCache(PREPROCESSING, folder).get(paths, progress=False)
 
 
+@pytest.mark.heavy
 def test_two_processes_build_one_cache_without_a_wrong_or_double_record(tmp_path: Path) -> None:
     paths = []
     for number in range(2 * BATCH + 10):

@@ -197,6 +197,7 @@ def test_a_damaged_record_is_refused(also: object, small_checkpoint: Checkpoint,
         recorded_split(LesionClassifier(replace(small_checkpoint, split=record)).checkpoint, collection)
 
 
+@pytest.mark.heavy
 def test_collections_that_share_an_image_or_a_name_are_refused(
     drawn_folder: Path, clinic: Path, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def judged(small_checkpoint: Checkpoint, drawn_folder: Path) -> LesionClassifier
     return LesionClassifier(replace(small_checkpoint, split=split_by_lesion(read_isic2019(drawn_folder)).describe()))
 
 
+@pytest.mark.heavy
 def test_a_training_image_finds_itself_and_then_other_lesions(judged: LesionClassifier, drawn_folder: Path) -> None:
     path = make_index(drawn_folder, judged)
     assert path.parent.name == "index"
@@ -64,6 +65,7 @@ def test_without_an_index_the_command_is_named(judged: LesionClassifier, drawn_f
             judged.similar(image, wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.heavy
 def test_another_models_index_is_not_found(judged: LesionClassifier, drawn_folder: Path) -> None:
     make_index(drawn_folder, judged)
     state = dict(judged.checkpoint.state_dict)

@@ -223,6 +223,7 @@ def _save_own_class(folder: Path) -> Path:
     return folder / "theirs.pth"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "save",
     [
@@ -368,6 +369,7 @@ ODD: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ODD)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_tensors_without_ordinary_numbers_are_refused_by_name(
