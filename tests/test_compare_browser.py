@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
+from io import BytesIO
 
+import numpy as np
 import pytest
 from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, still, theme
+from PIL import Image
 from playwright.sync_api import Browser, Dialog, Page, expect
 from servers import running, write_notebook
 
@@ -77,6 +81,12 @@ def drawings(page: Page) -> list[str]:
     return drawn
 
 
+def difference(*drawn: str) -> int:
+    """By how much two drawings differ where they differ most, in grey levels; a step of the colours is a few."""
+    first, second = (Image.open(BytesIO(b64decode(each.partition(",")[2]))) for each in drawn)
+    return int(np.abs(np.asarray(first, np.int16) - np.asarray(second, np.int16)).max())
+
+
 def test_every_comparison_has_its_tiles_and_says_what_its_scale_means(page: Page) -> None:
     for what, count, words in (
         ("Classes", 4, "One scale for all four classes"),
@@ -89,8 +99,11 @@ def test_every_comparison_has_its_tiles_and_says_what_its_scale_means(page: Page
         expect(page.locator(".lv-tile:visible")).to_have_count(count)
         expect(page.locator(".lv-meaning")).to_contain_text(words)
         expect(page.locator(".lv-waiting")).to_be_empty()  # maps of further methods were asked for, and came
-        same = what == "Methods"  # Grad-CAM and HiResCAM are one map at features.8
-        assert len(set(drawings(page))) == count - same
+        shown = drawings(page)
+        if what == "Methods":  # Grad-CAM and HiResCAM are one map at features.8, up to the last bit of a sum
+            assert difference(*shown[:2]) <= 8
+            del shown[0]
+        assert len(set(shown)) == len(shown)
         for stage in page.locator(".lv-tile:visible [role=img]").all():
             assert "evidence for" in (stage.get_attribute("aria-label") or "")
 
