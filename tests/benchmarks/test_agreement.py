@@ -51,7 +51,10 @@ def test_gradcam_agrees_with_pytorch_grad_cam_up_to_its_scaling(
     with peer.GradCAM(trainable, target_layers=[trainable.get_submodule(layer)]) as gradcam:
         theirs = gradcam(classifier._input([picture]), targets=[ClassifierOutputTarget(CODES.index(code))])[0]
     assert theirs.shape == ours.shape == (size, size)
-    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.999
+    if ours.max() == 0:  # no evidence for the class: the peer's map is flat, too
+        assert np.ptp(theirs) == 0
+    else:
+        assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.999
 
 
 @pytest.mark.parametrize("code", CODES)
