@@ -101,5 +101,6 @@ def faithfulness_figure(summary: pd.DataFrame) -> Figure:
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("layer (features.N)")
         axes.grid(alpha=0.3)
-    figure.axes[1].legend(fontsize=8)
+    lines, names = figure.axes[1].get_legend_handles_labels()  # the random map and the untrained network, too
+    figure.legend(lines, names, loc="outside lower center", ncols=len(names), fontsize=8, frameon=False)
     return figure
