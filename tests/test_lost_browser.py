@@ -219,7 +219,7 @@ def test_a_picture_for_a_blocked_server_waits_and_is_sent_and_answered_once(
         banner(page, "slow", "The server does not answer")
         expect(status(page)).to_have_text("meanwhile.png waits until the server answers.")
         with phone(page):
-            page.locator(".lv-line-float").evaluate("node => node.scrollIntoView({ block: 'end' })")
+            page.locator(".lv-explorer").evaluate("node => node.scrollIntoView({ block: 'end' })")
             assert overlap(status(page), page.locator(".lv-line-banner")) <= 0
         expect(page.locator(".lv-explore .lv-answer")).to_be_hidden()
         given_up(page)
