@@ -57,7 +57,7 @@ def model(small_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
     return path
 
 
-@pytest.fixture(scope="module", params=["voila", "lab"])
+@pytest.fixture(scope="module", params=["voila", pytest.param("lab", marks=pytest.mark.slow)])
 def page(
     request: pytest.FixtureRequest, browser: Browser, model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Page]:

@@ -55,7 +55,7 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["voila", "lab"])
+@pytest.fixture(scope="module", params=["voila", pytest.param("lab", marks=pytest.mark.slow)])
 def server(request: pytest.FixtureRequest, lesson: Path) -> Iterator[tuple[str, str]]:
     """What shows a quiz of them, Voila or JupyterLab, and its address."""
     with running(request.param, write_notebook(lesson / f"{request.param}.ipynb", CELL)) as (address, _):
