@@ -37,6 +37,13 @@ class Laptop:
     process: psutil.Process
 
 
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 @contextmanager
 def laptop(browser: Browser, chromium: str) -> Iterator[Laptop]:
     """Start another browser; one that Playwright drives wholly takes each of its pages for seen."""
@@ -44,11 +51,9 @@ def laptop(browser: Browser, chromium: str) -> Iterator[Laptop]:
         free.bind(("127.0.0.1", 0))
         option = f"--remote-debugging-port={free.getsockname()[1]}"
     owner = browser.browser_type.launch(executable_path=chromium, args=[*FLAGS, option])
-    (process,) = (
-        child
-        for child in psutil.Process().children(recursive=True)
-        if option in child.cmdline() and not any(word.startswith("--type=") for word in child.cmdline())
-    )
+    # A process that it has just forked, and that is not yet what it will be, bears its command line as well.
+    named = [child for child in psutil.Process().children(recursive=True) if option in _words(child)]
+    (process,) = (child for child in named if child.ppid() not in {other.pid for other in named})
     port = option.partition("=")[2]
     seen = browser.browser_type.connect_over_cdp(f"http://127.0.0.1:{port}", no_defaults=True)
     yield Laptop(seen.contexts[0], process)

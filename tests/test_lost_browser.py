@@ -49,6 +49,7 @@ def pictures(tmp_path: Path) -> list[Path]:
 class Place:
     """A page, the processes behind it, and the cable between."""
 
+    kind: str
     page: Page
     server: psutil.Process
     kernels: list[psutil.Process]
@@ -71,7 +72,7 @@ def place(
         cable(port := urlsplit(address).port or 0) as laid,
         explorer(browser, kind, address.replace(f":{port}/", f":{laid.port}/"), wire) as page,
     ):
-        yield Place(page, psutil.Process(pid), kernels(pid), laid, wire)
+        yield Place(kind, page, psutil.Process(pid), kernels(pid), laid, wire)
         page.goto("about:blank")
 
 
@@ -338,7 +339,8 @@ def test_a_connection_that_a_router_has_forgotten_alone_is_made_anew(place: Plac
     choose(page, pictures[1])
     banner(page, "slow", "The server does not answer")
     place.cable.replace()  # the server is heard again, and nothing comes over the connection
-    banner(page, "busy", "Python is busy and does not answer")
+    if place.kind == "voila":  # Lab's own questions can hold all of the browser's connections: nothing is heard then
+        banner(page, "busy", "Python is busy and does not answer")
     back(page, pictures[1], pictures[2])
     assert wire.connections == connections + 1
 
