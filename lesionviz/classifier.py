@@ -7,10 +7,9 @@ used by several threads at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from lesionviz.case import Case, check_classes
+from lesionviz.case import Case, Maps, check_classes
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, Target, target_index
 from lesionviz.errors import LesionvizError
@@ -33,13 +32,13 @@ from lesionviz.explanation.engine import (
 )
 from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.explanation.result import Explanation
-from lesionviz.imaging import ImageSource, LesionImage, open_image
+from lesionviz.imaging import ImageSource, open_groups, open_image
 from lesionviz.network import LAYERS, Network, check_layer
 from lesionviz.prediction import Prediction
-from lesionviz.preprocessing import Preprocessing
+from lesionviz.preprocessing import Preprocessing, Square
 from lesionviz.refusal import Look, Verdict
 from lesionviz.runner import Outputs, Runner
-from lesionviz.similarity import SimilarCase, SimilarityIndex, index_path
+from lesionviz.similarity import KeptIndex, SimilarCase, index_path
 from lesionviz.three_questions import read_refusal
 
 
@@ -80,7 +79,6 @@ class LesionClassifier:
     ) -> None:
         self.checkpoint, self.views = checkpoint, views
         self._runner = Runner(checkpoint, device, precision, views)
-        self._kept_index: tuple[int | None, SimilarityIndex] | None = None
         self._judge = read_refusal(checkpoint.refusal)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -118,18 +116,21 @@ class LesionClassifier:
             LesionvizError: it cannot be used; see :func:`lesionviz.imaging.open_image`.
         """
         picture = open_image(image)
-        seen = self.preprocessing.resize(picture.pixels)
-        batch = self._runner.batch([seen])
+        return replace(self.examine_square(self.preprocessing.square(picture)), upload=picture.sha256)
+
+    def examine_square(self, square: Square) -> Case:
+        """Do what :meth:`examine` does without the picture itself; ``upload`` stays empty."""
+        batch = self._runner.batch([square.seen])
         run = forward(self._network, batch)
         outputs = self._runner.outputs_from(batch, run.activations, run.logits)
         return Case(
             identity=uuid4().hex,
-            upload=picture.sha256,
-            name=picture.name,
-            size=picture.pixels.size,
-            box=self.preprocessing.box(*picture.pixels.size),
-            seen=np.array(seen),
-            prediction=self._answer(picture, seen, outputs, 0),
+            upload="",
+            name=square.name,
+            size=square.size,
+            box=self.preprocessing.box(*square.size),
+            seen=np.array(square.seen),
+            prediction=self._answer(square, outputs, 0),
             logits=tuple(outputs.upright[0].tolist()),
             biases=tuple(biases(self._network)),
             embedding=outputs.embeddings[0].copy(),
@@ -147,30 +148,40 @@ class LesionClassifier:
         """
         if case.completed:
             return case
-        if case.input_size != self.preprocessing.size:
-            raise LesionvizError(self._not_mine(case))
-        batch = self._runner.batch([Image.fromarray(case.seen)])
-        run, maps = forward_with_all_maps(self._network, batch, METHODS.values())
-        if not np.allclose(run.logits[0].double().cpu().numpy(), case.logits, rtol=0.02, atol=0.02):
-            raise LesionvizError(self._not_mine(case))
         # The maps that were there stay, bit for bit: what a page shows must not flicker.
-        return replace(case, maps={**maps, **case.maps})
+        return replace(case, maps={**self.all_maps(case.seen, case.logits, case.name), **case.maps})
 
-    @staticmethod
-    def _not_mine(case: Case) -> str:
-        return f"The case of {case.name} was looked at by another model, or with other weights. Examine the picture again."
+    def all_maps(self, seen: npt.NDArray[np.uint8], logits: Sequence[float], name: str) -> Maps:
+        """Return the maps of all methods, layers and classes of what was seen, as :attr:`Case.maps`.
+
+        Args:
+            seen: what the network saw, uint8 (S, S, 3).
+            logits: that it found; four.
+            name: of the picture, for the words of an error.
+
+        Raises:
+            LesionvizError: another model found them.
+        """
+        if len(seen) == self.preprocessing.size:
+            batch = self._runner.batch([Image.fromarray(seen)])
+            run, maps = forward_with_all_maps(self._network, batch, METHODS.values())
+            if np.allclose(run.logits[0].double().cpu().numpy(), logits, rtol=0.02, atol=0.02):
+                return maps
+        raise LesionvizError(
+            f"The case of {name} was looked at by another model, or with other weights. Examine the picture again."
+        )
 
     def predict_many(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Prediction]:
         """Yield the diagnosis of each picture, in order, running the network on batches."""
-        for pictures in _batches(images, batch_size):
-            seen = [self.preprocessing.resize(picture.pixels) for picture in pictures]
-            outputs = self._runner.outputs(seen)
-            for index, picture in enumerate(pictures):
-                yield self._answer(picture, seen[index], outputs, index)
+        for pictures in open_groups(images, batch_size):
+            squares = [self.preprocessing.square(picture) for picture in pictures]
+            outputs = self._runner.outputs([square.seen for square in squares])
+            for index, square in enumerate(squares):
+                yield self._answer(square, outputs, index)
 
     def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
         """Yield logits, embeddings and features of pictures, batch by batch; for calibration and search."""
-        for pictures in _batches(images, batch_size):
+        for pictures in open_groups(images, batch_size):
             yield self._runner.outputs([self.preprocessing.resize(picture.pixels) for picture in pictures])
 
     def probabilities(self, batch: torch.Tensor, target: Target, batch_size: int = 32) -> npt.NDArray[np.float64]:
@@ -194,8 +205,7 @@ class LesionClassifier:
             )
         logits = torch.cat([self._runner.logits(part) for part in torch.split(batch, batch_size)])
         chosen = torch.softmax(logits / self.checkpoint.temperature, dim=1)[:, index]
-        values: npt.NDArray[np.float64] = chosen.cpu().numpy()
-        return values
+        return np.asarray(chosen.cpu().numpy(), np.float64)
 
     def explain(
         self,
@@ -221,8 +231,9 @@ class LesionClassifier:
         Raises:
             LesionvizError: the image, class, layer or method cannot be used.
         """
-        (explanation,) = self._explanations([open_image(image)], target, layer, method, against)
-        return explanation
+        picture = open_image(image)
+        (explanation,) = self.explain_squares([self.preprocessing.square(picture)], target, layer, method, against)
+        return explanation.on(picture)
 
     def explain_all(self, image: ImageSource, method: str = "gradcam") -> dict[tuple[str, str], Explanation]:
         """Return the explanations of all nine layers and four classes, by layer and code.
@@ -248,8 +259,10 @@ class LesionClassifier:
 
         Takes the same arguments and raises the same errors as :meth:`explain`.
         """
-        for pictures in _batches(images, batch_size):
-            yield from self._explanations(pictures, target, layer, method, None)
+        for pictures in open_groups(images, batch_size):
+            squares = [self.preprocessing.square(picture) for picture in pictures]
+            explained = self.explain_squares(squares, target, layer, method)
+            yield from (made.on(picture) for made, picture in zip(explained, pictures, strict=True))
 
     def similar(self, image: ImageSource, k: int = 5) -> list[SimilarCase]:
         """Return labelled images that look alike to the network, the nearest first, one for each lesion.
@@ -265,34 +278,39 @@ class LesionClassifier:
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise LesionvizError(f"k must be a whole number of at least 1, not {k!r}.")
-        index = self._index()
-        (outputs,) = self.outputs_of([image])
+        index, (outputs,) = self._kept_index.read(), self.outputs_of([image])
         return index.nearest(outputs.embeddings[0], k)
+
+    def similar_to(self, embedding: npt.NDArray[np.float32], k: int = 5) -> list[SimilarCase]:
+        """Return as :meth:`similar` what is nearest to a :attr:`Case.embedding`; nothing where there is no index."""
+        return self._kept_index.read().nearest(embedding, k) if self.index_path.exists() else []
 
     @cached_property
     def index_path(self) -> Path:
         """Where the index of similar cases of this model lies, or would lie."""
         return index_path(self.checkpoint.state_dict, self.preprocessing.size)
 
-    def _index(self) -> SimilarityIndex:
-        """Return the index, read again only when its file has changed."""
-        path = self.index_path
-        stamp = path.stat().st_mtime_ns if path.exists() else None
-        if self._kept_index is None or self._kept_index[0] != stamp:
-            self._kept_index = (stamp, SimilarityIndex.load(path))
-        return self._kept_index[1]
+    @cached_property
+    def _kept_index(self) -> KeptIndex:
+        return KeptIndex(self.index_path)
 
-    def _explanations(
-        self, pictures: list[LesionImage], target: Target | None, layer: str, method: str, against: Target | None
+    def explain_squares(
+        self,
+        squares: Sequence[Square],
+        target: Target | None = None,
+        layer: str = LAYERS[-1],
+        method: str = "gradcam",
+        against: Target | None = None,
     ) -> Iterator[Explanation]:
-        """Yield the explanation of each of a batch of pictures; see :meth:`explain`."""
+        """Yield explanations as :meth:`explain` does, in one run and without the pictures themselves."""
         layer, how = check_layer(layer, self.preprocessing.size), find_method(method)
         index = None if target is None else check_classes(target, against, (), "")[0]
         other = None if against is None else target_index(against)
-        slope = forward_with_gradient(self._network, self._input(pictures), layer, index, other)
+        batch = self._runner.batch([square.seen for square in squares])
+        slope = forward_with_gradient(self._network, batch, layer, index, other)
         maps, all_logits, all_biases = slope.maps(how), slope.run.logits.double().tolist(), biases(self._network)
-        for row, picture in enumerate(pictures):
-            chosen, _ = check_classes(target, against, all_logits[row], picture.name)
+        for row, square in enumerate(squares):
+            chosen, _ = check_classes(target, against, all_logits[row], square.name)
             alone = layer == LAST and other is None
             peak = float(last_maps(self._network, slope.run.one(row), how).max()) if alone else None
             yield Explanation.between(
@@ -303,16 +321,15 @@ class LesionClassifier:
                 raw=maps[row],
                 layer=layer,
                 method=how.key,
-                source=picture.name,
-                size=picture.pixels.size,
-                box=self.preprocessing.box(*picture.pixels.size),
+                source=square.name,
+                size=square.size,
+                box=self.preprocessing.box(*square.size),
                 shared_peak=None if peak is None else max(0.0, peak),
-                image=picture,
             )
 
-    def _answer(self, picture: LesionImage, seen: Image.Image, outputs: Outputs, row: int) -> Prediction:
+    def _answer(self, square: Square, outputs: Outputs, row: int) -> Prediction:
         """Return the prediction for one picture of a run."""
-        look = Look(seen, picture.pixels.size, outputs.features[row], outputs.embeddings[row], outputs.upright[row])
+        look = Look(square.seen, square.size, outputs.features[row], outputs.embeddings[row], outputs.upright[row])
         verdict = Verdict() if self._judge is None else self._judge.judge(look)
         scaled = torch.tensor(outputs.logits[row], dtype=torch.float64, device="cpu") / self.checkpoint.temperature
         shares = torch.softmax(scaled, dim=0).tolist()
@@ -321,24 +338,13 @@ class LesionClassifier:
             diagnosis=CODES[best],
             confidence=shares[best],
             probabilities=dict(zip(CODES, shares, strict=True)),
-            source=picture.name,
+            source=square.name,
             refusal=verdict.refusal,
-            notes=picture.notes + verdict.notes,
+            notes=square.notes + verdict.notes,
             warning=verdict.warning,
             unfamiliarity=verdict.unfamiliarity,
         )
 
-    def _input(self, pictures: list[LesionImage]) -> torch.Tensor:
-        """Return the normalised batch (N, 3, S, S) of checked pictures."""
-        return self._runner.batch([self.preprocessing.resize(picture.pixels) for picture in pictures])
-
     @property
     def _network(self) -> Network:
         return self._runner.network
-
-
-def _batches(images: Iterable[ImageSource], size: int) -> Iterator[list[LesionImage]]:
-    """Open images in groups of ``size``, so that no more than one group is in memory."""
-    remaining = iter(images)
-    while batch := [open_image(image) for image in islice(remaining, size)]:
-        yield batch

@@ -129,6 +129,26 @@ class SimilarityIndex:
         return index
 
 
+class KeptIndex:
+    """An index on the disk, read again only when its file has changed.
+
+    Args:
+        path: where it lies.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept: tuple[int | None, SimilarityIndex] | None = None
+
+    def read(self) -> SimilarityIndex:
+        """Return it; see :meth:`SimilarityIndex.load`."""
+        stamp = self._path.stat().st_mtime_ns if self._path.exists() else None
+        kept = self._kept
+        if kept is None or kept[0] != stamp:
+            self._kept = kept = (stamp, SimilarityIndex.load(self._path))
+        return kept[1]
+
+
 def unit(embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return embeddings (N, 1280) divided by their lengths."""
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)

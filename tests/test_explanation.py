@@ -26,6 +26,10 @@ from lesionviz.network import LAYERS
 SAMPLE = synthetic_samples()[2]
 
 
+def input_of(classifier: LesionClassifier, *pictures: LesionImage) -> torch.Tensor:
+    return classifier._runner.batch([classifier.preprocessing.resize(picture.pixels) for picture in pictures])
+
+
 def explanation(raw: list[list[float]], size: tuple[int, int], box: tuple[int, int, int, int]) -> Explanation:
     picture = LesionImage(Image.effect_noise(size, 60).convert("RGB"), "noise")
     return Explanation(np.array(raw, np.float32), "MEL", "features.8", "gradcam", "noise", size, box, image=picture)
@@ -33,7 +37,7 @@ def explanation(raw: list[list[float]], size: tuple[int, int], box: tuple[int, i
 
 def logits_of(classifier: LesionClassifier, picture: LesionImage) -> torch.Tensor:
     with torch.inference_mode():
-        logits: torch.Tensor = classifier._network(classifier._input([picture]))[0]
+        logits: torch.Tensor = classifier._network(input_of(classifier, picture))[0]
     return logits
 
 
@@ -139,7 +143,7 @@ def test_maps_are_their_formula_on_gradients_from_hooks_and_backward(
         kept["activations"] = output
 
     network.get_submodule(layer).register_forward_hook(keep)
-    network(classifier._input([SAMPLE]))[0, 2].backward()
+    network(input_of(classifier, SAMPLE))[0, 2].backward()
     activations, gradient = kept["activations"], kept["activations"].grad
     assert gradient is not None
     expected = METHODS[method].function(activations, gradient)[0].detach().numpy()
@@ -378,7 +382,7 @@ def test_in_a_batch_with_every_answer_each_picture_gets_the_gradient_of_its_own(
 ) -> None:
     samples = synthetic_samples()
     monkeypatch.setattr(engine, "_targets", lambda *_: [0, 1, 2, 3])
-    slope = engine.forward_with_gradient(classifier._network, classifier._input(samples), "features.3", None)
+    slope = engine.forward_with_gradient(classifier._network, input_of(classifier, *samples), "features.3", None)
     maps = slope.maps(METHODS["gradcam"])
     for index, sample in enumerate(samples):
         alone = classifier.complete(classifier.examine(sample)).explanation(index, "features.3").raw

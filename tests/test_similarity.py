@@ -80,9 +80,9 @@ def test_another_models_index_is_not_found(judged: LesionClassifier, drawn_folde
 def test_a_new_index_is_used_without_a_new_classifier(judged: LesionClassifier, drawn_folder: Path) -> None:
     image = read_isic2019(drawn_folder).present["path"].iloc[0]
     make_index(drawn_folder, judged)
-    few = len(judged._index())
+    few = len(judged._kept_index.read())
     make_index(drawn_folder, judged, part="all")
-    assert len(judged._index()) > few
+    assert len(judged._kept_index.read()) > few
     assert judged.similar(image, 1)[0].path == image
 
 

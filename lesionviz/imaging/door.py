@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -104,6 +105,17 @@ def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
         f"An image can be a path, bytes, a PIL image or a uint8 array of shape (height, width, 3), "
         f"not {type(source).__name__}."
     )
+
+
+def open_groups(images: Iterable[ImageSource], size: int) -> Iterator[list[LesionImage]]:
+    """Open images in groups of ``size``, so that no more than one group is in memory.
+
+    Raises:
+        LesionvizError: as :func:`open_image`.
+    """
+    remaining = iter(images)
+    while group := [open_image(image) for image in islice(remaining, size)]:
+        yield group
 
 
 def open_thumbnail(path: str | Path, side: int) -> Image.Image:

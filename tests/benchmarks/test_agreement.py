@@ -49,7 +49,7 @@ def test_gradcam_agrees_with_pytorch_grad_cam_up_to_its_scaling(
     size = classifier.preprocessing.size
     ours = upsample(classifier.explain(picture, code, layer).raw.clip(0), size, size)
     with peer.GradCAM(trainable, target_layers=[trainable.get_submodule(layer)]) as gradcam:
-        theirs = gradcam(classifier._input([picture]), targets=[ClassifierOutputTarget(CODES.index(code))])[0]
+        theirs = gradcam(input_of(classifier, picture), targets=[ClassifierOutputTarget(CODES.index(code))])[0]
     assert theirs.shape == ours.shape == (size, size)
     if ours.max() == 0:  # no evidence for the class: the peer's map is flat, too
         assert np.ptp(theirs) == 0
@@ -65,8 +65,12 @@ def test_raw_maps_agree_with_captum_to_five_digits(
     captum = pytest.importorskip("captum.attr", reason=REASON)
     ours = classifier.explain(picture, code, layer).raw
     peer = captum.LayerGradCam(trainable, trainable.get_submodule(layer))
-    theirs = peer.attribute(classifier._input([picture]), target=CODES.index(code)).detach().numpy()[0, 0]
+    theirs = peer.attribute(input_of(classifier, picture), target=CODES.index(code)).detach().numpy()[0, 0]
     assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
+
+
+def input_of(classifier: LesionClassifier, *pictures: LesionImage) -> torch.Tensor:
+    return classifier._runner.batch([classifier.preprocessing.resize(picture.pixels) for picture in pictures])
 
 
 def test_a_map_at_features_8_saves_no_memory_for_a_backward_pass(
@@ -78,7 +82,7 @@ def test_a_map_at_features_8_saves_no_memory_for_a_backward_pass(
         saved.append(tensor.numel() * tensor.element_size())
         return tensor
 
-    batch = classifier._input([picture])
+    batch = input_of(classifier, picture)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         last_maps(classifier._network, forward(classifier._network, batch), METHODS["gradcam"])
     assert sum(saved) == 0
