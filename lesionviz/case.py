@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -136,6 +136,31 @@ class Case:
                 f"The maps of {method.name} at {layer} are not in this case of {self.name}. "
                 "classifier.complete(case) returns one that holds all of them."
             ) from None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what :mod:`lesionviz.wire` packs; the names of the picture and of its file stay where they are."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in {"name", "upload"}}
+        answer = {one.name: getattr(self.prediction, one.name) for one in fields(Prediction) if one.name != "source"}
+        answer["probabilities"] = dict(self.prediction.probabilities)
+        maps = [[method, layer, maps] for (method, layer), maps in self.maps.items()]
+        return {**values, "prediction": answer, "maps": maps}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], name: str, upload: str) -> Case:
+        """Return what :meth:`to_plain` was made of.
+
+        Args:
+            plain: from it.
+            name, upload: as the attributes; they are known here alone.
+        """
+        answer = {**plain["prediction"], "notes": tuple(plain["prediction"]["notes"])}
+        values = {
+            **plain,
+            **{key: tuple(plain[key]) for key in ("size", "box", "logits", "biases")},
+            "prediction": Prediction(**answer, source=name),
+            "maps": {(method, layer): maps for method, layer, maps in plain["maps"]},
+        }
+        return cls(**values, name=name, upload=upload)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy plain data, and be frozen again on the other side."""

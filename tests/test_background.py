@@ -9,18 +9,19 @@ import threading
 import pytest
 
 from lesionviz.classifier import LesionClassifier
+from lesionviz.cluster import Examiner
 from lesionviz.errors import LesionvizError
 from lesionviz.widgets.parts import background
 from lesionviz.widgets.parts.background import Background, sentence
 
 
-def boom(_: LesionClassifier) -> str:
+def boom(_: Examiner) -> str:
     raise ValueError("boom")
 
 
 def test_without_a_loop_work_is_done_at_once_with_the_classifier(classifier: LesionClassifier) -> None:
     done: list[object] = []
-    Background(classifier).submit(lambda given: given, done.append, done.append)
+    Background(classifier).submit(lambda given: given.classifier, done.append, done.append)
     assert done == [classifier]
 
 
@@ -40,7 +41,7 @@ def test_with_a_loop_work_runs_in_a_thread_and_the_result_comes_back_on_the_loop
         heard: list[str] = []
         threads: list[int] = []
 
-        def work(_: LesionClassifier) -> str:
+        def work(_: Examiner) -> str:
             threads.append(threading.get_ident())
             return "result"
 
@@ -79,7 +80,7 @@ def test_cancelled_work_is_skipped_when_it_waits_and_never_delivered(classifier:
             heard.append(f"ran {name}")
             return name
 
-        def blocked(_: LesionClassifier) -> str:
+        def blocked(_: Examiner) -> str:
             go.wait(20)
             return named("first")
 
@@ -103,7 +104,7 @@ def test_cancelled_work_is_skipped_when_it_waits_and_never_delivered(classifier:
 
 
 def test_a_classifier_that_cannot_be_loaded_fails_every_piece_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> LesionClassifier:
+    def refuse() -> Examiner:
         raise LesionvizError("best_model.pth is damaged.")
 
     monkeypatch.setattr(background, "_load", refuse)

@@ -820,7 +820,7 @@ def test_a_second_picture_that_is_taken_away_while_it_is_looked_at_does_not_come
     explorer: Explorer, drawn: Path
 ) -> None:
     async def compare_with(*names: str) -> str:
-        one = Explorer(explorer._background.classifier)
+        one = Explorer(explorer._background.examiner.classifier)
         one.image = drawn
         for number, name in enumerate(names, 1):
             upload(one, name, drawn.read_bytes(), number=number, second=True)

@@ -35,8 +35,8 @@ from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 from lesionviz.imaging import open_image
+from lesionviz.imaging.encoding import png
 from lesionviz.network import LAYERS
-from lesionviz.widgets.parts.encoding import png
 
 SECONDS = 2
 LIMITS = {"drag": 50, "switch": 50, "drop": (1.5, 150)}

@@ -19,7 +19,7 @@ from lesionviz.widgets.parts.background import Background, Job, sentence
 from lesionviz.widgets.parts.upload import MAX_NAME, Upload
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import LesionClassifier
+    from lesionviz.cluster import Examiner
 
 
 @dataclass
@@ -209,9 +209,9 @@ class Queue:
     def _start(self, task: Task) -> None:
         self._task = task
 
-        def work(classifier: LesionClassifier) -> BatchRow:
+        def work(examiner: Examiner) -> BatchRow:
             task.begun = True
-            return look(classifier, task.source, task.name, task.origin)
+            return look(examiner, task.source, task.name, task.origin)
 
         def failed(error: Exception) -> None:
             if task.begun:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import open_image
+from lesionviz.imaging.encoding import jpeg
 from lesionviz.spreadsheet import harmless
-from lesionviz.widgets.parts.encoding import jpeg
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lesionviz.classifier import LesionClassifier
+    from lesionviz.cluster import Examiner
     from lesionviz.prediction import Prediction
 
 Origin: TypeAlias = "int | Path"
@@ -58,7 +58,7 @@ class BatchRow:
         return "refused" if self.prediction.refusal else "answered"
 
 
-def look(classifier: LesionClassifier, source: bytes | Path, name: str, origin: Origin) -> BatchRow:
+def look(examiner: Examiner, source: bytes | Path, name: str, origin: Origin) -> BatchRow:
     """Return the row of one file; whatever is wrong with the file becomes its error."""
     try:
         picture = open_image(source, name)
@@ -66,8 +66,8 @@ def look(classifier: LesionClassifier, source: bytes | Path, name: str, origin: 
         return BatchRow(name, error=str(error), origin=origin)
     return BatchRow(
         name,
-        prediction=classifier.examine(picture).prediction,
-        model=classifier.checkpoint.file_sha256,
+        prediction=examiner.examine(picture).prediction,
+        model=examiner.checkpoint.file_sha256,
         thumbnail=jpeg(picture.pixels, THUMBNAIL),
         origin=origin,
     )

@@ -16,8 +16,8 @@ from PIL import Image
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.explanation.display import DIVERGING, SEQUENTIAL, colour
 from lesionviz.explanation.methods import METHODS
+from lesionviz.imaging.encoding import jpeg, png
 from lesionviz.network import LAYERS, grid_size
-from lesionviz.widgets.parts.encoding import jpeg, png
 
 if TYPE_CHECKING:
     from lesionviz.case import Case

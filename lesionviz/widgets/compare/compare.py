@@ -23,6 +23,7 @@ from lesionviz.widgets.parts.recovery import asks_again, say_again
 if TYPE_CHECKING:
     from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier
+    from lesionviz.cluster import Examiner
     from lesionviz.imaging import LesionImage
 
 Mode: TypeAlias = Literal["by class", "by layer", "by method", "why one and not another", "two pictures"]
@@ -206,8 +207,8 @@ class Compare(MapWidget):
         """Ask for the answer and all maps, in the background."""
         place.reset()
 
-        def work(classifier: LesionClassifier) -> tuple[Case, bytes]:
-            return classifier.complete(classifier.examine(picture)), photo_of(picture)
+        def work(examiner: Examiner) -> tuple[Case, bytes]:
+            return examiner.complete(examiner.examine(picture)), photo_of(picture)
 
         self._await(place, picture.name)
         place.jobs.append(
@@ -236,7 +237,7 @@ class Compare(MapWidget):
         place.completing = True
         place.jobs.append(
             self._background.submit(
-                lambda classifier: classifier.complete(case),
+                lambda examiner: examiner.complete(case),
                 lambda completed: self._send_maps(place, completed),
                 lambda error: self._failed(error, case.name),
             )

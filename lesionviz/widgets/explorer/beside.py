@@ -44,7 +44,7 @@ class Beside:
 
         compare.await_second(arrived.name)
         job = self._background.submit(
-            lambda classifier: examine_whole(classifier, arrived.data, arrived.name),
+            lambda examiner: examine_whole(examiner, arrived.data, arrived.name),
             take,
             lambda error: compare.say(sentence(error, arrived.name)),
         )

@@ -10,22 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.widgets.case.bundle import photo_of
-from lesionviz.widgets.parts.encoding import jpeg
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
-    from lesionviz.classifier import LesionClassifier
+    from lesionviz.cluster import Examiner
     from lesionviz.prediction import Prediction
     from lesionviz.similarity import SimilarCase
 
 Similar: TypeAlias = "Sequence[tuple[SimilarCase, bytes]]"
 """Cases of the user's own index, the nearest first, each with a small JPEG of it; empty bytes where its file is gone."""
 SIMILAR = 5
-SMALL = (260, 200)
-"""Pixels of the picture of a similar case at most."""
 
 
 @dataclass(eq=False)
@@ -50,32 +46,21 @@ class Examined:
         return self.case.prediction
 
 
-def examine(classifier: LesionClassifier, picture: LesionImage) -> Examined:
+def examine(examiner: Examiner, picture: LesionImage) -> Examined:
     """Have a picture looked at; its case holds the maps that the view shows first."""
-    return Examined(picture, classifier.examine(picture))
+    return Examined(picture, examiner.examine(picture))
 
 
-def examine_whole(classifier: LesionClassifier, data: bytes, name: str) -> Examined:
+def examine_whole(examiner: Examiner, data: bytes, name: str) -> Examined:
     """Have a file looked at, with all maps and the picture as the browser shows it.
 
     Raises:
         LesionvizError: it is no picture that can be used; see :func:`lesionviz.imaging.open_image`.
     """
     picture = open_image(data, name)
-    return Examined(picture, classifier.complete(classifier.examine(picture)), photo_of(picture))
+    return Examined(picture, examiner.complete(examiner.examine(picture)), photo_of(picture))
 
 
-def rest_of(classifier: LesionClassifier, examined: Examined) -> tuple[Case, Similar]:
+def rest_of(examiner: Examiner, examined: Examined) -> tuple[Case, Similar]:
     """Return the case with all its maps, and the cases that look alike to the network."""
-    case = classifier.complete(examined.case)
-    if not classifier.index_path.exists():
-        return case, ()
-    return case, [(found, _thumbnail(found.path)) for found in classifier.similar(examined.picture, SIMILAR)]
-
-
-def _thumbnail(path: str) -> bytes:
-    """Return a small JPEG of an indexed image; nothing where its file has gone since."""
-    try:
-        return jpeg(open_image(path).pixels, SMALL)
-    except LesionvizError:
-        return b""
+    return examiner.complete(examined.case), examiner.similar(examined.case, SIMILAR)

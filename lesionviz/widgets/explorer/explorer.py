@@ -46,6 +46,7 @@ from lesionviz.widgets.parts.upload import Arrived
 if TYPE_CHECKING:
     from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier
+    from lesionviz.cluster import Examiner
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
@@ -151,8 +152,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     # --- the model and the tabs --------------------------------------------------------------------------------------
 
-    def _model_ready(self, classifier: LesionClassifier) -> None:
-        size, name = classifier.preprocessing.size, classifier.checkpoint.file_sha256[:8] or "in memory"
+    def _model_ready(self, examiner: Examiner) -> None:
+        size, name = examiner.checkpoint.preprocessing.size, examiner.checkpoint.file_sha256[:8] or "in memory"
         self._input_size = size
         self._masthead.model_words = f"Model ready: EfficientNet-B0, {size} × {size} pixels, {name}"
 
@@ -197,8 +198,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         waiting = "" if self._background.ready else " The model is still being loaded."
         self._become(State("working", arrived.name, f"Looking at {arrived.name} …{waiting}"))
 
-        def work(classifier: LesionClassifier) -> Examined:
-            return examine(classifier, open_image(arrived.data, arrived.name))
+        def work(examiner: Examiner) -> Examined:
+            return examine(examiner, open_image(arrived.data, arrived.name))
 
         def failed(error: Exception) -> None:
             self._refuse(sentence(error, arrived.name))
@@ -216,7 +217,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self.insist = True
 
         self._job = self._background.submit(
-            lambda classifier: examine(classifier, sample),
+            lambda examiner: examine(examiner, sample),
             take,
             lambda error: self._refuse(sentence(error, sample.name)),
         )
@@ -245,7 +246,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 self._become(State("working", picture.name, f"Looking at {picture.name} …"))
         if picture is not None:
             with self._guard("This picture"):
-                return examine(self._background.classifier, picture)
+                return examine(self._background.examiner, picture)
         return None
 
     # --- from one state to the next ----------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """Show the answer for a picture; if the model refuses it, say so, and wait to be asked."""
         if examined is not None:
             with self._guard(examined.prediction.source):
-                points = self._background.classifier.checkpoint.operating_points
+                points = self._background.examiner.checkpoint.operating_points
                 self._become(judged(examined, self.insist, points, self.sensitivity))
 
     def _become(self, state: State) -> None:
@@ -314,7 +315,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 self._refuse(sentence(error, examined.picture.name))
 
         self._background.submit(lambda _: photo_of(examined.picture), take_photo, failed)
-        self._job = self._background.submit(lambda classifier: rest_of(classifier, examined), take, failed)
+        self._job = self._background.submit(lambda examiner: rest_of(examiner, examined), take, failed)
 
     def _explain(self) -> None:
         """Make the explanation of the chosen class and layer for the picture on view."""
@@ -328,8 +329,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             if case.holds(self.layer, self.method, contrast=against is not None):
                 self.explanation = case.explanation(target, self.layer, self.method, against).on(picture)
             else:  # the other maps are still being computed, or the method has no exact contrast
-                classifier = self._background.classifier
-                self.explanation = classifier.explain(picture, target, self.layer, self.method, against)
+                examiner = self._background.examiner
+                self.explanation = examiner.explain(case, target, self.layer, self.method, against).on(picture)
 
     @contextmanager
     def _guard(self, name: str) -> Iterator[None]:

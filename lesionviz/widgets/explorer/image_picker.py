@@ -16,7 +16,7 @@ import traitlets
 
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES, LesionImage
-from lesionviz.widgets.parts.encoding import jpeg
+from lesionviz.imaging.encoding import jpeg
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import asks_again, say_again
 from lesionviz.widgets.parts.upload import Arrived, Upload

@@ -14,7 +14,7 @@ from lesionviz.widgets.parts.background import Background, sentence
 from lesionviz.widgets.parts.downloads import Downloads
 
 if TYPE_CHECKING:
-    from lesionviz.classifier import LesionClassifier
+    from lesionviz.cluster import Examiner
 
 
 class Keeping:
@@ -41,8 +41,8 @@ class Keeping:
         source = examined.prediction.source
         stem = "".join(letter if letter.isalnum() else "-" for letter in PurePath(source).stem).strip("-") or "case"
 
-        def work(classifier: LesionClassifier) -> tuple[str, bytes, str]:
-            now, checkpoint, case = datetime.now(), classifier.checkpoint, classifier.complete(examined.case)
+        def work(examiner: Examiner) -> tuple[str, bytes, str]:
+            now, checkpoint, case = datetime.now(), examiner.checkpoint, examiner.complete(examined.case)
             point = self._state().point
             if key == "page":
                 page = case_page(case, self._view, checkpoint, now, point)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lesionviz.imaging.encoding import jpeg
 from lesionviz.widgets.case.answer import answer_html, refusal_sentence, similar_html
-from lesionviz.widgets.parts.encoding import jpeg
 from lesionviz.widgets.parts.status import Kind
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from lesionviz.diagnoses import DIAGNOSES, target_index
 from lesionviz.explanation.display import DIVERGING
 from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import LesionImage
+from lesionviz.imaging.encoding import fit
 from lesionviz.network import describe_grid
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.widgets.case.answer import FORCED, NOTICE, refusal_sentence, threshold_sentence
 from lesionviz.widgets.export.paper import ACCENT, HEIGHT, INK, LINE, SOFT, WARNING, WIDTH, Paper
-from lesionviz.widgets.parts.encoding import fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

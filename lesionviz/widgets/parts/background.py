@@ -1,8 +1,9 @@
-"""``Background``: the classifier and its work beside the interface, so that a page answers while torch computes.
+"""``Background``: the model and its work beside the interface, so that a page answers while something is computed.
 
-The default classifier is loaded in a thread, because torch takes seconds to import. Work runs in one thread, one piece
-after the other; its result comes back on the kernel's own event loop, so that widgets and traits change in one thread
-only. Where no loop runs (a script, a test), work is done at once.
+The default classifier is loaded in a thread, because torch takes seconds to import; in a class, nothing is loaded,
+and the server's model is asked over a line (:mod:`lesionviz.class_line`). Work runs in one thread, one piece after
+the other; its result comes back on the kernel's own event loop, so that widgets and traits change in one thread only.
+Where no loop runs (a script, a test), work is done at once.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lesionviz.class_line import Line
+from lesionviz.cluster import Examiner, Far, Near
 from lesionviz.errors import LesionvizError
 
 if TYPE_CHECKING:
@@ -23,68 +27,97 @@ T = TypeVar("T")
 
 
 class Job:
-    """A piece of work that was asked for; its result is not delivered once it is cancelled."""
+    """A piece of work that was asked for; its result is not delivered once it is cancelled.
 
-    def __init__(self) -> None:
-        self.cancelled = False
+    Args:
+        on_cancel: called once, when it is.
+    """
+
+    def __init__(self, on_cancel: Callable[[Job], None] = lambda _job: None) -> None:
+        self.cancelled, self._on_cancel = False, on_cancel
 
     def cancel(self) -> None:
-        """Skip the work if it has not begun, and drop its result in any case."""
-        self.cancelled = True
+        """Skip the work if it has not begun, stop waiting for an answer from elsewhere, and drop its result in any case."""
+        if not self.cancelled:
+            self.cancelled = True
+            self._on_cancel(self)
 
 
 class Background:
-    """A classifier that may still be loading, and a thread to work with it.
+    """A model that may still be loading, or is elsewhere, and a thread to work with it.
 
     Args:
-        classifier: by default the bundled one, or the one that ``LESIONVIZ_MODEL`` names, loaded in the thread.
+        classifier: by default the bundled one, or the one that ``LESIONVIZ_MODEL`` names, loaded in the thread; in a class
+            the server's.
+
+    Attributes:
+        on_place: called on the event loop with the number of questions before this page's own, while it waits in a class.
     """
 
     def __init__(self, classifier: LesionClassifier | None = None) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lesionviz")
-        self._classifier: Future[LesionClassifier]
-        if classifier is None:
-            self._classifier = self._pool.submit(_load)
+        self.on_place: Callable[[int], None] = lambda _place: None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock, self._running = Lock(), Job()
+        self._line = Line.of_this_kernel(self._place) if classifier is None else None
+        self._examiner: Future[Examiner] = Future()
+        if classifier is not None:
+            self._examiner.set_result(Near(classifier))
+        elif self._line is not None:
+            self._examiner.set_result(Far(self._line.ask))
         else:
-            self._classifier = Future()
-            self._classifier.set_result(classifier)
+            self._examiner = self._pool.submit(_load)
 
     @property
     def ready(self) -> bool:
-        """Whether the classifier is there, or could not be loaded, and nobody must wait for it."""
-        return self._classifier.done()
+        """Whether the model is there, or could not be loaded, and nobody must wait for it."""
+        return self._examiner.done()
 
     @property
-    def classifier(self) -> LesionClassifier:
-        """The classifier; waits for it.
+    def line(self) -> Line | None:
+        """Where this page asks, when it is one of a class; None when the model is its own."""
+        return self._line
+
+    @property
+    def examiner(self) -> Examiner:
+        """Whom to ask; waits until the model is loaded.
 
         Raises:
             LesionvizError: it cannot be loaded.
         """
-        return self._classifier.result()
+        return self._examiner.result()
 
-    def when_ready(self, done: Callable[[LesionClassifier], None], failed: Callable[[Exception], None]) -> None:
-        """Tell when the classifier is loaded, or could not be; where no loop runs, only if that is known already."""
+    def when_ready(self, done: Callable[[Examiner], None], failed: Callable[[Exception], None]) -> None:
+        """Tell when the model is loaded, or could not be; where no loop runs, only if that is known already."""
         if self.ready or _loop() is not None:
-            self.submit(lambda classifier: classifier, done, failed)
+
+            def known(examiner: Examiner) -> Examiner:
+                _ = examiner.checkpoint  # elsewhere, it is asked for once
+                return examiner
+
+            self.submit(known, done, failed)
 
     def submit(
         self,
-        work: Callable[[LesionClassifier], T],
+        work: Callable[[Examiner], T],
         done: Callable[[T], None],
         failed: Callable[[Exception], None],
     ) -> Job:
-        """Do a piece of work with the classifier; exactly one of ``done`` and ``failed`` hears of it, unless cancelled.
+        """Do a piece of work with the model; exactly one of ``done`` and ``failed`` hears of it, unless cancelled.
 
         Args:
-            work: gets the classifier; runs in the thread and touches no widget.
+            work: gets whom to ask; runs in the thread and touches no widget.
             done: gets the result, on the event loop.
             failed: gets what ``work`` or the loading raised, on the event loop.
         """
-        job = Job()
+        job = Job(self._drop)
 
         def run() -> Any:
-            return None if job.cancelled else work(self.classifier)
+            with self._lock:
+                self._running = job
+                if job.cancelled:
+                    return None
+            return work(self.examiner)
 
         def deliver(future: Future[T]) -> None:
             if job.cancelled:
@@ -96,13 +129,25 @@ class Background:
                 failed(error)
 
         running = self._pool.submit(run)
-        loop = _loop()
+        self._loop = loop = _loop()
         if loop is None:
             wait([running])
             deliver(running)
         else:
             running.add_done_callback(lambda future: loop.call_soon_threadsafe(deliver, future))
         return job
+
+    def _drop(self, job: Job) -> None:
+        """Let go of a question that waits elsewhere, so that the next one need not wait behind it."""
+        with self._lock:
+            if self._line is not None and self._running is job:
+                self._line.let_go()
+
+    def _place(self, place: int) -> None:
+        """Pass on from the thread how many questions are before this one."""
+        loop, job = self._loop, self._running
+        if loop is not None:
+            loop.call_soon_threadsafe(lambda: None if job.cancelled else self.on_place(place))
 
 
 def sentence(error: Exception, name: str) -> str:
@@ -121,7 +166,7 @@ def _loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _load() -> LesionClassifier:
+def _load() -> Examiner:
     from lesionviz.classifier import load
 
-    return load()
+    return Near(load())

@@ -21,10 +21,10 @@ import traitlets
 from lesionviz.errors import LesionvizError
 from lesionviz.game import PHASES, Game, Question, QuizSet, Verdict, drawn_set, results, set_of
 from lesionviz.game.results import Answer
+from lesionviz.imaging.encoding import jpeg
 from lesionviz.widgets.case.bundle import LARGEST
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.parts.background import Background, Job, sentence
-from lesionviz.widgets.parts.encoding import jpeg
 from lesionviz.widgets.parts.recovery import Part, say_again
 from lesionviz.widgets.quiz.folder import FolderDesk
 from lesionviz.widgets.quiz.messages import handlers
@@ -264,7 +264,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             self.game.enter(question, Verdict(case.prediction, case if question is self.game.question else None))
             if question is self.game.question:
                 self._jobs[number] = self._background.submit(
-                    lambda classifier: classifier.complete(case), more, without_more
+                    lambda examiner: examiner.complete(case), more, without_more
                 )
             self._show_change(question)
 
@@ -280,7 +280,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         def without_more(error: Exception) -> None:  # the maps of the last layer are there
             self.error = sentence(error, f"case {number}")
 
-        self._jobs[number] = self._background.submit(lambda classifier: classifier.examine(picture), done, failed)
+        self._jobs[number] = self._background.submit(lambda examiner: examiner.examine(picture), done, failed)
 
     def _show_change(self, question: Question) -> None:
         """Show what the model's verdict changed; before the commit that is nothing that the browser may know."""

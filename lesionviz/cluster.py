@@ -1,0 +1,303 @@
+"""One way to ask about a picture, wherever the model is: in this process (:class:`Near`) or behind a line (:class:`Far`).
+
+Whoever shows answers knows an :class:`Examiner` and cannot tell which of the two it is. What goes over a line is one
+of the named requests in :data:`REQUESTS` and nothing else: plain data of bounded size in, plain data out
+(:mod:`lesionviz.wire`), at a cost that is known before. No function, no path and no file's name goes with it. A
+picture is opened where it was uploaded, and only the square that the network sees goes on, so that a hostile file
+reaches nobody else. A new request is a line there.
+
+This module imports no torch: a page's process does without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from lesionviz.case import Case, check_classes
+from lesionviz.checkpoint import Checkpoint
+from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
+from lesionviz.explanation.result import Explanation
+from lesionviz.imaging import ImageSource, open_image
+from lesionviz.imaging.encoding import jpeg
+from lesionviz.network import check_layer
+from lesionviz.preprocessing import Preprocessing, Square
+from lesionviz.similarity import EMBEDDING, SimilarCase
+from lesionviz.wire import pack, unpack
+
+if TYPE_CHECKING:
+    from lesionviz.classifier import LesionClassifier
+
+LOG = logging.getLogger(__name__)
+LARGEST = 4 * 2**20
+"""Bytes of a question at most: the largest input, 1024 × 1024 pixels, and some words."""
+MOST_SIMILAR = 20
+NOTES, NOTE = 20, 500
+"""How many notes on a picture a question may carry, and how many characters each may have."""
+SMALL = (260, 200)
+"""Pixels of the picture of a similar case at most."""
+
+
+class Examiner(Protocol):
+    """Whoever can be asked about pictures."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What is known of the model; behind a line without its weights."""
+
+    def examine(self, image: ImageSource) -> Case:
+        """As :meth:`lesionviz.classifier.LesionClassifier.examine`."""
+
+    def complete(self, case: Case) -> Case:
+        """As :meth:`lesionviz.classifier.LesionClassifier.complete`."""
+
+    def similar(self, case: Case, k: int) -> list[tuple[SimilarCase, bytes]]:
+        """Return cases that look alike to the network, each with a small JPEG of it (empty where its file is gone); none
+        where there is no index."""
+
+    def explain(self, case: Case, target: str, layer: str, method: str, against: str | None) -> Explanation:
+        """Return an explanation that a case does not hold: not yet, or because the method has no exact contrast."""
+
+
+class Near:
+    """A classifier in this process.
+
+    Args:
+        classifier: who answers.
+    """
+
+    def __init__(self, classifier: LesionClassifier) -> None:
+        self.classifier = classifier
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model."""
+        return self.classifier.checkpoint
+
+    def examine(self, image: ImageSource) -> Case:
+        """See :class:`Examiner`."""
+        return self.classifier.examine(image)
+
+    def complete(self, case: Case) -> Case:
+        """See :class:`Examiner`."""
+        return self.classifier.complete(case)
+
+    def similar(self, case: Case, k: int) -> list[tuple[SimilarCase, bytes]]:
+        """See :class:`Examiner`."""
+        return [(found, _small(found.path)) for found in self.classifier.similar_to(case.embedding, k)]
+
+    def explain(self, case: Case, target: str, layer: str, method: str, against: str | None) -> Explanation:
+        """See :class:`Examiner`."""
+        square = Square(Image.fromarray(case.seen), case.size, case.name)
+        (explanation,) = self.classifier.explain_squares([square], target, layer, method, against)
+        return explanation
+
+
+class Far:
+    """A classifier in another process.
+
+    Args:
+        ask: takes the bytes of a question there and returns those of the answer; raises LesionvizError where there is none.
+    """
+
+    def __init__(self, ask: Callable[[bytes], bytes]) -> None:
+        self._ask = ask
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """What is known of the model, without its weights; asked for once."""
+        return facts_of(self._answer("facts"))
+
+    def examine(self, image: ImageSource) -> Case:
+        """See :class:`Examiner`."""
+        picture = open_image(image)
+        square = self.checkpoint.preprocessing.square(picture)
+        plain = self._answer("examine", seen=np.array(square.seen), size=list(square.size), notes=list(square.notes))
+        return Case.from_plain(plain, picture.name, picture.sha256)
+
+    def complete(self, case: Case) -> Case:
+        """See :class:`Examiner`."""
+        if case.completed:
+            return case
+        told = self._answer("complete", seen=case.seen, logits=list(case.logits))
+        return replace(case, maps={**{(method, layer): maps for method, layer, maps in told}, **case.maps})
+
+    def similar(self, case: Case, k: int) -> list[tuple[SimilarCase, bytes]]:
+        """See :class:`Examiner`."""
+        found = self._answer("similar", embedding=case.embedding, k=k)
+        return [
+            (SimilarCase(image, lesion, diagnosis, path="", similarity=likeness), small)
+            for image, lesion, diagnosis, likeness, small in found
+        ]
+
+    def explain(self, case: Case, target: str, layer: str, method: str, against: str | None) -> Explanation:
+        """See :class:`Examiner`."""
+        raw = self._answer("explain", seen=case.seen, target=target, layer=layer, method=method, against=against)
+        index, other = check_classes(target, against, case.logits, case.name)
+        return Explanation.between(
+            index,
+            other,
+            case.logits,
+            case.biases,
+            raw=raw,
+            layer=layer,
+            method=method,
+            source=case.name,
+            size=case.size,
+            box=case.box,
+        )
+
+    def _answer(self, name: str, **content: Any) -> Any:
+        answer = unpack(self._ask(pack({"name": name, **content})))
+        if "error" in answer:
+            raise LesionvizError(answer["error"])
+        return answer["ok"]
+
+
+# --- where the model is ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something that can be asked over a line.
+
+    Attributes:
+        answer: takes the classifier and the checked question's content; returns plain data.
+        forwards: what it costs, in runs of the network over one picture.
+        urgent: a person waits for it before anything else can be seen.
+    """
+
+    answer: Callable[[LesionClassifier, Mapping[str, Any]], Any]
+    forwards: int
+    urgent: bool = False
+
+
+def answer(classifier: LesionClassifier, question: bytes) -> bytes:
+    """Answer the bytes of a question; whatever is wrong becomes a sentence in the answer.
+
+    Args:
+        classifier: who is asked.
+        question: from :class:`Far`, or from whoever claims to be one.
+    """
+    try:
+        content = _content(question)
+        return pack({"ok": REQUESTS[content["name"]].answer(classifier, content)})
+    except LesionvizError as error:
+        return pack({"error": str(error)})
+    except Exception as error:  # noqa: BLE001 - whoever asked must hear of it; what it was about stays out of the log
+        LOG.error("a question failed: %s", type(error).__name__)
+        return pack({"error": "The question could not be answered: something inside lesionviz failed. Try again."})
+
+
+def name_of(question: bytes) -> str:
+    """Return which of ``REQUESTS`` the bytes of a question are.
+
+    Raises:
+        LesionvizError: none.
+    """
+    name: str = _content(question)["name"]
+    return name
+
+
+def _content(question: bytes) -> dict[str, Any]:
+    """Return what a question says, once it is sure that it is one of ``REQUESTS``."""
+    content = unpack(question) if len(question) <= LARGEST else None
+    if isinstance(content, dict):
+        name = content.get("name")
+        if isinstance(name, str) and name in REQUESTS:
+            return content
+    raise LesionvizError("This is no question that can be asked about a picture.")
+
+
+def facts_of(plain: Mapping[str, Any]) -> Checkpoint:
+    """Return what the request ``facts`` tells of a model, as a checkpoint without weights."""
+    return Checkpoint(
+        **{**plain, "operating_points": tuple(plain["operating_points"]), "history": tuple(plain["history"])}
+        | {"state_dict": {}, "preprocessing": Preprocessing.from_dict(plain["preprocessing"])}
+    )
+
+
+def _facts(classifier: LesionClassifier, _content: Mapping[str, Any]) -> dict[str, Any]:
+    known = classifier.checkpoint
+    return {
+        "preprocessing": known.preprocessing.to_dict(),
+        "temperature": known.temperature,
+        "operating_points": [dict(point) for point in known.operating_points],
+        "split": {"sha256": known.split.get("sha256")},
+        "licence": known.licence,
+        "history": list(known.history),
+        "file_sha256": known.file_sha256,
+    }
+
+
+def _examine(classifier: LesionClassifier, content: Mapping[str, Any]) -> dict[str, Any]:
+    size, notes = content.get("size"), content.get("notes")
+    if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
+        raise LesionvizError("The picture's size is not one that a picture has.")
+    if not (
+        isinstance(notes, list) and len(notes) <= NOTES and all(isinstance(n, str) and len(n) <= NOTE for n in notes)
+    ):
+        raise LesionvizError("The notes on the picture are not notes.")
+    square = Square(Image.fromarray(_seen(classifier, content)), (size[0], size[1]), "picture", tuple(notes))
+    return classifier.examine_square(square).to_plain()
+
+
+def _complete(classifier: LesionClassifier, content: Mapping[str, Any]) -> list[list[Any]]:
+    logits = content.get("logits")
+    if not (isinstance(logits, list) and len(logits) == len(CODES) and all(type(one) is float for one in logits)):
+        raise LesionvizError("The logits are not four numbers.")
+    maps = classifier.all_maps(_seen(classifier, content), logits, "this picture")
+    return [[method, layer, one] for (method, layer), one in maps.items()]
+
+
+def _similar(classifier: LesionClassifier, content: Mapping[str, Any]) -> list[list[Any]]:
+    embedding, k = content.get("embedding"), content.get("k")
+    if not (isinstance(embedding, np.ndarray) and embedding.shape == (EMBEDDING,) and embedding.dtype == np.float32):
+        raise LesionvizError(f"The embedding must be {EMBEDDING} numbers.")
+    if type(k) is not int or not 1 <= k <= MOST_SIMILAR:
+        raise LesionvizError(f"From 1 to {MOST_SIMILAR} similar cases can be asked for.")
+    found = classifier.similar_to(embedding, k)
+    return [[one.image, one.lesion, one.diagnosis, one.similarity, _small(one.path)] for one in found]
+
+
+def _explain(classifier: LesionClassifier, content: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+    target, against, layer, method = (content.get(key) for key in ("target", "against", "layer", "method"))
+    if target not in CODES or against not in (None, *CODES) or not isinstance(layer, str):
+        raise LesionvizError("The classes or the layer to explain are none that there are.")
+    layer = check_layer(layer, classifier.preprocessing.size)
+    square = Square(Image.fromarray(_seen(classifier, content)), (1, 1), "picture")
+    (explanation,) = classifier.explain_squares([square], target, layer, str(method), against)
+    return explanation.raw
+
+
+def _seen(classifier: LesionClassifier, content: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+    """Return what the network is to see, of the very size that it takes."""
+    seen, side = content.get("seen"), classifier.preprocessing.size
+    if not (isinstance(seen, np.ndarray) and seen.shape == (side, side, 3) and seen.dtype == np.uint8):
+        raise LesionvizError(f"The network sees {side} × {side} pixels in three colours, and this is something else.")
+    return seen
+
+
+def _small(path: str) -> bytes:
+    """Return a small JPEG of an indexed image; nothing where its file has gone since."""
+    try:
+        return jpeg(open_image(path).pixels, SMALL)
+    except LesionvizError:
+        return b""
+
+
+REQUESTS: dict[str, Request] = {
+    "facts": Request(_facts, forwards=0, urgent=True),
+    "examine": Request(_examine, forwards=1, urgent=True),
+    "complete": Request(_complete, forwards=6),
+    "similar": Request(_similar, forwards=0),
+    "explain": Request(_explain, forwards=3),
+}
+"""All that can be asked over a line."""
