@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
-from lesionviz.case import Case, check_classes
+from lesionviz.case import Case
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, open_image
 from lesionviz.imaging.encoding import jpeg
-from lesionviz.network import check_layer
 from lesionviz.preprocessing import Preprocessing, Square
 from lesionviz.similarity import EMBEDDING, SimilarCase
 from lesionviz.wire import pack, unpack
@@ -62,9 +61,6 @@ class Examiner(Protocol):
         """Return cases that look alike to the network, each with a small JPEG of it (empty where its file is gone); none
         where there is no index."""
 
-    def explain(self, case: Case, target: str, layer: str, method: str, against: str | None) -> Explanation:
-        """Return an explanation that a case does not hold: not yet, or because the method has no exact contrast."""
-
 
 class Near:
     """A classifier in this process.
@@ -94,7 +90,7 @@ class Near:
         return [(found, _small(found.path)) for found in self.classifier.similar_to(case.embedding, k)]
 
     def explain(self, case: Case, target: str, layer: str, method: str, against: str | None) -> Explanation:
-        """See :class:`Examiner`."""
+        """Return an explanation that a case does not hold: not yet, or because the method has no exact contrast."""
         square = Square(Image.fromarray(case.seen), case.size, case.name)
         (explanation,) = self.classifier.explain_squares([square], target, layer, method, against)
         return explanation
@@ -136,23 +132,6 @@ class Far:
             (SimilarCase(image, lesion, diagnosis, path="", similarity=likeness), small)
             for image, lesion, diagnosis, likeness, small in found
         ]
-
-    def explain(self, case: Case, target: str, layer: str, method: str, against: str | None) -> Explanation:
-        """See :class:`Examiner`."""
-        raw = self._answer("explain", seen=case.seen, target=target, layer=layer, method=method, against=against)
-        index, other = check_classes(target, against, case.logits, case.name)
-        return Explanation.between(
-            index,
-            other,
-            case.logits,
-            case.biases,
-            raw=raw,
-            layer=layer,
-            method=method,
-            source=case.name,
-            size=case.size,
-            box=case.box,
-        )
 
     def _answer(self, name: str, **content: Any) -> Any:
         answer = unpack(self._ask(pack({"name": name, **content})))
@@ -267,16 +246,6 @@ def _similar(classifier: LesionClassifier, content: Mapping[str, Any]) -> list[l
     return [[one.image, one.lesion, one.diagnosis, one.similarity, _small(one.path)] for one in found]
 
 
-def _explain(classifier: LesionClassifier, content: Mapping[str, Any]) -> np.ndarray[Any, Any]:
-    target, against, layer, method = (content.get(key) for key in ("target", "against", "layer", "method"))
-    if target not in CODES or against not in (None, *CODES) or not isinstance(layer, str):
-        raise LesionvizError("The classes or the layer to explain are none that there are.")
-    layer = check_layer(layer, classifier.preprocessing.size)
-    square = Square(Image.fromarray(_seen(classifier, content)), (1, 1), "picture")
-    (explanation,) = classifier.explain_squares([square], target, layer, str(method), against)
-    return explanation.raw
-
-
 def _seen(classifier: LesionClassifier, content: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     """Return what the network is to see, of the very size that it takes."""
     seen, side = content.get("seen"), classifier.preprocessing.size
@@ -298,6 +267,5 @@ REQUESTS: dict[str, Request] = {
     "examine": Request(_examine, forwards=1, urgent=True),
     "complete": Request(_complete, forwards=6),
     "similar": Request(_similar, forwards=0),
-    "explain": Request(_explain, forwards=3),
 }
 """All that can be asked over a line."""

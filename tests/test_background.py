@@ -6,10 +6,14 @@ import asyncio
 import logging
 import threading
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from lesionviz.class_line import KEY, SOCKET
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cluster import Examiner
+from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.widgets.parts import background
 from lesionviz.widgets.parts.background import Background, sentence
@@ -59,6 +63,19 @@ def test_with_a_loop_work_runs_in_a_thread_and_the_result_comes_back_on_the_loop
     assert heard == ["result"]
     assert worker != threading.get_ident()
     assert loop == threading.get_ident()
+
+
+def test_what_a_case_does_not_hold_is_explained_at_once_here_and_not_at_all_elsewhere(
+    classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = classifier.examine(draw_lesion("MEL", 3, (120, 90)))
+    asked = (case, "MEL", "features.4", "layercam", "NV")
+    made = Background(classifier).explain_now(*asked)
+    assert made is not None
+    assert np.array_equal(made.raw, classifier.explain(Image.fromarray(case.seen), *asked[1:]).raw)
+    monkeypatch.setenv(SOCKET, "/nowhere/desk")
+    monkeypatch.setenv(KEY, "key")
+    assert Background().explain_now(*asked) is None
 
 
 def test_with_a_loop_a_failure_is_told_on_the_loop(classifier: LesionClassifier) -> None:

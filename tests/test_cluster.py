@@ -7,6 +7,7 @@ import logging
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +65,6 @@ def test_a_far_case_is_completed_with_the_maps_of_a_near_one_and_keeps_its_own(
     assert far.complete(there) is there
 
 
-@pytest.mark.parametrize("against", [None, "NV"])
-def test_a_far_explanation_is_that_of_a_near_one(
-    far: Far, near: Near, picture: LesionImage, against: str | None
-) -> None:
-    case = far.examine(picture)
-    there, here = (one.explain(case, "MEL", "features.4", "layercam", against) for one in (far, near))
-    assert np.allclose(there.raw, here.raw)
-    assert (there.target, there.against, there.layer, there.method) == ("MEL", against, "features.4", "layercam")
-    assert there.logit == pytest.approx(here.logit)
-    assert there.bias == pytest.approx(here.bias)
-    assert there.on(picture).pixels is picture.pixels
-
-
 def test_what_is_known_of_a_far_model_is_all_that_a_page_tells_of_it(far: Far, classifier: LesionClassifier) -> None:
     known, told = classifier.checkpoint, far.checkpoint
     for name in ("preprocessing", "temperature", "operating_points", "licence", "history", "file_sha256"):
@@ -118,17 +106,14 @@ def test_no_name_and_no_hash_of_a_file_goes_over_the_line(classifier: LesionClas
         return heard[-1]
 
     far = Far(ask)
-    far.explain(far.complete(far.examine(picture)), "BCC", "features.2", "gradcam", None)
+    far.similar(far.complete(far.examine(picture)), 3)
     assert len(heard) == 8
     assert not any(b"Miller" in said or b"abab" in said for said in heard)
 
 
 def test_what_is_wrong_there_is_said_here(far: Far, picture: LesionImage) -> None:
-    case = far.examine(picture)
-    with pytest.raises(LesionvizError, match=r"features\.0"):
-        far.explain(case, "MEL", "features.99", "gradcam", None)
-    with pytest.raises(LesionvizError, match="gradcam"):
-        far.explain(case, "MEL", "features.8", "dreaming", None)
+    with pytest.raises(LesionvizError, match="another model"):
+        far.complete(replace(far.examine(picture), logits=(9.0, 9.0, 9.0, 9.0)))
 
 
 @pytest.mark.parametrize(
@@ -157,10 +142,6 @@ def test_what_is_wrong_there_is_said_here(far: Far, picture: LesionImage) -> Non
         {"name": "similar", "embedding": np.zeros(1280, np.float64), "k": 3},
         {"name": "similar", "embedding": np.zeros(1280, np.float32), "k": 10**9},
         {"name": "similar", "embedding": np.zeros(1280, np.float32), "k": True},
-        {"name": "explain", "target": "MEL", "layer": 3, "method": "gradcam", "against": None},
-        {"name": "explain", "target": ["MEL"], "layer": "features.8", "method": "gradcam", "against": None},
-        {"name": "explain", "target": "MEL", "layer": "features.8", "method": ["gradcam"], "against": None},
-        {"name": "explain", "target": "MEL", "layer": "features.8", "method": "gradcam", "against": "MEL"},
     ],
     ids=lambda changes: " ".join(f"{key}={str(value)[:12]}" for key, value in changes.items()),
 )
@@ -205,12 +186,11 @@ def test_every_request_says_what_it_costs_and_answers_come_before_what_completes
         "examine": (1, True),
         "complete": (6, False),
         "similar": (0, False),
-        "explain": (3, False),
     }
 
 
 def test_near_and_far_offer_the_same_doors() -> None:
-    for name in ("examine", "complete", "similar", "explain"):
+    for name in ("examine", "complete", "similar"):
         signatures = {str(inspect.signature(getattr(one, name))) for one in (Near, Far, Examiner)}
         assert len(signatures) == 1
 

@@ -136,3 +136,17 @@ def test_the_answer_is_visible_only_when_there_is_one_and_the_button_only_for_a_
     assert rules == [("answered", ".lv-result", "flex"), ("refused", ".lv-insist", "block")]
     assert css.count("data-state") == len(rules)
     assert {kind for kind, *_ in rules} <= set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (3, "arm.jpg waits: 3 others are before it."),
+        (1, "arm.jpg waits: 1 other is before it."),
+        (0, "Looking at arm.jpg …"),
+    ],
+)
+def test_a_picture_in_line_says_how_many_are_before_it(place: int, words: str) -> None:
+    state = State("working", "arm.jpg").in_line(place)
+    assert (state.kind, state.name, state.words) == ("working", "arm.jpg", words)
+    assert shown(state).words == words

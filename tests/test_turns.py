@@ -166,8 +166,8 @@ def test_those_that_wait_hear_of_every_change_of_their_place() -> None:
         room.engine.answer(b"urgent")
         await settle()
         # before "late": two under way, two that wait, and the urgent one that came after it
-        assert room.places[b"late"] == [4, 5, 4, 3, 2]
-        assert room.places[b"urgent"] == [4, 3, 2]
+        assert room.places[b"late"] == [4, 5, 4, 3, 2, 0]
+        assert room.places[b"urgent"] == [4, 3, 2, 0]
 
     played(play())
 

@@ -68,7 +68,7 @@ class Turns:
             who: asks; a learner's page.
             question: its bytes.
             urgent: whether it goes before those that are not.
-            on_place: called with the number of questions before it, at once and whenever that changes, until its turn.
+            on_place: called with the number of questions before it, where there are any, and whenever that changes.
 
         Raises:
             LesionvizError: there is no answer, another question of the same page took its place, or too many wait.
@@ -109,6 +109,8 @@ class Turns:
                 break
             if turn.who not in self._running:
                 self._waiting.remove(turn)
+                if turn.place > 0:
+                    turn.on_place(0)
                 self._running[turn.who] = asyncio.get_running_loop().create_task(self._run(turn))
         self._tell()
 

@@ -19,6 +19,7 @@ NOTICE = (
     "For research and teaching. This is not a medical device, and its answer is not a diagnosis. "
     "Show a changing or worrying spot to a doctor."
 )
+IN_CLASS = "In a class, other models, training and reports on collections are switched off."
 FORCED = "The model can only name one of these four, even for a picture of something else."
 
 
@@ -27,9 +28,10 @@ def title_html() -> str:
     return '<h1 class="lv-title">lesionviz <span>ask a skin-lesion classifier why</span></h1>'
 
 
-def notice_html() -> str:
-    """Return the notice that is always in view."""
-    return f'<p class="lv-notice" role="note">{escape(NOTICE)}</p>'
+def notice_html(in_class: bool = False) -> str:
+    """Return the notice that is always in view; in a class with what is switched off there."""
+    words = f"{NOTICE} {IN_CLASS}" if in_class else NOTICE
+    return f'<p class="lv-notice" role="note">{escape(words)}</p>'
 
 
 def refusal_sentence(prediction: Prediction) -> str:

@@ -109,7 +109,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         )
         self._tabs = Tabs(self._masthead, self._explore, self._background, self._open_from_batch)
         self._beside = Beside(self._background, self._tabs, self._picker.label)
-        notice = ipywidgets.HTML(notice_html())
+        notice = ipywidgets.HTML(notice_html(in_class=self._background.line is not None))
         notice.add_class("lv-notice-box")
         sheet = style("parts/base", "case/answer", "explorer/explorer")
         super().__init__([ipywidgets.HTML(f"<style>{sheet}</style>"), self._masthead, notice, self._tabs.room])
@@ -126,6 +126,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self.observe(lambda change: self._open(change.new), "image")
         self.observe(lambda _: self._show(self._state.examined), ["insist", "sensitivity"])
         self.observe(lambda _: self._explain(), ["target", "against", "layer", "method"])
+        self._background.on_place = self._wait_in_line
         self._background.when_ready(self._model_ready, self._model_failed)
 
     # --- checks ----------------------------------------------------------------------------------------------------
@@ -206,6 +207,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._picker.label(arrived.id, "cannot be used", False, isinstance(error, TooManyPixelsError))
 
         self._job = self._background.submit(work, self._take, failed)
+
+    def _wait_in_line(self, place: int) -> None:
+        """Say in a class how many questions come before this one's."""
+        if self._state.kind == "working":
+            self._become(self._state.in_line(place))
 
     def _sample_chosen(self, sample: LesionImage) -> None:
         """Show a drawn sample with its answer: everyone knows that it is a drawing, and it is there to be tried."""
@@ -328,9 +334,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             case, picture = examined.case, examined.picture
             if case.holds(self.layer, self.method, contrast=against is not None):
                 self.explanation = case.explanation(target, self.layer, self.method, against).on(picture)
-            else:  # the other maps are still being computed, or the method has no exact contrast
-                examiner = self._background.examiner
-                self.explanation = examiner.explain(case, target, self.layer, self.method, against).on(picture)
+            else:  # its maps are still being computed, or the method has no exact contrast
+                made = self._background.explain_now(case, target, self.layer, self.method, against)
+                self.explanation = made and made.on(picture)
 
     @contextmanager
     def _guard(self, name: str) -> Iterator[None]:

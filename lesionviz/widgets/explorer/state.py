@@ -7,7 +7,7 @@ of its own, "lost", while Python is away (``status.js``). Nothing here touches a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lesionviz.imaging.encoding import jpeg
@@ -41,6 +41,12 @@ class State:
     examined: Examined | None = None
     points: Sequence[Mapping[str, float]] = ()
     sensitivity: float | None = None
+
+    def in_line(self, place: int) -> State:
+        """Return the state of a picture that is looked at elsewhere, with so many questions of others before it."""
+        before = "1 other is" if place == 1 else f"{place} others are"
+        words = f"{self.name} waits: {before} before it." if place else f"Looking at {self.name} …"
+        return replace(self, words=words)
 
     @property
     def on_view(self) -> Examined | None:

@@ -20,7 +20,9 @@ from lesionviz.cluster import Examiner, Far, Near
 from lesionviz.errors import LesionvizError
 
 if TYPE_CHECKING:
+    from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier
+    from lesionviz.explanation.result import Explanation
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -136,6 +138,13 @@ class Background:
         else:
             running.add_done_callback(lambda future: loop.call_soon_threadsafe(deliver, future))
         return job
+
+    def explain_now(
+        self, case: Case, target: str, layer: str, method: str, against: str | None
+    ) -> Explanation | None:
+        """Return at once an explanation that a case does not hold; None where the model is elsewhere."""
+        examiner = self.examiner
+        return examiner.explain(case, target, layer, method, against) if isinstance(examiner, Near) else None
 
     def _drop(self, job: Job) -> None:
         """Let go of a question that waits elsewhere, so that the next one need not wait behind it."""
