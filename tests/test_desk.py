@@ -60,7 +60,7 @@ class Server:
         self._thread.start()
         self.engine = self.run(self._engine(classifier))
         self.desk = Desk(self.engine, size=3, quiz=self._quiz)
-        self.run(self.desk.open())
+        self.run(self.desk.start(self.run(self.engine.start())))
 
     @staticmethod
     async def _engine(classifier: LesionClassifier) -> Here:

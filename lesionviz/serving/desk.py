@@ -44,20 +44,20 @@ class Desk:
     """
 
     def __init__(self, engine: Engine, size: int, quiz: Quiz = _no_quiz) -> None:
-        self._engine, self.quiz = engine, quiz
+        self.quiz = quiz
         self.turns = Turns(engine, most=2 * size)
         self._kernels: dict[str, str] = {}  # by secret
         self.facts = b""
         self._folder: Path | None = None
         self._server: HTTPServer | None = None
 
-    async def open(self) -> None:
-        """Make the engine ready, then listen.
+    async def start(self, facts: bytes) -> None:
+        """Listen.
 
-        Raises:
-            LesionvizError: the engine cannot be started.
+        Args:
+            facts: the answer to the question of that name, from the engine.
         """
-        self.facts = await self._engine.start()
+        self.facts = facts
         self._folder = Path(tempfile.mkdtemp(prefix="lesionviz-desk-"))  # for its owner alone
         self._server = HTTPServer(
             Application(
@@ -69,13 +69,12 @@ class Desk:
         self._server.add_socket(bind_unix_socket(str(self._folder / "desk"), mode=0o600))
 
     async def close(self) -> None:
-        """Stop listening, and end the engine."""
+        """Stop listening."""
         if self._server is not None:
             self._server.stop()
             await self._server.close_all_connections()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        await self._engine.close()
 
     def admit(self, kernel: str) -> dict[str, str]:
         """Return the environment by which a kernel that is about to start finds the desk and is known there."""
