@@ -2,12 +2,12 @@
 
     python tests/benchmarks/class_load.py [--learners 40] [--pool 8] [--minutes 3] [--browsers 3] [--workers 1] [--today 6]
 
-The real server, opened over loopback by learners without a browser (tests/learner.py), which say to it what the page says, with
-some real Chromiums among them; all on this machine, so that the load's own work counts against the server. In one run:
-(a) all open the page within a second, (b) all send a picture within a second, (c) each sends one every 10 ± 5 s for some minutes.
-Each learner's pictures are drawn for him alone, and each answer is held to the name and to the very pixels that he sent.
-Memory is the proportional set size (PSS) of the server and everything that it started. ``--today`` opens so many pages of the
-dashboard for one person instead, whose kernels hold a model each.
+The real server, opened over loopback by learners without a browser (tests/learner.py), which say to it what the page
+says, with some real Chromiums among them; all on this machine, so that the load's own work counts against the server.
+In one run: (a) all open the page within a second, (b) all send a picture within a second, (c) each sends one every 10
+± 5 s for some minutes. Each learner's pictures are drawn for him alone, and each answer is held to the name and to
+the very pixels that he sent. Memory is the proportional set size (PSS) of the server and everything that it started.
+``--today`` opens so many pages of the dashboard for one person instead, whose kernels hold a model each.
 """
 
 from __future__ import annotations
