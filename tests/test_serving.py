@@ -20,7 +20,7 @@ from lesionviz import cli
 from lesionviz.cli import main
 from lesionviz.cli.terminal import PLAIN
 from lesionviz.errors import LesionvizError
-from lesionviz.serving.dashboard import _Channels
+from lesionviz.serving.kernels import Channels
 from lesionviz.serving.places import check_path, check_port, give_jupyter_folders
 
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
@@ -210,7 +210,7 @@ def test_voila_does_not_look_into_what_is_for_a_connection_that_was_replaced(mon
     monkeypatch.setattr(
         VoilaKernelWebsocketHandler, "write_message", lambda *_: pytest.fail("it would count for ever")
     )
-    replaced = _Channels.__new__(_Channels)
+    replaced = Channels.__new__(Channels)
     replaced.ws_connection = None
     with pytest.raises(WebSocketClosedError):
         replaced.write_message(bytes(100), binary=True)
