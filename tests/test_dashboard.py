@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +47,13 @@ def test_leaving_the_page_ends_its_kernel(browser: Browser, server: tuple[str, i
         time.sleep(0.5)
     assert not kernels(server[1]) & own
     page.close()
+
+
+def test_a_name_of_somebody_else_is_answered_by_nothing(server: tuple[str, int]) -> None:
+    for path in ("", "voila/static/voila.js", "api/kernels/00000000-0000-4000-8000-000000000000", "nothing"):
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            urllib.request.urlopen(urllib.request.Request(server[0] + path, headers={"Host": "evil.example:8899"}))
+        assert "--allow-host" in refused.value.read().decode()
 
 
 def test_configuration_in_the_working_directory_changes_nothing(browser: Browser, server: tuple[str, int]) -> None:

@@ -5,6 +5,7 @@ For one person the server listens on 127.0.0.1 only: whoever can open the page c
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -76,6 +77,7 @@ class Dashboard(Voila):  # type: ignore[misc]
     more: Iterable[Any] = ()
     rooms: Rooms
     server_url: str
+    _opening: asyncio.Future[None] | None = None
 
     @property
     def config_file_paths(self) -> list[str]:
@@ -85,19 +87,16 @@ class Dashboard(Voila):  # type: ignore[misc]
     def start(self) -> None:
         """Serve until a signal ends it; no kernel is left then."""
         self._loop = IOLoop.current()
-        self._stopping = False
         hear_signals(self._stop_soon)
         self.connection_dir = tempfile.mkdtemp(prefix="voila_", dir=self.connection_dir_root)
         try:
-            self._loop.run_sync(self.before)
+            if not self._loop.run_sync(self._open):
+                return
             settings = self.init_settings()
             self.app = GatedApplication(self.gate, self.tls, **settings)
             self.rooms = self.kernel_manager.rooms = self.make_rooms(self)
             self.app.add_handlers(".*$", self.init_handlers())
             self.listen()
-        except TimeoutError:
-            if not self._stopping:
-                raise  # else ended by a signal before it listened
         finally:
             self._loop.run_sync(self._close)
 
@@ -125,9 +124,20 @@ class Dashboard(Voila):  # type: ignore[misc]
         await self.after()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
+    async def _open(self) -> bool:
+        """Prepare; return False where a signal came in between."""
+        self._opening = asyncio.ensure_future(self.before())
+        await asyncio.wait([self._opening])
+        if self._opening.cancelled():
+            return False
+        self._opening.result()  # or what it failed with
+        return True
+
     def _stop_soon(self) -> None:
-        self._stopping = True
-        self._loop.add_callback_from_signal(self._loop.stop)
+        if self._opening is None or self._opening.done():
+            self._loop.add_callback_from_signal(self._loop.stop)
+        else:
+            self._loop.add_callback_from_signal(self._opening.cancel)
 
     def init_handlers(self) -> list[Any]:
         """Answer below the path under which the page is known, and below none: some proxies take it off, others do not."""

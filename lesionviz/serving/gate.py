@@ -32,9 +32,8 @@ _EXTENSIONS = r"(?:@voila-dashboards/widgets-manager8|@jupyter-widgets/jupyterla
 OPEN = [
     ({"GET"}, re.compile("")),  # the page itself
     ({"GET", "HEAD"}, re.compile(rf"voila/static/{_FILE}")),
-    ({"GET", "HEAD"}, re.compile(rf"voila/templates/[a-z]+/static/{_FILE}")),
+    ({"GET", "HEAD"}, re.compile(rf"voila/templates/lesionviz/static/{_FILE}")),
     ({"GET", "HEAD"}, re.compile(rf"voila/labextensions/{_EXTENSIONS}/{_FILE}")),
-    ({"GET", "HEAD"}, re.compile(rf"voila/api/themes/{_FILE}")),
     ({"GET"}, re.compile(rf"api/kernels/{_KERNEL}")),  # the page asks whether Python is still there
     ({"GET"}, re.compile(rf"api/kernels/{_KERNEL}/channels")),
     ({"POST"}, re.compile(rf"voila/api/shutdown/{_KERNEL}")),  # a page that is left ends its kernel
@@ -85,6 +84,8 @@ class Gate:
                     "lesionviz dashboard --allow-host NAME.",
                 ),
             }
+        if _drawn_in(request):
+            return NOT_FOUND
         if self.sessions is None:
             return None
         path = self.below(request.path)
@@ -102,6 +103,10 @@ class Gate:
             return NOT_FOUND
         self._visitors[request] = session
         return None
+
+    def place(self, role: Role) -> str:
+        """Return the path of a role's page."""
+        return self.base_url + (TEACHER if role == "teacher" else "")
 
     def cookie_name(self, role: Role) -> str:
         """Return a cookie's name; browsers keep those of all ports of a computer in one place."""
@@ -195,6 +200,7 @@ class _Sentence(RequestHandler):
         self.set_status(status)
         self.set_header("Content-Type", "application/json" if page.startswith("{") else "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("Referrer-Policy", "no-referrer")  # a wrong token may stand in the address
         for name, value in (headers or {}).items():
             self.set_header(name, value)
         self.finish(page)
@@ -247,9 +253,11 @@ class SignIn(_Sentence):
             secret, _session = gate.sessions.begin(role)
             forwarded = self.request.headers.get("X-Forwarded-Proto", "").lower() == "https"
             more: dict[str, Any] = {"secure": True} if gate.secure or forwarded else {}
-            self.set_cookie(gate.cookie_name(role), secret, path=gate.base_url, httponly=True, samesite="Lax", **more)
+            self.set_cookie(
+                gate.cookie_name(role), secret, path=gate.place(role), httponly=True, samesite="Lax", **more
+            )
         self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("Location", gate.base_url + (TEACHER if role == "teacher" else ""))
+        self.set_header("Location", gate.place(role))
         self.set_status(303)
         self.finish()
 
@@ -269,6 +277,7 @@ class _Headers(OutputTransform):
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Frame-Options"] = "SAMEORIGIN"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        # Nothing leaves this server. "no-referrer" would take the Origin off the request with which a page ends its kernel.
         headers.setdefault("Referrer-Policy", "same-origin")
         if not {"Etag", "Last-Modified"} & set(headers) or "html" in headers.get("Content-Type", ""):
             headers["Cache-Control"] = "no-store"
@@ -303,6 +312,12 @@ def _from_own_page(request: HTTPServerRequest) -> bool:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         return False
     return origin is None or urlsplit(origin.lower()).netloc == request.headers.get("Host", "").lower()
+
+
+def _drawn_in(request: HTTPServerRequest) -> bool:
+    """Whether a stranger's page asks for this as its picture, frame or script, where opening the page starts a process."""
+    headers = request.headers
+    return headers.get("Sec-Fetch-Site") == "cross-site" and headers.get("Sec-Fetch-Dest", "document") != "document"
 
 
 def _no_log(handler: RequestHandler) -> None:
