@@ -74,6 +74,17 @@ def writable(folder: Path) -> bool:
         return False
 
 
+def roomy_memory(needed: int) -> Path | None:
+    """Return a folder whose files lie in memory and not on a disk that may be full, or None where none has room.
+
+    Args:
+        needed: bytes.
+    """
+    if os.access(SHARED_MEMORY, os.W_OK) and shutil.disk_usage(SHARED_MEMORY).free > needed:
+        return SHARED_MEMORY
+    return None
+
+
 def existing(place: Path) -> Path:
     """Return a place, or the nearest above it that is there."""
     return next((each for each in (place, *place.parents) if each.exists()), place)

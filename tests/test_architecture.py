@@ -43,7 +43,8 @@ BELOW = {
     "widgets": {"game", "cluster", "class_line", "explanation", "evaluation", "data", "training"},
     "machine": set(),
     "doctor": {"machine"},
-    "serving": {"cluster", "class_line", "game", "machine"},
+    "workers": {"cluster", "machine"},
+    "serving": {"workers", "cluster", "class_line", "game", "machine"},
     "cli": {"widgets", "serving", "training", "evaluation", "doctor"},
     "__init__": {"cli"},
     "__main__": {"cli"},
@@ -173,6 +174,11 @@ def test_a_room_of_the_widgets_imports_and_joins_only_rooms_below_it() -> None:
 def test_no_room_below_widgets_imports_jupyter() -> None:
     below = [path for path in FILES if path.relative_to(PACKAGE).parts[0] not in {"widgets", "serving", "cli"}]
     assert faulty(below, lambda path: {name.split(".")[0] for name in imports(path)} & JUPYTER) == {}
+
+
+def test_only_workers_import_dask() -> None:
+    others = [path for path in FILES if path.relative_to(PACKAGE).parts[0] != "workers"]
+    assert faulty(others, lambda path: {name.split(".")[0] for name in imports(path)} & {"dask", "distributed"}) == {}
 
 
 def test_every_script_and_style_is_joined_by_some_widget() -> None:
