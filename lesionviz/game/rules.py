@@ -8,7 +8,7 @@ asks the model (:meth:`Game.enter`) and opens nothing by itself: the picture of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class Verdict:
     def answer(self) -> str:
         """A code, or ``NO_ANSWER``."""
         return NO_ANSWER if self.prediction is None or self.reason else self.prediction.diagnosis
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The ``code`` (or ``NO_ANSWER``), the ``reason`` for none, and whether it ``failed``, as plain data."""
+        return {"code": self.answer, "reason": self.reason, "failed": bool(self.failure)}
 
 
 @dataclass

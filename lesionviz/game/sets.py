@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_CASES = 200
 """Questions of a round."""
+MAX_PROBLEMS = 20
+"""Sentences about what was left out that are shown."""
 DRAWN_PER_CLASS = 6
 DRAWN_SIZE = (480, 360)
 DRAWN_NAME = "drawn samples"
@@ -71,6 +73,14 @@ class QuizSet:
         """Return how many lesions of each class there are."""
         found = Counter(truth for truth, _ in {(item.truth, item.lesion) for item in self.items})
         return {code: found[code] for code in CODES}
+
+    def facts(self) -> dict[str, Any]:
+        """Return ``name``, ``counts`` (lesions of each class), ``drawn``, ``most`` (questions) and ``problems``."""
+        shown = [*self.problems[:MAX_PROBLEMS]]
+        if len(self.problems) > len(shown):
+            shown.append(f"… and {len(self.problems) - len(shown)} more were left out.")
+        most = min(self.lesions, MAX_CASES)
+        return {"name": self.name, "counts": self.counts(), "drawn": self.drawn, "most": most, "problems": shown}
 
     def choose(self, cases: int, seed: int) -> list[Item]:
         """Return pictures for a round, one for each lesion, as evenly from the classes as the set allows.

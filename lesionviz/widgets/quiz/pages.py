@@ -9,29 +9,19 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from lesionviz.diagnoses import CODES, DIAGNOSES
-from lesionviz.game import MAX_CASES, SURE, Game, Question, results
+from lesionviz.game import SURE, Game, Question, results
+from lesionviz.game.sets import MAX_PROBLEMS
 from lesionviz.widgets.case.answer import answer_html
 
 Page: TypeAlias = dict[str, Any]
-MAX_PROBLEMS = 20
 
 
 def start_page(game: Game, error: str) -> Page:
     """Return ``set`` (name, counts, drawn, most, problems), ``cases``, ``learners``, ``suggested``, ``error``."""
-    pictures = game.pictures
-    shown = [*pictures.problems[:MAX_PROBLEMS]]
-    if len(pictures.problems) > len(shown):
-        shown.append(f"… and {len(pictures.problems) - len(shown)} more were left out.")
     return {
         "phase": "start",
-        "set": {
-            "name": pictures.name,
-            "counts": pictures.counts(),
-            "drawn": pictures.drawn,
-            "most": min(pictures.lesions, MAX_CASES),
-            "problems": shown,
-        },
-        "cases": min(game.wanted, pictures.lesions),
+        "set": game.pictures.facts(),
+        "cases": min(game.wanted, game.pictures.lesions),
         "learners": results.learners(game.answers),
         "suggested": game.free_name(),
         "error": error,
@@ -66,7 +56,7 @@ def revealed_page(game: Game, question: Question, insisted: bool) -> Page:
     if verdict is not None:
         shown = verdict.prediction is not None and shows_answer(question, insisted)
         html = answer_html(verdict.prediction) if shown and verdict.prediction is not None else ""
-        model = {"code": verdict.answer, "reason": verdict.reason, "html": html, "failed": bool(verdict.failure)}
+        model = {**verdict.facts, "html": html}
     return {
         **question_page(game),
         "truth": mine["truth"],
