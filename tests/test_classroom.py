@@ -242,6 +242,15 @@ def test_a_commit_after_the_reveal_is_refused(room: Classroom) -> None:
         room.commit("session of Ada", 1, "MEL")
 
 
+def test_an_answer_to_the_same_case_of_an_earlier_quiz_is_refused(room: Classroom) -> None:
+    room.start(8)
+    earlier = room.view("session of Ada")["quiz"]
+    room.finish()
+    room.start(8, seed=1)
+    with pytest.raises(LesionvizError, match="Case 1 is not on view any more"):
+        room.commit("session of Ada", 1, "MEL", quiz=earlier)
+
+
 def test_a_second_click_neither_reveals_nor_skips_another_case(room: Classroom) -> None:
     room.start(8)
     room.next_case(1)  # not revealed yet
@@ -521,9 +530,11 @@ def test_two_classrooms_do_not_begin_at_the_same_version() -> None:
     ("name", "body"),
     [
         ("commit", {}),
-        ("commit", {"case": True, "answer": "MEL", "sure": ""}),
-        ("commit", {"case": 1, "answer": ["MEL"], "sure": ""}),
-        ("commit", {"case": 1, "answer": "x" * 2000, "sure": ""}),
+        ("commit", {"case": 1, "answer": "MEL", "sure": ""}),
+        ("commit", {"case": True, "answer": "MEL", "sure": "", "quiz": 1}),
+        ("commit", {"case": 1, "answer": ["MEL"], "sure": "", "quiz": 1}),
+        ("commit", {"case": 1, "answer": "x" * 2000, "sure": "", "quiz": 1}),
+        ("commit", {"case": 1, "answer": "MEL", "sure": "", "quiz": 2}),
         ("join", {"name": None}),
         ("join", {"name": "x" * 1_000_000}),
         ("picture", {"case": "1"}),
@@ -542,7 +553,7 @@ def test_a_request_that_is_none_is_refused(room: Classroom, name: str, body: dic
 def test_a_desk_speaks_for_its_own_learner_only(room: Classroom) -> None:
     desk = HereDesk(room, "session of Ada", patience=0.01)
     room.start(8)
-    desk.commit(1, truth(room), "certain")
+    desk.commit(1, truth(room), "certain", desk.view(0)["quiz"])
     assert list(room.sitting.committed) == ["Ada"]
     view = desk.view(0)
     assert (view["name"], view["answer"], view["sureness"]) == ("Ada", truth(room), "certain")

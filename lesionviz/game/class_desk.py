@@ -36,8 +36,8 @@ class ClassDesk(Protocol):
     def join(self, name: str) -> None:
         """Take a seat under a name."""
 
-    def commit(self, case: int, answer: str, sure: str) -> None:
-        """Answer the case on view."""
+    def commit(self, case: int, answer: str, sure: str, quiz: int) -> None:
+        """Answer the case on view, of the quiz that ``view`` names."""
 
     def picture(self, case: int) -> bytes:
         """Return the picture of the case on view, as JPEG."""
@@ -54,7 +54,8 @@ def handle(room: Classroom, learner: str, name: str, body: Mapping[str, Any]) ->
     ========== ================================ =======================================================================
     view       {}                               a dict; wait with :func:`newer` first
     join       {"name": str}                    None
-    commit     {"case", "answer", "sure"}       None
+    commit     {"case", "answer", "sure",       None
+               "quiz"}
     picture    {"case": int}                    bytes, JPEG
     case       {"case": int}                    a Case, or None
     ========== ================================ =======================================================================
@@ -75,7 +76,8 @@ def handle(room: Classroom, learner: str, name: str, body: Mapping[str, Any]) ->
     case = _given(body, "case", int) if name in {"commit", "picture", "case"} else 0
     if name == "commit":
         sure = _given(body, "sure", str)
-        return room.commit(learner, case, _given(body, "answer", str), sure if sure in SURE else "")
+        quiz = _given(body, "quiz", int)
+        return room.commit(learner, case, _given(body, "answer", str), sure if sure in SURE else "", quiz)
     if name == "picture":
         return room.picture(case)
     if name == "case":
@@ -153,9 +155,10 @@ class HereDesk:
         """Take a seat under a name."""
         handle(self._room, self._learner, "join", {"name": name})
 
-    def commit(self, case: int, answer: str, sure: str) -> None:
-        """Answer the case on view."""
-        handle(self._room, self._learner, "commit", {"case": case, "answer": answer, "sure": sure})
+    def commit(self, case: int, answer: str, sure: str, quiz: int) -> None:
+        """Answer the case on view, of the quiz that ``view`` names."""
+        body = {"case": case, "answer": answer, "sure": sure, "quiz": quiz}
+        handle(self._room, self._learner, "commit", body)
 
     def picture(self, case: int) -> bytes:
         """Return the picture of the case on view, as JPEG."""

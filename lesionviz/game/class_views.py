@@ -21,8 +21,9 @@ def learner_view(sitting: Sitting, seats: Seats, name: str) -> View:
     """Return what the learner of a name may know.
 
     Always ``phase``, ``name`` (empty: he has none yet) and ``waiting`` (whether seats wait since a restart).
-    With a name, while a case is on view, what :func:`_case` says, and of his own ``answer``, ``sure`` and ``score``; after
-    the reveal what :func:`_truth` says; at the end ``score``, ``matrices`` and ``cases``.
+    With a name, while a case is on view, what :func:`_case` says, and of his own ``answer``, ``sureness`` and ``score``;
+    after the reveal what :func:`_truth` says, and ``maps`` (how many there are to be had); at the end ``score``,
+    ``matrices`` and ``cases``.
     """
     view: View = {"phase": sitting.phase, "name": name, "waiting": bool(seats.waiting)}
     if not name or sitting.phase == "waiting":
@@ -37,7 +38,11 @@ def learner_view(sitting: Sitting, seats: Seats, name: str) -> View:
         return view
     mine = sitting.committed.get(name, {})
     view |= _case(sitting, seats) | {"answer": mine.get("answer", ""), "sureness": mine.get("sure", "")}
-    return view | _truth(sitting) if sitting.phase == "revealed" else view
+    if sitting.phase == "question":
+        return view
+    verdict = sitting.question.verdict if sitting.question is not None else None
+    seen = verdict.case if verdict is not None else None
+    return view | _truth(sitting) | {"maps": len(seen.maps) if seen is not None else 0}
 
 
 def teacher_view(sitting: Sitting, seats: Seats) -> View:
@@ -75,14 +80,15 @@ def teacher_view(sitting: Sitting, seats: Seats) -> View:
 
 
 def _case(sitting: Sitting, seats: Seats) -> View:
-    """Return ``case``, ``of``, ``width`` and ``height`` (pixels), ``sure`` (the words), ``answered``, ``here`` …
+    """Return ``quiz``, ``case``, ``of``, ``width`` and ``height`` (pixels), ``sure`` (the words) …
 
-    ``answered`` and ``here`` are numbers of learners; who has answered counts as there.
+    ``quiz`` tells one quiz from the next. ``answered`` and ``here`` are numbers of learners; who has answered is there.
     """
     assert sitting.opened is not None
     width, height = sitting.opened.image.pixels.size
     here = {seat.name for seat in seats.all.values() if seat.here}
     return {
+        "quiz": sitting.number,
         "case": sitting.case,
         "of": len(sitting.questions),
         "width": width,

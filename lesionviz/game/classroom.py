@@ -127,8 +127,15 @@ class Classroom:
                 with self._changing():
                     seat.here = False
 
-    def commit(self, learner: str, case: int, answer: str, sure: str = "") -> None:
+    def commit(self, learner: str, case: int, answer: str, sure: str = "", quiz: int | None = None) -> None:
         """Answer the case on view; the answer stands. The same said twice is said once.
+
+        Args:
+            learner: the session.
+            case: number of the case that the learner has before him.
+            answer: the diagnosis, by code or name.
+            sure: one of ``SURE``, or empty.
+            quiz: the number of the quiz that it is of; by default the one that is running.
 
         Raises:
             LesionvizError: the session has no seat, the case is not open, it was answered otherwise before, or the
@@ -139,7 +146,7 @@ class Classroom:
             seat, sitting = self.seats.of(learner), self.sitting
             if seat is None:
                 raise LesionvizError("Choose a name first: the class does not know you yet.")
-            if not case or case != sitting.case:
+            if not case or case != sitting.case or quiz not in {None, sitting.number}:
                 raise LesionvizError(f"Case {case} is not on view any more, so your answer does not count.")
             earlier = sitting.committed.get(seat.name)
             if earlier is not None and (earlier["answer"], earlier["sure"]) == (code, sure):
@@ -218,7 +225,7 @@ class Classroom:
         cases, seed = whole("cases", cases, 1, MAX_CASES), whole("seed", seed, 0, 2**32 - 1)
         with self._moving:
             self._check_idle()
-            sitting = Sitting(questions_of(self.pictures, cases, seed))
+            sitting = Sitting(questions_of(self.pictures, cases, seed), self.sitting.number + 1)
             opened, left_out = open_next(sitting.questions, 0)
             if opened is None:
                 raise LesionvizError(f"No picture of {self.pictures.name} can be opened. {left_out[0]}")
@@ -260,7 +267,7 @@ class Classroom:
     def delete(self) -> None:
         """Forget all names and answers, here and in the file; everybody is asked for a name again."""
         with self._moving, self._changing():
-            self.sitting, self.seats, self.lost = Sitting(), Seats(), ""
+            self.sitting, self.seats, self.lost = Sitting(number=self.sitting.number + 1), Seats(), ""
             if self.store is not None:
                 self.store.forget()
 

@@ -37,6 +37,7 @@ class Sitting:
 
     Args:
         questions: of the quiz.
+        number: tells it from the last one.
 
     Attributes:
         phase: one of :data:`lesionviz.game.class_store.PHASES`.
@@ -47,8 +48,8 @@ class Sitting:
         answers: what was committed in those, in order, each with its ``time``.
     """
 
-    def __init__(self, questions: Sequence[Question] = ()) -> None:
-        self.questions = questions
+    def __init__(self, questions: Sequence[Question] = (), number: int = 0) -> None:
+        self.questions, self.number = questions, number
         self.phase = "waiting"
         self.opened: Opened | None = None
         self.left_out: list[str] = []

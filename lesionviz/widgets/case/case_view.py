@@ -98,6 +98,13 @@ class CaseView(MapWidget):
         with self.hold_sync():
             self.case, self.maps = bundle, self._packed(case)
 
+    def turn_to(self, case: Case, picture: LesionImage, photo: bytes | None = None) -> None:
+        """Show a case, or what has come to be known of the one on view."""
+        if self.looked is None or self.looked.identity != case.identity:
+            self.show(case, picture, photo)
+        elif self.looked is not case:
+            self.put_completed(case)
+
     def put_photo(self, photo: bytes) -> None:
         """Send the picture of the case on view, which was shown without it."""
         self.case = {**self.case, "photo": photo}

@@ -1,12 +1,19 @@
 // What the quiz's page is told: what pages.py makes, the traits of panel.py, and the messages of folder.py and messages.py.
 
-interface QuizTraits {
-  page: QuizPage | { phase?: undefined };
+interface QuizTraits<Page = QuizPage> {
+  page: Page | { phase?: undefined; error?: undefined };
   photo: Bytes;
   classes: LesionClass[];
   notice: string;
 }
 type QuizPage = StartPage | QuestionPage | RevealedPage | EndPage;
+
+/** A page is another one when one of these is. */
+interface AnyPage {
+  phase: string;
+  case?: number;
+  quiz?: number;
+}
 
 /** Right answers of so many; the model's are counted over the cases, each once. */
 interface Score {
@@ -53,8 +60,15 @@ interface RevealedPage extends OneCase {
   sureness: string;
   sentence: string;
   image: string;
-  model: { code: string; reason: string; html: string; failed: boolean } | null;
+  model: ModelVerdict | null;
   last: boolean;
+}
+/** `code` is a diagnosis', or another word where there is no answer, for a `reason`; `html`: the answer with its bars. */
+interface ModelVerdict {
+  code: string;
+  reason: string;
+  html: string;
+  failed: boolean;
 }
 interface EndPage {
   phase: "end";
@@ -98,11 +112,11 @@ interface FolderSaid {
 }
 
 /** A page on view. `update` shows the same page as it stands now, and gets none of another phase or case. */
-interface PageOnView {
+interface PageOnView<Page = QuizPage> {
   node: HTMLElement;
   heading: HTMLElement;
   words: string;
-  update?(page: QuizPage): void;
+  update?(page: Page): void;
   keys?: Record<string, () => void>;
 }
 /** What a person does, as messages.py takes it. */

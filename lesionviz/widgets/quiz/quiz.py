@@ -240,11 +240,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             page["phase"] in {"reveal", "look"} and question is not None and shows_answer(question, self._insisted)
         )
         if shown and case is not None and self.game.picture is not None:
-            if self._view.looked is not case:
-                if self._view.looked is not None and self._view.looked.identity == case.identity:
-                    self._view.put_completed(case)
-                else:
-                    self._view.show(case, self.game.picture)
+            self._view.turn_to(case, self.game.picture)
         else:
             shown = False
         self._view.layout.display = "" if shown else "none"
