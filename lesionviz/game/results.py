@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +22,12 @@ COLUMNS = ("learner", "case", "image", "truth", "answer", "sure", "model", "prob
 NO_ANSWER = "no answer"
 
 
+def given(learner: str, case: int, image: str, truth: str, answer: str, sure: str) -> Answer:
+    """Return an answer as it is committed: the model has said nothing beside it."""
+    said = {"learner": learner, "case": case, "image": image, "truth": truth, "answer": answer, "sure": sure}
+    return {**said, "model": "", "probability": None, "reason": ""}
+
+
 def frame(answers: Iterable[Answer]) -> pd.DataFrame:
     """Return the answers as a table with ``COLUMNS`` and ``right``: whether the learner was."""
     import pandas as pd
@@ -30,24 +37,43 @@ def frame(answers: Iterable[Answer]) -> pd.DataFrame:
 
 
 def confusion(answers: Sequence[Answer], column: str) -> pd.DataFrame:
-    """Return how many cases of each true class (rows) were answered as which (columns).
+    """Return how many cases of each true class (rows) were answered as which (columns); see :func:`matrix`."""
+    import pandas as pd
+
+    found = matrix("", answers, column)
+    table = pd.DataFrame(found["counts"], index=list(CODES), columns=found["columns"])
+    return table.rename_axis(index="truth", columns="answered")
+
+
+def matrix(title: str, answers: Sequence[Answer], column: str = "answer") -> dict[str, Any]:
+    """Return a confusion matrix as plain data: ``title``, ``columns``, and ``counts``, a row for each true class.
 
     Args:
+        title: whose it is.
         answers: what was committed; those that the model is still at are not counted for the model.
         column: ``"answer"`` for the people, ``"model"`` for the model, each of whose cases counts once however many
             people had it. Its last column is ``NO_ANSWER``: refused pictures are neither right nor wrong.
     """
-    import pandas as pd
-    from sklearn.metrics import confusion_matrix
-
-    labels = [*CODES, NO_ANSWER] if column == "model" else list(CODES)
+    columns = [*CODES, NO_ANSWER] if column == "model" else list(CODES)
     counted = _models(answers) if column == "model" else answers
-    if counted:
-        counts = confusion_matrix([a["truth"] for a in counted], [a[column] for a in counted], labels=labels)
-    else:  # scikit-learn refuses to count nothing
-        counts = [[0] * len(labels)] * len(labels)
-    table = pd.DataFrame(counts, index=labels, columns=labels).loc[list(CODES)]
-    return table.rename_axis(index="truth", columns="answered")
+    found = Counter((answer["truth"], answer[column]) for answer in counted)
+    return {"title": title, "columns": columns, "counts": [[found[row, one] for one in columns] for row in CODES]}
+
+
+def matrices(learner: str, own: Sequence[Answer], answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Return the confusion matrices that a learner is shown, each with ``who`` in one word.
+
+    Args:
+        learner: his name; empty for whoever looks at the class alone.
+        own: what he answered.
+        answers: what all answered; they are the class when they are more than one.
+    """
+    people = len(learners(answers))
+    tables = [{"who": "learner", **matrix(learner, own)}] if learner else []
+    if people > 1 or not learner:
+        title = f"The class, {people} learner{'' if people == 1 else 's'}"
+        tables.append({"who": "class", **matrix(title, answers)})
+    return [*tables, {"who": "model", **matrix("The model, on the same cases", own if learner else answers, "model")}]
 
 
 def score(answers: Iterable[Answer]) -> int:
@@ -74,13 +100,13 @@ def learners(answers: Iterable[Answer]) -> list[dict[str, Any]]:
     return [{"name": name, "right": score(own), "of": len(own)} for name, own in found.items()]
 
 
-def to_csv(answers: Iterable[Answer]) -> str:
+def to_csv(answers: Iterable[Answer], columns: Sequence[str] = COLUMNS) -> str:
     """Return the answers as CSV, safe to open in a spreadsheet."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for answer in answers:
-        values = ("" if answer[name] is None else answer[name] for name in COLUMNS)
+        values = ("" if answer[name] is None else answer[name] for name in columns)
         writer.writerow([harmless(value) if isinstance(value, str) else value for value in values])
     return buffer.getvalue()
 

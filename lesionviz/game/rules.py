@@ -7,6 +7,7 @@ asks the model (:meth:`Game.enter`) and opens nothing by itself: the picture of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from lesionviz.diagnoses import CODES, target_index
 from lesionviz.errors import LesionvizError
 from lesionviz.game import results
+from lesionviz.game.names import free_name
 from lesionviz.game.results import NO_ANSWER, Answer
 from lesionviz.game.sets import MAX_CASES, Item, QuizSet
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 PHASES = ("start", "question", "reveal", "end", "look")
 SURE = ("guessing", "fairly sure", "certain")
-MAX_LEARNER = 60
 
 
 @dataclass
@@ -69,6 +70,22 @@ class Question:
     item: Item
     verdict: Verdict | None = None
 
+    def awaited(self, answers: Sequence[Answer]) -> bool:
+        """Whether the model's verdict is there, and missing beside some answer."""
+        return self.verdict is not None and any(self._lacks(answer) for answer in answers)
+
+    def entered(self, answers: Sequence[Answer]) -> list[Answer]:
+        """Return the answers with the model's verdict, if it is there, beside those to this question."""
+        if self.verdict is None:
+            return [*answers]
+        said, prediction = self.verdict.answer, self.verdict.prediction
+        share = prediction.confidence if prediction is not None and said != NO_ANSWER else None
+        filled = {"model": said, "probability": share, "reason": self.verdict.reason}
+        return [{**answer, **filled} if self._lacks(answer) else answer for answer in answers]
+
+    def _lacks(self, answer: Answer) -> bool:
+        return answer["image"] == self.item.name and not answer["model"]
+
 
 class Game:
     """Rounds of questions for one learner after another.
@@ -92,8 +109,8 @@ class Game:
     """
 
     def __init__(self, pictures: QuizSet, cases: int = 20, seed: int = 0) -> None:
-        self.wanted = _whole("cases", cases, 1, MAX_CASES)
-        self.seed = _whole("seed", seed, 0, 2**32 - 1)
+        self.wanted = whole("cases", cases, 1, MAX_CASES)
+        self.seed = whole("seed", seed, 0, 2**32 - 1)
         self.pictures = pictures
         self.phase, self.learner, self.case = "start", "", 0
         self.questions: list[Question] = []
@@ -142,14 +159,7 @@ class Game:
 
     def free_name(self, wish: str = "") -> str:
         """Return a learner's name that no other one has."""
-        plain = " ".join("".join(c if c.isprintable() else " " for c in wish).split())[:MAX_LEARNER]
-        taken = {answer["learner"] for answer in self.answers}
-        name = plain or f"Learner {len(taken) + 1}"
-        number = 2
-        while name in taken:
-            name = f"{plain or 'Learner'} ({number})"
-            number += 1
-        return name
+        return free_name(wish, {answer["learner"] for answer in self.answers})
 
     # --- moves; one that does not fit the phase does nothing -----------------------------------------------------
 
@@ -169,13 +179,11 @@ class Game:
             LesionvizError: ``cases`` is no such number, or no picture can be opened.
         """
         if cases is not None and not self.answers:
-            self.wanted = _whole("cases", cases, 1, MAX_CASES)
+            self.wanted = whole("cases", cases, 1, MAX_CASES)
         self._forget_round()
         self._round += 1
         self.learner = self.free_name(learner)
-        chosen = self.pictures.choose(self.wanted, self.seed)
-        order = np.random.default_rng([self.seed, self._round]).permutation(len(chosen))
-        self.questions = [Question(number, chosen[index]) for number, index in enumerate(order, 1)]
+        self.questions = questions_of(self.pictures, self.wanted, self.seed, self._round)
         self._ask(0)
         if self.phase == "end":
             problem = self.left_out[0]
@@ -195,23 +203,12 @@ class Game:
         Raises:
             LesionvizError: it is none of the four diagnoses, or ``sure`` is another word.
         """
-        code = CODES[target_index(answer)]
-        if sure not in {"", *SURE}:
-            raise LesionvizError(f"How sure can be {', '.join(SURE)} or empty, not {sure!r}.")
+        code = check_answer(answer, sure)
         question = self.question
         if self.phase != "question" or question is None:
             return False
-        given: Answer = {
-            "learner": self.learner,
-            "case": question.number,
-            "image": question.item.name,
-            "truth": question.item.truth,
-            "answer": code,
-            "sure": sure,
-            "model": "",
-            "probability": None,
-            "reason": "",
-        }
+        item = question.item
+        given = results.given(self.learner, question.number, item.name, item.truth, code, sure)
         self.answers = [*self.answers, given]
         self.phase = "reveal"
         self._enter_known(question)
@@ -284,13 +281,8 @@ class Game:
         self.picture = question.item.read(f"case {question.number}")
 
     def _enter_known(self, question: Question) -> None:
-        verdict, image = question.verdict, question.item.name
-        if verdict is None or not any(a["image"] == image and not a["model"] for a in self.answers):
-            return
-        answer = verdict.answer
-        share = verdict.prediction.confidence if verdict.prediction is not None and answer != NO_ANSWER else None
-        filled = {"model": answer, "probability": share, "reason": verdict.reason}
-        self.answers = [{**a, **filled} if a["image"] == image and not a["model"] else a for a in self.answers]
+        if question.awaited(self.answers):
+            self.answers = question.entered(self.answers)
 
     def _end(self) -> None:
         self._put_away()
@@ -308,7 +300,26 @@ class Game:
         self.questions, self.left_out, self.case = [], [], 0
 
 
-def _whole(name: str, value: object, least: int, most: int) -> int:
+def questions_of(pictures: QuizSet, cases: int, seed: int, turn: int = 1) -> list[Question]:
+    """Return the questions of a round: those that the seed chooses, in an order that is another one at each turn."""
+    chosen = pictures.choose(cases, seed)
+    order = np.random.default_rng([seed, turn]).permutation(len(chosen))
+    return [Question(number, chosen[index]) for number, index in enumerate(order, 1)]
+
+
+def check_answer(answer: str | int, sure: str) -> str:
+    """Return the code of an answer.
+
+    Raises:
+        LesionvizError: it is none of the four diagnoses, or ``sure`` is none of ``SURE``, nor empty.
+    """
+    code = CODES[target_index(answer)]
+    if sure not in {"", *SURE}:
+        raise LesionvizError(f"How sure can be {', '.join(SURE)} or empty, not {sure!r}.")
+    return code
+
+
+def whole(name: str, value: object, least: int, most: int) -> int:
     """Return a whole number within limits.
 
     Raises:

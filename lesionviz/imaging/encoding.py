@@ -1,10 +1,13 @@
-"""Pictures as bytes for the browser, at a size that a screen can show."""
+"""Pictures as bytes for a browser, at a size that a screen can show."""
 
 from __future__ import annotations
 
 import io
 
 from PIL import Image
+
+LARGEST = (1600, 1600)
+"""Width and height in pixels of the largest picture that travels to a browser."""
 
 
 def fit(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

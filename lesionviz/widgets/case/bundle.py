@@ -16,7 +16,7 @@ from PIL import Image
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.explanation.display import DIVERGING, SEQUENTIAL, colour
 from lesionviz.explanation.methods import METHODS
-from lesionviz.imaging.encoding import jpeg, png
+from lesionviz.imaging.encoding import LARGEST, jpeg, png
 from lesionviz.network import LAYERS, grid_size
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from lesionviz.imaging import LesionImage
 
 Bundle: TypeAlias = dict[str, Any]
-LARGEST = (1600, 1600)
-"""Width and height in pixels of the largest picture that travels to the browser."""
 FULL = 32767
 """What a map's largest magnitude becomes. Fixed point keeps 2e-5 of it everywhere; half precision, of the same
 size, only 2e-4 near the largest."""

@@ -91,7 +91,7 @@ class Background:
 
     def when_ready(self, done: Callable[[Examiner], None], failed: Callable[[Exception], None]) -> None:
         """Tell when the model is loaded, or could not be; where no loop runs, only if that is known already."""
-        if self.ready or _loop() is not None:
+        if self.ready or running_loop() is not None:
 
             def known(examiner: Examiner) -> Examiner:
                 _ = examiner.checkpoint  # elsewhere, it is asked for once
@@ -131,7 +131,7 @@ class Background:
                 failed(error)
 
         running = self._pool.submit(run)
-        self._loop = loop = _loop()
+        self._loop = loop = running_loop()
         if loop is None:
             wait([running])
             deliver(running)
@@ -167,7 +167,7 @@ def sentence(error: Exception, name: str) -> str:
     return f"{name} could not be examined: something inside lesionviz failed. See the log."
 
 
-def _loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop that runs this code, if one does."""
     try:
         return asyncio.get_running_loop()

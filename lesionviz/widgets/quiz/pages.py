@@ -83,19 +83,11 @@ def end_page(game: Game, thumbnails: Mapping[int, bytes], error: str) -> Page:
         error: what could not be done last, or empty.
     """
     pool = results.learners(game.answers)
-    who = [("learner", game.learner)]
-    if len(pool) > 1:
-        who.append(("class", f"The class, {len(pool)} learners"))
-    who.append(("model", "The model, on the same cases"))
-    tables = [(key, title, game.confusion(key)) for key, title in who]
     return {
         "phase": "end",
         "learner": game.learner,
         "score": _score(game),
-        "matrices": [
-            {"who": key, "title": title, "columns": list(table.columns), "counts": table.to_numpy().tolist()}
-            for key, title, table in tables
-        ],
+        "matrices": results.matrices(game.learner, game.own, game.answers),
         "cases": [
             {**{k: a[k] for k in ("case", "truth", "answer", "model", "image")}, "thumbnail": thumbnails[a["case"]]}
             for a in game.own

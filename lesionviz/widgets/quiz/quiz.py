@@ -21,8 +21,7 @@ import traitlets
 from lesionviz.errors import LesionvizError
 from lesionviz.game import PHASES, Game, Question, QuizSet, Verdict, drawn_set, results, set_of
 from lesionviz.game.results import Answer
-from lesionviz.imaging.encoding import jpeg
-from lesionviz.widgets.case.bundle import LARGEST
+from lesionviz.imaging.encoding import LARGEST, jpeg
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.parts.background import Background, Job, sentence
 from lesionviz.widgets.parts.recovery import Part, say_again
