@@ -34,6 +34,11 @@ VARIABLE = "LESIONVIZ_MODEL"
 """Environment variable that names another default than the bundled checkpoint."""
 
 
+def default_path() -> Path:
+    """Return where the model lies that is used when none is named."""
+    return Path(os.environ.get(VARIABLE) or BUNDLED)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained classifier and everything needed to use and to judge it.
@@ -111,7 +116,7 @@ class Checkpoint:
         Raises:
             LesionvizError: it is missing, damaged, or something else; the text says what was expected.
         """
-        path = Path(os.environ.get(VARIABLE) or BUNDLED) if path is None else Path(path)
+        path = default_path() if path is None else Path(path)
         content = read_tensors(path)
         if content.get("format") == FORMAT:
             checkpoint = _from_content(content, path.name)

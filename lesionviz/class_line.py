@@ -14,6 +14,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, TypeAlias
 
+from lesionviz.case import Case
 from lesionviz.errors import LesionvizError
 from lesionviz.wire import pack, unpack
 
@@ -100,14 +101,15 @@ class Line:
             content: plain data to send along.
 
         Raises:
-            LesionvizError: the desk is not there, or it refused in this sentence.
+            LesionvizError: the desk refused, in this sentence.
+            ConnectionError: it is not there.
         """
         connection = _Connection(self._path)
         try:
             reply = self._send(connection, "POST", f"/game/{place}", pack(content or {}))
             answer = unpack(reply.read(LARGEST_ANSWER))
         except (OSError, http.client.HTTPException) as error:
-            raise LesionvizError(GONE) from error
+            raise ConnectionError(GONE) from error
         finally:
             connection.close()
         if "error" in answer:
@@ -119,8 +121,42 @@ class Line:
         connection.request(how, place, body, headers)
         reply = connection.getresponse()
         if reply.status != 200:
-            raise LesionvizError(GONE)
+            raise ConnectionError(GONE)
         return reply
+
+
+class FarDesk:
+    """The class's quiz as this page has it: a :class:`lesionviz.game.class_desk.ClassDesk` over its line.
+
+    Args:
+        line: the page's.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def view(self, seen: int) -> dict[str, Any]:
+        """Return what the learner may know once it is another version than ``seen``, or after a while."""
+        view: dict[str, Any] = self._line.call("view", {"seen": seen})
+        return view
+
+    def join(self, name: str) -> None:
+        """Take a seat under a name."""
+        self._line.call("join", {"name": name})
+
+    def commit(self, case: int, answer: str, sure: str, quiz: int) -> None:
+        """Answer the case on view, of the quiz that ``view`` names."""
+        self._line.call("commit", {"case": case, "answer": answer, "sure": sure, "quiz": quiz})
+
+    def picture(self, case: int) -> bytes:
+        """Return the picture of the case on view, as JPEG."""
+        photo: bytes = self._line.call("picture", {"case": case})
+        return photo
+
+    def case(self, case: int) -> Case | None:
+        """Return what the model saw in the case on view; None before the reveal, or where it saw nothing."""
+        plain = self._line.call("case", {"case": case})
+        return None if plain is None else Case.from_plain(plain, f"case {case}", "")
 
 
 def _whole(reply: http.client.HTTPResponse, size: int) -> bytes:

@@ -35,7 +35,7 @@ BELOW = {
     "classifier": {"case", "runner", "three_questions", "similarity"},
     "wire": set(),
     "cluster": {"classifier", "wire"},
-    "class_line": {"wire"},
+    "class_line": {"wire", "case"},
     "evaluation": {"classifier", "data", "recipe"},
     "training": {"data", "network", "checkpoint", "evaluation"},
     "spreadsheet": set(),

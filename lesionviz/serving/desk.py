@@ -41,10 +41,18 @@ class Desk:
         engine: answers questions about pictures.
         size: learners in the class.
         quiz: answers what has to do with the class's quiz.
+        meanwhile: runs as long as the desk is open.
     """
 
-    def __init__(self, engine: Engine, size: int, quiz: Quiz = _no_quiz) -> None:
-        self.quiz = quiz
+    def __init__(
+        self,
+        engine: Engine,
+        size: int,
+        quiz: Quiz = _no_quiz,
+        meanwhile: Callable[[Desk], Awaitable[None]] | None = None,
+    ) -> None:
+        self.quiz, self._meanwhile = quiz, meanwhile
+        self._beside: asyncio.Future[None] | None = None
         self.turns = Turns(engine, most=2 * size)
         self._kernels: dict[str, str] = {}  # by secret
         self.facts = b""
@@ -67,9 +75,13 @@ class Desk:
             max_buffer_size=2 * LARGEST,
         )
         self._server.add_socket(bind_unix_socket(str(self._folder / "desk"), mode=0o600))
+        if self._meanwhile is not None:
+            self._beside = asyncio.ensure_future(self._meanwhile(self))
 
     async def close(self) -> None:
         """Stop listening."""
+        if self._beside is not None:
+            self._beside.cancel()
         if self._server is not None:
             self._server.stop()
             await self._server.close_all_connections()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
+from lesionviz.class_line import FarDesk
 from lesionviz.widgets.batch.batch import Batch
 from lesionviz.widgets.compare.compare import Compare
 from lesionviz.widgets.explorer.examined import Examined
@@ -13,6 +14,7 @@ from lesionviz.widgets.explorer.state import Shown
 from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.masthead import Masthead
 from lesionviz.widgets.parts.recovery import Part
+from lesionviz.widgets.quiz.class_quiz import ClassQuiz
 from lesionviz.widgets.quiz.quiz import Quiz
 
 
@@ -86,7 +88,8 @@ class Tabs:
         if key == "batch":
             return Batch(self._background, on_open=self._on_open)
         if key == "quiz":
-            return Quiz(classifier=self._background)
+            line = self._background.line
+            return Quiz(classifier=self._background) if line is None else ClassQuiz(FarDesk(line))
         self.comparison = Compare(self._background)
         if self._shown.apart:
             self.comparison.say(self._shown.apart)
