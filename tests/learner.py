@@ -60,18 +60,19 @@ class Learner:
     Attributes:
         states: by comm, what the kernel last said of each widget.
         refused: how often the page was told that the class is full.
+        files: how many pictures were sent.
     """
 
     address: str
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: int = 0
+    files: int = 0
     kernel: str = ""
     cookies: dict[str, str] = field(default_factory=dict)
     _session: str = field(default_factory=lambda: uuid4().hex)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _line: WebSocketClientConnection | None = None
-    _files: int = 0
 
     async def open(self) -> float:
         """Open the page; return the seconds from the first request to the first control that can be used."""
@@ -99,11 +100,11 @@ class Learner:
             wait_for_all: wait for the maps of all layers, too.
         """
         picker, status, view = self._find("longest"), self._find("sentences"), self._find("blend")
-        request, self._files = uuid4().hex, self._files + 1
+        request, self.files = uuid4().hex, self.files + 1
         start = time.monotonic()
-        announced = {"kind": "file", "id": self._files, "name": name, "size": len(data), "request": request}
+        announced = {"kind": "file", "id": self.files, "name": name, "size": len(data), "request": request}
         await self._custom(picker, announced)
-        await self._custom(picker, {"kind": "piece", "id": self._files, "start": 0}, data)
+        await self._custom(picker, {"kind": "piece", "id": self.files, "start": 0}, data)
 
         def stands() -> bool:
             state = self.states[status]["state"]
@@ -128,10 +129,14 @@ class Learner:
 
     async def leave(self) -> None:
         """Close the page as a browser does: it asks for its kernel's end, and hangs up."""
+        await self._fetch(self._url(f"voila/api/shutdown/{self.kernel}"), "POST", b"")
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Let go of the kernel without a word."""
         for task in self._tasks:
             task.cancel()
-        where = self._url(f"voila/api/shutdown/{self.kernel}")
-        await self._fetch(where, "POST", b"")
+        self._tasks, self.states = [], {}
         if self._line is not None:
             self._line.close()
 

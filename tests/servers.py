@@ -12,8 +12,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
+
+import psutil
 
 import lesionviz
 
@@ -142,3 +145,61 @@ def _port(again: str) -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
+
+
+@dataclass(frozen=True)
+class WholeClass:
+    """``lesionviz dashboard --class`` while it runs.
+
+    Attributes:
+        learners, teacher: the addresses, each with its token.
+        server: the process; its children are kernels, scheduler and workers.
+        took: seconds until it was open.
+    """
+
+    learners: str
+    teacher: str
+    server: psutil.Process
+    took: float
+
+    def kernels(self) -> list[psutil.Process]:
+        """The kernels' processes."""
+        return self._children("ipykernel")
+
+    def scheduler(self) -> psutil.Process:
+        """The process of the scheduler."""
+        (found,) = self._children("lesionviz.workers.process scheduler")
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes of the workers."""
+        return self._children("lesionviz.workers.process worker")
+
+    def _children(self, words: str) -> list[psutil.Process]:
+        children = self.server.children(recursive=True)
+        return [one for one in children if words in " ".join(one.as_dict(["cmdline"], ad_value=[])["cmdline"] or [])]
+
+
+@contextmanager
+def running_whole_class(folder: Path, size: int, *options: str, **variables: str) -> Iterator[WholeClass]:
+    """Run ``lesionviz dashboard --class`` in ``folder``, with all that belongs to it, on a port of its own."""
+    command = [sys.executable, "-m", "lesionviz", "dashboard", "--class", str(size), "--port", "0", *options]
+    environment = _environment() | {"PYTHONUNBUFFERED": "1", "XDG_DATA_HOME": str(folder / "data")} | variables
+    start, found = time.monotonic(), dict[str, str]()
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    patience = Timer(PATIENCE, server.kill)
+    patience.start()
+    try:
+        assert server.stdout is not None
+        for line in server.stdout:
+            if address := re.match(r"(Learners|Teacher).*?: (http\S+)", line):
+                found[address[1]] = address[2]
+            if len(found) == 2:
+                break
+        patience.cancel()
+        assert len(found) == 2, f"the class did not open; the log says: {(folder / 'server.log').read_text()}"
+        yield WholeClass(found["Learners"], found["Teacher"], psutil.Process(server.pid), time.monotonic() - start)
+    finally:
+        patience.cancel()
+        _end(server)

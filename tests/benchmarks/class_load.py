@@ -16,9 +16,7 @@ import argparse
 import asyncio
 import hashlib
 import io
-import os
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -33,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the learners and servers o
 
 import psutil
 from learner import Answered, Learner
+from servers import running_dashboard, running_whole_class
 
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.synthetic import draw_lesion
@@ -60,30 +59,6 @@ class Picture:
         return (answered.kind, answered.source, answered.seen) == ("answered", self.name, self.seen)
 
 
-@contextmanager
-def served(options: Sequence[str], model: Path, folder: Path) -> Iterator[tuple[str, psutil.Process, float]]:
-    """Run ``lesionviz dashboard``; give the learners' address, its process, and the seconds that it took to open."""
-    command = [sys.executable, "-m", "lesionviz", "dashboard", "--no-browser", "--port", "0", "--model", str(model)]
-    start = time.monotonic()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, *options], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    try:
-        assert server.stdout is not None
-        for line in server.stdout:
-            found = re.search(r"https?://127\.0\.0\.1:\d+/\S*", line)
-            if found and "/teacher" not in found[0]:
-                yield found[0].rstrip("."), psutil.Process(server.pid), time.monotonic() - start
-                return
-        raise SystemExit(f"the server did not open: {(folder / 'server.log').read_text()}")
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
 def memory(server: psutil.Process) -> dict[str, float]:
     """Return the proportional set size in MiB of the server, the kernels, and what else it started."""
     parts = {"server": 0.0, "kernels": 0.0, "scheduler and workers": 0.0}
@@ -99,7 +74,8 @@ def memory(server: psutil.Process) -> dict[str, float]:
 
 def kernels(server: psutil.Process) -> int:
     """Return how many kernels the server has."""
-    return sum("ipykernel" in " ".join(child.cmdline()) for child in server.children(recursive=True))
+    children = server.children(recursive=True)
+    return sum("ipykernel" in " ".join(one.as_dict(["cmdline"], ad_value=[])["cmdline"] or []) for one in children)
 
 
 def told(what: str, seconds: Sequence[float]) -> None:
@@ -210,22 +186,25 @@ def main() -> None:
             options.learners, options.minutes, options.answers = options.today, 0, True
             options.pool = 0
             print(f"| **today's way: {options.learners} pages, a model in each kernel** | | | | |")
-            with served([], model, folder) as (address, server, _):
-                asyncio.run(load(address, server, options, checkpoint))
+            with running_dashboard([sys.executable, "-m", "lesionviz"], folder, "--model", str(model)) as (
+                address,
+                pid,
+            ):
+                asyncio.run(load(address, psutil.Process(pid), options, checkpoint))
             return
         minutes, sizes = options.minutes, options.pool
         for index, size in enumerate(sizes):
             last = index == len(sizes) - 1
             options.pool, options.minutes, options.answers = size, minutes if last else 0, last
             riding = options.browsers if last else 0
-            command = ["--class", str(options.learners + riding), "--token", TOKEN, "--pool", str(size)]
-            with served(command, model, folder) as (address, server, took):
+            command = ["--token", TOKEN, "--pool", str(size), "--model", str(model)]
+            with running_whole_class(folder, options.learners + riding, *command) as opened:
                 print(
-                    f"| **a class of {options.learners}, {size} kernels kept ready** | | | | opened after {took:.1f} |"
+                    f"| **{options.learners} learners, {size} kernels kept ready** | | | | opened after {opened.took:.1f} |"
                 )
                 time.sleep(options.settle if size else 0)
-                with browsers(address, riding, Picture(999, 0, checkpoint), folder):
-                    asyncio.run(load(address, server, options, checkpoint))
+                with browsers(opened.learners, riding, Picture(999, 0, checkpoint), folder):
+                    asyncio.run(load(opened.learners, opened.server, options, checkpoint))
 
 
 if __name__ == "__main__":
