@@ -14,7 +14,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
@@ -171,14 +171,14 @@ class Learner:
 
     def _headers(self) -> HTTPHeaders:
         headers = HTTPHeaders({"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())})
-        headers["Origin"] = self._url("").rstrip("/")
+        parts = urlsplit(self.address)
+        headers["Origin"] = f"{parts.scheme}://{parts.netloc}"
         if "_xsrf" in self.cookies:
             headers["X-XSRFToken"] = self.cookies["_xsrf"]
         return headers
 
     def _url(self, path: str) -> str:
-        parts = urlsplit(self.address)
-        return f"{parts.scheme}://{parts.netloc}/{path.lstrip('/')}"
+        return urljoin(self.address.partition("?")[0], path)
 
     def _find(self, trait: str) -> str:
         """Return the comm of the first widget that has a trait of this name; empty where none has."""
