@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -73,8 +74,8 @@ class Link:
                     timeout=PATIENCE,
                 )
                 await self._client
-                # Messages wait for no companions: Dask reckons with the clock on the wall there, which may be set back.
-                self._client.scheduler_comm.interval = 0
+                # A message waits for no companions: until then Dask waits by the clock on the wall, which may be set back.
+                self._client.scheduler_comm.interval = -math.inf
                 self._client.subscribe_topic("all", self._event)
                 self.versions = _packages(await self._scheduler.versions(packages=ON_SCHEDULER[1:]))
                 return list(await self._scheduler.ncores())

@@ -159,7 +159,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log", default="")
     given = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the server's
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the server, whose end is ours, too; Ctrl-C goes to all
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     end_with_server(given.folder if given.role == "scheduler" else None)
     keep_steady_time()
     settle(given.log)
