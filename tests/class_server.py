@@ -151,6 +151,14 @@ class Visitor:
         wanted = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
         return self.ask(path, Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==", **(wanted | headers))
 
+    def upgraded(self, path: str) -> tuple[int, http.client.HTTPConnection]:
+        """Open a WebSocket, and keep it."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        wanted = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Cookie": cookies}
+        connection.request("GET", path, headers=wanted | {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+        return connection.getresponse().status, connection
+
     def sign_in(self, token: str = LEARNERS) -> Visitor:
         assert self.ask(f"/?token={token}").status == 303
         return self

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +135,16 @@ def test_a_kernel_that_is_kept_ready_answers_nobody(server: Server, learner: Vis
 def test_a_learner_reaches_his_own_kernel(learner: Visitor, kernel: str) -> None:
     assert kernel in learner.ask(f"/api/kernels/{kernel}").body
     assert learner.upgrade(f"/api/kernels/{kernel}/channels").status == 101
+
+
+def test_one_page_does_not_take_the_connections_of_a_class(server: Server, learner: Visitor, kernel: str) -> None:
+    path, answers = f"/api/kernels/{kernel}/channels", []
+    with ExitStack() as held:
+        for _ in range(9):
+            answer, connection = learner.upgraded(path)
+            held.callback(connection.close)
+            answers.append(answer)
+    assert answers == [101] * 8 + [429]
 
 
 def test_pages_of_strangers_reach_no_kernel_through_a_learners_browser(learner: Visitor, kernel: str) -> None:

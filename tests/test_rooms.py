@@ -63,7 +63,7 @@ class House:
         room = self.enter(session)
         await self.start(room)
         self.rooms.left(room, delivered=True)
-        self.rooms.connected(room.kernel_id, 1)
+        self.rooms.connected(room.kernel_id, room)
         return room
 
 
@@ -287,7 +287,7 @@ def test_a_kernel_that_comes_up_after_its_page_was_given_up_ends() -> None:
 def test_a_kernel_whose_page_is_gone_ends_after_a_while_and_one_that_is_only_quiet_later() -> None:
     async def act(house: House) -> None:
         gone, quiet, used = [await house.open(name) for name in "abc"]
-        house.rooms.connected(gone.kernel_id, -1)
+        house.rooms.disconnected(gone.kernel_id, gone)
         house.now += 299
         house.rooms.used(used.kernel_id)
         house.rooms.sweep()
@@ -309,11 +309,24 @@ def test_a_page_that_connects_itself_again_in_time_keeps_its_kernel_however_long
     async def act(house: House) -> None:
         room = await house.open("ann")
         house.now += 1700
-        for more in (-1, 1):
-            house.rooms.connected(room.kernel_id, more)
+        for hear in (house.rooms.disconnected, house.rooms.connected):
+            hear(room.kernel_id, room)
             house.now += 200
             house.rooms.sweep()
             await house.settle()
+        assert house.running == {room.kernel_id}
+
+    play(act, size=9, gone=300.0, idle=1800.0)
+
+
+def test_a_connection_that_never_came_about_takes_none_away() -> None:
+    async def act(house: House) -> None:
+        room = await house.open("ann")
+        house.rooms.disconnected(room.kernel_id, "another, cut while it was made")
+        house.now += 400
+        house.rooms.sweep()
+        await house.settle()
+        assert house.rooms.connections(room.kernel_id) == 1
         assert house.running == {room.kernel_id}
 
     play(act, size=9, gone=300.0, idle=1800.0)

@@ -13,7 +13,8 @@ import signal
 import ssl
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,10 @@ class Dashboard(Voila):  # type: ignore[misc]
     def start(self) -> None:
         """Serve until a signal ends it; no kernel is left then."""
         self._loop = IOLoop.current()
-        hear_signals(self._stop_soon)
+        with hearing_signals(self._stop_soon):
+            self._serve()
+
+    def _serve(self) -> None:
         self.connection_dir = tempfile.mkdtemp(prefix="voila_", dir=self.connection_dir_root)
         try:
             if not self._loop.run_sync(self._open):
@@ -157,7 +161,8 @@ class Dashboard(Voila):  # type: ignore[misc]
         return found
 
 
-def hear_signals(stop: Callable[[], None]) -> None:
+@contextmanager
+def hearing_signals(stop: Callable[[], None]) -> Iterator[None]:
     """End for Ctrl-C and the like, once.
 
     Shells start what runs in the background with SIGINT ignored, and Python then leaves it so: without this nothing but
@@ -171,10 +176,16 @@ def hear_signals(stop: Callable[[], None]) -> None:
             stopping = True
             stop()
 
+    before = {}
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         each = getattr(signal, name, None)
         if each is not None and not (name == "SIGHUP" and signal.getsignal(each) is signal.SIG_IGN):  # nohup
-            signal.signal(each, hear)
+            before[each] = signal.signal(each, hear)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def notebook_path() -> Path:

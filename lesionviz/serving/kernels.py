@@ -22,6 +22,8 @@ from lesionviz.serving.rooms import Full, Room, Rooms
 
 SECRETS = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 """What the server knows by these names no kernel needs to: it opens files of strangers."""
+MOST_CONNECTIONS = 8
+"""Of one page; it needs one, and two while it comes back over a new one."""
 AGAIN = 5
 """Seconds after which a page that found no place asks again."""
 SCRIPT = re.compile(r"<script\b(?!\s+nonce=)")
@@ -90,18 +92,6 @@ class Kernels(AsyncMappingKernelManager):
     def restart_kernel(self, kernel_id: str, now: bool = False) -> Any:
         """Refuse: a restarted kernel would be empty behind a page that looks alive, and keep another's key."""
         raise HTTPError(404, f"Kernel {kernel_id} is not restarted. Load the page again.")
-
-    def notify_connect(self, kernel_id: str) -> None:
-        """Hear of a page that has connected itself."""
-        super().notify_connect(kernel_id)  # type: ignore[no-untyped-call]
-        if self.rooms:
-            self.rooms.connected(kernel_id, 1)
-
-    def notify_disconnect(self, kernel_id: str) -> None:
-        """Hear of a connection that is gone."""
-        super().notify_disconnect(kernel_id)  # type: ignore[no-untyped-call]
-        if self.rooms:
-            self.rooms.connected(kernel_id, -1)
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         """End a kernel that nobody uses; one that is kept ready is meant to wait."""
@@ -220,6 +210,24 @@ class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc]
     answers nobody any more (seen with Voila 0.5.13).
     """
 
+    async def pre_get(self) -> None:
+        """Make sure that one page does not take the connections of a whole class."""
+        if self._rooms is not None and self._rooms.connections(self.kernel_id) >= MOST_CONNECTIONS:
+            raise HTTPError(429)
+        await super().pre_get()
+
+    async def open(self, kernel_id: str) -> None:
+        """Connect the page."""
+        if self._rooms is not None:
+            self._rooms.connected(kernel_id, self)
+        await super().open(kernel_id)
+
+    def on_close(self) -> None:
+        """Hear that the page is gone, or takes another connection."""
+        if self._rooms is not None:
+            self._rooms.disconnected(self.kernel_id, self)
+        super().on_close()
+
     def write_message(self, message: bytes | dict[str, Any], binary: bool = False) -> Any:
         """Send a message to the page."""
         if self.ws_connection is None:
@@ -233,9 +241,13 @@ class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc]
         super().on_message(ws_message)
 
     def _used(self) -> None:
-        rooms = getattr(self.kernel_manager, "rooms", None)
-        if rooms is not None:
-            rooms.used(self.kernel_id)
+        if self._rooms is not None:
+            self._rooms.used(self.kernel_id)
+
+    @property
+    def _rooms(self) -> Rooms | None:
+        rooms: Rooms | None = self.kernel_manager.rooms
+        return rooms
 
 
 def with_nonce(html: str, nonce: str) -> str:

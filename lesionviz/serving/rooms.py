@@ -40,7 +40,7 @@ class Room:
     turn: asyncio.Event = field(default_factory=asyncio.Event)
     reader: bool = False
     delivered: bool = False
-    connections: int = 0
+    connections: set[object] = field(default_factory=set)
     alone: float = 0.0
     used: float = 0.0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -162,12 +162,24 @@ class Rooms:
         room.reader, room.delivered, room.alone = False, delivered, self._clock()
 
     # --- kernels ----------------------------------------------------------------------------------------------------
-    def connected(self, kernel_id: str, more: int) -> None:
-        """Hear that a page has connected itself, or that a connection is gone."""
+    def connected(self, kernel_id: str, connection: object) -> None:
+        """Hear that a page has connected itself."""
         room = self._rooms.get(kernel_id)
         if room:
-            room.connections += more
-            room.alone = room.used = self._clock()
+            room.connections.add(connection)
+            room.used = self._clock()
+
+    def disconnected(self, kernel_id: str, connection: object) -> None:
+        """Hear that a connection is gone; it may never have come about."""
+        room = self._rooms.get(kernel_id)
+        if room and connection in room.connections:
+            room.connections.remove(connection)
+            room.alone = self._clock()
+
+    def connections(self, kernel_id: str) -> int:
+        """Return how many connections a page has."""
+        room = self._rooms.get(kernel_id)
+        return len(room.connections) if room else 0
 
     def used(self, kernel_id: str) -> None:
         """Hear that a page and its kernel speak with each other."""
