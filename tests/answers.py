@@ -1,4 +1,4 @@
-"""Answering functions for workers under test: light ones in place of the model, and the model without the closed list.
+"""Answering functions for workers under test, light ones in place of the model.
 
 Children find this module by ``PYTHONPATH``.
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 from distributed import metrics
 
 from lesionviz.errors import LesionvizError
-from lesionviz.workers.worker_side import read_classifier
 
 
 def light(model: bytes) -> Callable[[bytes], bytes]:
@@ -43,9 +42,3 @@ def light(model: bytes) -> Callable[[bytes], bytes]:
         return json.dumps({"pid": os.getpid(), "model": known}).encode()
 
     return answer
-
-
-def diagnosis(model: bytes) -> Callable[[bytes], bytes]:
-    """Answer a picture's bytes with the probabilities that the real model gives it."""
-    classifier = read_classifier(model)
-    return lambda picture: json.dumps(dict(classifier.predict(picture).probabilities)).encode()

@@ -24,10 +24,13 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
-from lesionviz.checkpoint import BUNDLED
+from lesionviz.case import Case
+from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import load
+from lesionviz.cluster import Far, facts_of
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
+from lesionviz.wire import unpack
 from lesionviz.workers import Certificates, Workers
 from lesionviz.workers import engine as engine_room
 from lesionviz.workers import process as process_room
@@ -640,7 +643,7 @@ def test_after_the_end_nothing_is_left_and_questions_are_refused(loop: asyncio.R
 @pytest.mark.slow
 def test_a_worker_that_cannot_load_the_model_ends_the_start_in_its_own_words(loop: asyncio.Runner) -> None:
     before = {each.pid for each in psutil.Process().children()}
-    workers = Workers(b"no checkpoint", workers=1, answering="answers:diagnosis", first=FIRST)
+    workers = Workers(b"no checkpoint", workers=1, first=FIRST)
     with pytest.raises(LesionvizError, match=r"best_model\.pth is damaged or is not a model file"):
         loop.run(workers.start())
     assert {each.pid for each in psutil.Process().children()} == before
@@ -662,25 +665,26 @@ def test_without_room_for_temporary_files_there_is_a_sentence(
 
 
 @pytest.mark.slow
-def test_workers_with_the_bundled_model_answer_as_it_does_here(loop: asyncio.Runner) -> None:
-    import io
+def test_workers_with_the_bundled_model_answer_the_closed_list_as_it_does_here(loop: asyncio.Runner) -> None:
+    pictures = [draw_lesion("MEL", seed, (600, 450)) for seed in range(4)]
 
-    picture = io.BytesIO()
-    draw_lesion("MEL", 3, (600, 450)).save(picture, "JPEG")
-
-    async def ask() -> list[bytes]:
-        workers = Workers(BUNDLED.read_bytes(), answering="answers:diagnosis", first=picture.getvalue())
+    async def ask() -> tuple[Checkpoint, list[Case]]:
+        workers, running = Workers(BUNDLED.read_bytes()), asyncio.get_running_loop()
+        facts = await workers.start()
+        far = Far(lambda question: asyncio.run_coroutine_threadsafe(workers.ask(question), running).result(120))
         try:
-            return [
-                await workers.start(),
-                *await asyncio.gather(*(workers.ask(picture.getvalue()) for _ in range(4))),
-            ]
+            cases = [asyncio.to_thread(lambda picture=one: far.complete(far.examine(picture))) for one in pictures]
+            return facts_of(unpack(facts)["ok"]), await asyncio.gather(*cases)
         finally:
             await workers.close()
 
-    expected = dict(load(BUNDLED).predict(picture.getvalue()).probabilities)
-    for answer in loop.run(ask()):
-        assert json.loads(answer) == pytest.approx(expected, abs=1e-5)
+    facts, cases = loop.run(ask())
+    here = load(BUNDLED)
+    assert facts.file_sha256 == here.checkpoint.file_sha256
+    for picture, case in zip(pictures, cases, strict=True):
+        expected = here.predict(picture).probabilities
+        assert dict(case.prediction.probabilities) == pytest.approx(dict(expected), abs=1e-5)
+        assert case.completed
 
 
 def test_a_worker_that_grows_too_large_ends_itself(loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:

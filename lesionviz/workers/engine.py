@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 from lesionviz.errors import LesionvizError
 from lesionviz.machine import has
+from lesionviz.wire import pack
 from lesionviz.workers.certificates import Certificates
 from lesionviz.workers.link import Link
 from lesionviz.workers.local import LocalCluster
@@ -61,7 +61,7 @@ class Workers:
         tell: Callable[[str], None] = lambda _sentence: None,
         log: Path | None = None,
         answering: str = MODEL,
-        first: bytes | None = None,
+        first: bytes = pack({"name": "facts"}),
     ) -> None:
         if missing := [name for name in ("distributed", "cryptography") if not has(name)]:
             raise LesionvizError(
@@ -118,8 +118,6 @@ class Workers:
             await self.close()
             raise
         self._keeper = asyncio.create_task(self._keep(link))
-        if self._first is None:
-            self._first = bytes(importlib.import_module("lesionviz.wire").pack({"name": "facts"}))
         return await self.ask(self._first)
 
     async def ask(self, question: bytes) -> bytes:

@@ -109,9 +109,10 @@ def with_model(model: bytes) -> Answering:
     Raises:
         LesionvizError: these bytes are no checkpoint.
     """
-    answer = importlib.import_module("lesionviz.cluster").answer
+    from lesionviz.cluster import answer
+
     classifier = read_classifier(model)
-    return lambda question: bytes(answer(classifier, question))
+    return lambda question: answer(classifier, question)
 
 
 def read_classifier(model: bytes) -> LesionClassifier:
