@@ -56,6 +56,7 @@ class Learner:
 
     Args:
         address: of the class, with the token if there is one.
+        protocols: that it speaks over the websocket.
 
     Attributes:
         states: by comm, what the kernel last said of each widget.
@@ -65,6 +66,7 @@ class Learner:
 
     address: str
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    protocols: tuple[str, ...] = (PROTOCOL,)
     refused: int = 0
     files: int = 0
     kernel: str = ""
@@ -83,7 +85,7 @@ class Learner:
         self.kernel = found[1]
         where = self._url(f"api/kernels/{self.kernel}/channels?session_id={self._session}")
         request = HTTPRequest(where.replace("http", "ws", 1), headers=self._headers(), validate_cert=False)
-        self._line = await websocket_connect(request, subprotocols=[PROTOCOL], max_message_size=64 * 2**20)
+        self._line = await websocket_connect(request, subprotocols=list(self.protocols), max_message_size=64 * 2**20)
         self._tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._watch())]
         await self._say("comm_open", comm_id=(control := uuid4().hex), target_name="jupyter.widget.control", data={})
         await self._say("comm_msg", comm_id=control, data={"method": "request_states"})
@@ -139,6 +141,16 @@ class Learner:
         self._tasks, self.states = [], {}
         if self._line is not None:
             self._line.close()
+
+    async def shout(self, message: bytes | str) -> None:
+        """Say something that no page says."""
+        assert self._line is not None
+        await self._line.write_message(message, binary=isinstance(message, bytes))
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the server has ended the connection."""
+        return any(task.done() for task in self._tasks)
 
     async def _page(self) -> HTTPResponse:
         """Get the page, patiently as a page that is told to come again."""

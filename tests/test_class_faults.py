@@ -15,6 +15,7 @@ import psutil
 import pytest
 from learner import Answered, Learner
 from servers import WholeClass, running_whole_class
+from tornado.httpclient import HTTPClientError
 
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.data.synthetic import draw_lesion
@@ -118,6 +119,34 @@ def test_a_killed_kernel_ends_its_own_page_alone_and_the_learner_may_open_anothe
         assert unlucky.kernel != lost
         await sends(unlucky, range(60, 61))
         await unlucky.leave()
+        await other.leave()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("said", [(2**60).to_bytes(8, "little") + b"x" * 100, b"\0" * 64, b"x", "text", "{}"])
+def test_a_message_that_lies_about_its_parts_ends_its_own_page_alone(opened: WholeClass, said: bytes | str) -> None:
+    async def play() -> None:
+        hostile, other = Learner(opened.learners), Learner(opened.learners)
+        await hostile.open()
+        await other.open()
+        await hostile.shout(said)
+        await until(lambda: hostile.hung_up)
+        await sends(other, range(90, 91))
+        await hostile.leave()
+        await other.leave()
+
+    asyncio.run(play())
+
+
+def test_a_page_that_speaks_the_older_protocol_is_not_connected(opened: WholeClass) -> None:
+    async def play() -> None:
+        old, other = Learner(opened.learners, protocols=()), Learner(opened.learners)
+        with pytest.raises(HTTPClientError, match="400"):
+            await old.open()
+        await other.open()
+        await sends(other, range(91, 92))
+        await old.leave()
         await other.leave()
 
     asyncio.run(play())

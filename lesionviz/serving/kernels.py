@@ -24,6 +24,9 @@ SECRETS = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGN
 """What the server knows by these names no kernel needs to: it opens files of strangers."""
 MOST_CONNECTIONS = 8
 """Of one page; it needs one, and two while it comes back over a new one."""
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+LEAST_PARTS, MOST_PARTS = 6, 64
+"""Numbers before a message of that protocol: where channel, header, parent, metadata, content and buffers begin, and the end."""
 AGAIN = 5
 """Seconds after which a page that found no place asks again."""
 SCRIPT = re.compile(r"<script\b(?!\s+nonce=)")
@@ -202,6 +205,17 @@ class PageHandler(JupyterHandler):
         return f"Starting lesionviz … You are number {place} in line." if place else "Starting lesionviz …"
 
 
+def well_parted(message: object) -> bool:
+    """Whether a page's message is one of the protocol's: how many parts, where each begins and where the last ends."""
+    if not isinstance(message, bytes) or len(message) < 8:
+        return False
+    count = int.from_bytes(message[:8], "little")
+    if not LEAST_PARTS <= count <= MOST_PARTS or len(message) < 8 * (count + 1):
+        return False
+    begins = [int.from_bytes(message[8 * at : 8 * (at + 1)], "little") for at in range(1, count + 1)]
+    return begins == sorted(begins) and begins[0] == 8 * (count + 1) and begins[-1] == len(message)
+
+
 class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc]
     """A kernel's messages on their way to a page.
 
@@ -214,6 +228,9 @@ class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc]
         """Make sure that one page does not take the connections of a whole class."""
         if self._rooms is not None and self._rooms.connections(self.kernel_id) >= MOST_CONNECTIONS:
             raise HTTPError(429)
+        asked = self.request.headers.get("Sec-WebSocket-Protocol", "")
+        if PROTOCOL not in (word.strip() for word in asked.split(",")):
+            raise HTTPError(400)  # in the older one Voila takes a message's first bytes for a number without an end
         await super().pre_get()
 
     async def open(self, kernel_id: str) -> None:
@@ -236,7 +253,10 @@ class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc]
         return super().write_message(message, binary)
 
     def on_message(self, ws_message: Any) -> None:
-        """Hand a page's message on."""
+        """Hand a page's message on; one that lies about its parts would keep the server busy for ever."""
+        if not well_parted(ws_message):
+            self.close(1003, "no message of a page")
+            return
         self._used()
         super().on_message(ws_message)
 
