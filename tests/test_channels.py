@@ -1,4 +1,4 @@
-"""What may come over a page's connection: messages of the protocol, as others make them, and nothing that lies about its parts."""
+"""What may come over a page's connection: messages as others make them, and nothing that lies about its parts."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ MOST_CONNECTIONS = 8
 """Of one page; it needs one, and two while it comes back over a new one."""
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 LEAST_PARTS, MOST_PARTS = 6, 64
-"""Numbers before a message of that protocol: where channel, header, parent, metadata, content and buffers begin, and the end."""
+"""Numbers before a message of it: where channel, header, parent, metadata, content and buffers begin, and the end."""
 AGAIN = 5
 """Seconds after which a page that found no place asks again."""
 SCRIPT = re.compile(r"<script\b(?!\s+nonce=)")
