@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-WIDGETS = ROOT / "lesionviz" / "widgets"
+PACKAGE = ROOT / "lesionviz"
+WIDGETS = PACKAGE / "widgets"
 TYPESCRIPT = "typescript@5.9.3"
 
 
@@ -26,15 +27,20 @@ def joined(path: Path, function: str) -> list[tuple[str, ...]]:
     return [tuple(each.value for each in call.args if isinstance(each, ast.Constant)) for call in calls]
 
 
+def file_of(name: str) -> Path:
+    """The file of a script's name, which is said from the widgets' folder."""
+    return (WIDGETS / f"{name}.js").resolve()
+
+
 def modules() -> dict[str, tuple[str, ...]]:
     """The files of every module that a widget or a page runs, by the last of them, which gives it its name."""
-    found = [names for path in sorted(WIDGETS.rglob("*.py")) for names in joined(path, "script")]
+    found = [names for path in sorted(PACKAGE.rglob("*.py")) for names in joined(path, "script")]
     return {names[-1]: names for names in found if names}
 
 
 def project(names: tuple[str, ...]) -> dict[str, object]:
     """What TypeScript must know to check one module: its files, and the declared types, which name nothing that runs."""
-    files = [*sorted(WIDGETS.rglob("*.d.ts")), *(WIDGETS / f"{name}.js" for name in names)]
+    files = [*sorted(PACKAGE.rglob("*.d.ts")), *map(file_of, names)]
     return {"extends": str(ROOT / "tsconfig.json"), "files": [str(path) for path in files], "include": []}
 
 
@@ -46,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         projects = []
         for name, names in modules().items():
-            projects.append(Path(folder) / f"{name.replace('/', '-')}.json")
+            projects.append(Path(folder) / f"{name.strip('./').replace('/', '-')}.json")
             projects[-1].write_text(json.dumps(project(names)), encoding="utf-8")
         command = [
             "npx",

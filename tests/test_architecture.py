@@ -44,7 +44,7 @@ BELOW = {
     "machine": set(),
     "doctor": {"machine"},
     "workers": {"cluster", "machine"},
-    "serving": {"workers", "cluster", "class_line", "game", "machine"},
+    "serving": {"workers", "cluster", "class_line", "game", "widgets", "machine"},
     "cli": {"widgets", "serving", "training", "evaluation", "doctor"},
     "__init__": {"cli"},
     "__main__": {"cli"},
@@ -183,7 +183,8 @@ def test_only_workers_import_dask() -> None:
 
 def test_every_script_and_style_is_joined_by_some_widget() -> None:
     joined = {name for path in FILES for name in joined_names(path)}
-    assert joined == {f"{path.parent.name}/{path.stem}" for path in FRONT if "widgets" in path.parts}
+    files = {(PACKAGE / "widgets" / name).resolve() for name in joined}
+    assert files == {path.with_suffix("") for path in FRONT}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import script_types
-from script_types import ROOT, WIDGETS, joined, modules, project
+from script_types import PACKAGE, ROOT, file_of, joined, modules, project
 
 from lesionviz.widgets.parts.front_end import script
 
-SCRIPTS = sorted(WIDGETS.rglob("*.js"))
+SCRIPTS = sorted(PACKAGE.rglob("*.js"))
 DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", flags=re.MULTILINE)
 each_module = pytest.mark.parametrize("names", modules().values(), ids=modules())
 
@@ -26,9 +26,9 @@ def without_comments(text: str) -> str:
 
 
 def test_every_module_that_a_widget_joins_is_checked() -> None:
-    joins = [names for path in WIDGETS.rglob("*.py") for names in joined(path, "script")]
+    joins = [names for path in PACKAGE.rglob("*.py") for names in joined(path, "script")]
     assert sorted(modules().values()) == sorted(joins)
-    assert {WIDGETS / f"{name}.js" for names in joins for name in names} == set(SCRIPTS)
+    assert {file_of(name) for names in joins for name in names} == set(SCRIPTS)
 
 
 def test_calls_that_join_are_read_as_python_reads_them(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_calls_that_join_are_read_as_python_reads_them(tmp_path: Path) -> None:
 @each_module
 def test_a_module_is_checked_with_its_own_files_and_no_others(names: tuple[str, ...]) -> None:
     files = [Path(str(path)) for path in project(names)["files"]]  # type: ignore[attr-defined]
-    assert [path for path in files if path.suffix == ".js"] == [WIDGETS / f"{name}.js" for name in names]
+    assert [path for path in files if path.suffix == ".js"] == [file_of(name) for name in names]
     assert project(names)["include"] == []
     assert all(path.is_file() for path in files)
 
@@ -68,7 +68,7 @@ def test_a_script_asks_to_be_checked_in_full(path: Path) -> None:
     assert not re.search(r"@ts-(ignore|nocheck|expect-error)", path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", sorted(WIDGETS.rglob("*.d.ts")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.d.ts")), ids=lambda p: p.name)
 def test_a_file_of_types_declares_nothing_that_a_module_could_lack(path: Path) -> None:
     """A property of ``globalThis``, which is looked up there, is no name of a module's."""
     text = without_comments(path.read_text(encoding="utf-8"))

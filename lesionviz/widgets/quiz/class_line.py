@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lesionviz.errors import LesionvizError
 from lesionviz.game.class_desk import ClassDesk
 from lesionviz.imaging import LesionImage, open_image
-from lesionviz.widgets.parts.background import running_loop, sentence
+from lesionviz.widgets.parts.background import running_loop
 from lesionviz.widgets.quiz.class_pages import FAR
 
 if TYPE_CHECKING:
@@ -134,4 +134,9 @@ def _words(error: BaseException) -> str:
     if isinstance(error, OSError) or not isinstance(error, Exception):
         LOG.warning("the class cannot be reached: %s", error)
         return FAR
-    return str(error) if isinstance(error, LesionvizError) else sentence(error, "The class's quiz")
+    if isinstance(error, LesionvizError):
+        return str(error)
+    LOG.error("failed at the class's quiz", exc_info=error)
+    return (
+        "Something inside lesionviz failed, and your class did not hear of it. Tell your teacher; the log says more."
+    )

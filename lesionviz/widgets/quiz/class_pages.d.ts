@@ -2,43 +2,44 @@
 
 type ClassPage = FarPage | JoinPage | WaitPage | ClassQuestionPage | ClassRevealPage | ClassEndPage;
 
+/** What could not be done last, or empty, and how often that was: two refusals in the same words are two. */
+interface Refused {
+  error: string;
+  refusals: number;
+}
+
 /** The class cannot be reached, or was not yet. */
-interface FarPage {
+interface FarPage extends Refused {
   phase: "far";
   case?: undefined;
   words: string;
-  error: string;
 }
 /** `name`: the one that he has; `waiting`: seats wait for their learners since a restart; `running`: a case is on view. */
-interface JoinPage {
+interface JoinPage extends Refused {
   phase: "join";
   case?: undefined;
   name: string;
   waiting: boolean;
   running: boolean;
-  error: string;
 }
-interface WaitPage {
+interface WaitPage extends Refused {
   phase: "wait";
   case?: undefined;
   learner: string;
-  error: string;
 }
 /** `answer` is empty before the commit; so many have answered of those who are there. */
-interface ClassQuestionPage extends OneCase {
+interface ClassQuestionPage extends OneCase, Refused {
   phase: "question";
   quiz: number;
   answer: string;
   sureness: string;
   answered: number;
   here: number;
-  error: string;
 }
 /** `map`: whether there is one, which a refusal may hide. */
-interface ClassRevealPage extends OneCase {
+interface ClassRevealPage extends OneCase, Refused {
   phase: "reveal";
   quiz: number;
-  error: string;
   truth: string;
   sentence: string;
   answer: string;
@@ -48,10 +49,9 @@ interface ClassRevealPage extends OneCase {
   map: boolean;
   last: boolean;
 }
-interface ClassEndPage {
+interface ClassEndPage extends Refused {
   phase: "end";
   case?: undefined;
-  error: string;
   learner: string;
   score: RoundScore;
   matrices: Matrix[];

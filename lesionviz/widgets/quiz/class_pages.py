@@ -18,25 +18,22 @@ FAR = "Your class cannot be reached just now. This page goes on by itself as soo
 
 def far_page(error: str = "") -> Page:
     """Return the page of a class that was not reached yet."""
-    return {"phase": "far", "words": LOOKING, "error": error}
+    return {"phase": "far", "words": LOOKING, "error": error, "refusals": 0}
 
 
-def class_page(
-    view: Mapping[str, Any], case: Case | None, *, insisted: bool = False, renaming: bool = False, error: str = ""
-) -> Page:
-    """Return the page of a learner's view.
+def class_page(view: Mapping[str, Any], case: Case | None, *, insisted: bool = False, renaming: bool = False) -> Page:
+    """Return the page of a learner's view; whoever shows it adds what could not be done.
 
     Args:
         view: what :func:`lesionviz.game.class_views.learner_view` says.
         case: what the model saw of the case on view, once that is revealed.
         insisted: whether the person wants to see an answer that the model refused.
         renaming: whether the person wants another name.
-        error: what could not be done last, in a sentence.
     """
     if not view["name"] or (renaming and view["phase"] == "waiting"):
         running = view["phase"] in {"question", "revealed"}
-        return {"phase": "join", "name": view["name"], "waiting": view["waiting"], "running": running, "error": error}
-    known = {"learner": view["name"], "error": error}
+        return {"phase": "join", "name": view["name"], "waiting": view["waiting"], "running": running}
+    known = {"learner": view["name"]}
     if view["phase"] == "waiting":
         return {"phase": "wait", **known}
     if view["phase"] == "over":

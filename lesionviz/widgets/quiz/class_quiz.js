@@ -13,8 +13,9 @@ const QUIET_WORDS = {
 
 /** @param {View<QuizTraits<ClassPage>, Message>} view */
 function render({ model, el }) {
+  let refusals = model.get("page").refusals ?? 0; // that were seen
   /** @param {ClassPage} page */
-  const refused = (page) => Boolean(page.error);
+  const refused = (page) => page.refusals !== refusals;
   const shell = quizShell({ model, el }, {
     quiet: QUIET_WORDS,
     settles: (done, page) => done.kind === "insist" || refused(page) || (done.kind === "commit" && page.phase === "question" && Boolean(page.answer)),
@@ -25,6 +26,7 @@ function render({ model, el }) {
   const trouble = element("p", { className: "lv-message lv-error lv-class-trouble", role: "alert", hidden: true });
   el.insertBefore(trouble, el.children[1]); // below the notice
   function warn() {
+    refusals = model.get("page").refusals ?? 0;
     const words = model.get("page").error ?? "";
     if (words === trouble.textContent) return;
     trouble.textContent = words;
@@ -68,7 +70,7 @@ function render({ model, el }) {
     /** @param {ClassPage} next */
     const update = (next) => {
       if (next.phase !== "join") return;
-      if (next.error) join.disabled = false;
+      if (refused(next)) join.disabled = false;
     };
     update(page);
     const lead = page.running ? "Your class is playing already: you come in at the case that is on view." : "Your teacher starts the quiz, and everybody sees the same picture at the same time.";
@@ -100,7 +102,7 @@ function render({ model, el }) {
     function update(next) {
       if (next.phase !== "question") return;
       head.textContent = headline(next);
-      if (next.error) form.free();
+      if (refused(next)) form.free();
       others.textContent = `Waiting for the others: ${next.answered} of ${next.here} ${next.here === 1 ? "has" : "have"} answered.`;
       bar.style.setProperty("--lv-done", `${(next.answered / Math.max(1, next.here)) * 100}%`);
       if (!next.answer || !done.hidden) return;

@@ -52,6 +52,7 @@ class ClassQuiz(ipywidgets.VBox):  # type: ignore[misc]
         self._news: News | None = None
         self._insisted = self._renaming = False
         self._error = self._away = ""
+        self._refusals = 0  # two in the same words are two
         handlers = {
             "join": self._on_join,
             "commit": self._on_commit,
@@ -101,7 +102,8 @@ class ClassQuiz(ipywidgets.VBox):  # type: ignore[misc]
         if news is None:
             self.panel.show(far_page(error))
             return
-        page = class_page(news.view, news.case, insisted=self._insisted, renaming=self._renaming, error=error)
+        page = class_page(news.view, news.case, insisted=self._insisted, renaming=self._renaming)
+        page |= {"error": error, "refusals": self._refusals}
         shown = news.case is not None and news.picture is not None and shows_map(news.view, self._insisted)
         if shown and news.case is not None and news.picture is not None:
             self._view.turn_to(news.case, news.picture, news.photo)
@@ -110,6 +112,7 @@ class ClassQuiz(ipywidgets.VBox):  # type: ignore[misc]
 
     def _refuse(self, words: str) -> None:
         self._error = words
+        self._refusals += 1
         self._show()
 
     def _say_again(self) -> None:

@@ -1,7 +1,7 @@
 // What the quiz's page is told: what pages.py makes, the traits of panel.py, and the messages of folder.py and messages.py.
 
 interface QuizTraits<Page = QuizPage> {
-  page: Page | { phase?: undefined; error?: undefined };
+  page: Page | { phase?: undefined; error?: undefined; refusals?: undefined };
   photo: Bytes;
   classes: LesionClass[];
   notice: string;
