@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
 
-import segno
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
@@ -113,9 +112,8 @@ def class_server(
         return Verdict(case.prediction, case)
 
     async def serve() -> None:
-        qr = segno.make(address).svg_inline(border=2)
         desk = (r"/desk/(\w+)/(\w+)", _Desk, {"room": room, "heard": [] if heard is None else heard})
-        server = HTTPServer(Application([*teacher_routes(room, **{"address": address, "qr": qr} | options), desk]))
+        server = HTTPServer(Application([*teacher_routes(room, **{"address": lambda: address} | options), desk]))
         server.add_sockets(sockets)
         asking = asyncio.create_task(keep_asking(room, examine)) if classifier is not None else None
         started.set()

@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from quiz_server import LEARNER, class_server
 from pages import PATIENCE, accessibility, offline_page, phone, sideways, still, theme, until
 from playwright.sync_api import Browser, Page, expect
+from quiz_server import LEARNER, class_server
 from servers import running_voila, write_notebook
 
 from lesionviz.classifier import LesionClassifier

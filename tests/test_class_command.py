@@ -14,6 +14,7 @@ import pytest
 from lesionviz.cli import main
 from lesionviz.errors import LesionvizError
 from lesionviz.serving import classroom
+from lesionviz.serving.behind import Behind
 from lesionviz.serving.classroom import Opened, certificate, check_address, check_numbers, check_tokens, shown
 from lesionviz.serving.kernels import with_nonce
 from lesionviz.serving.plain_pages import widget_policy
@@ -85,6 +86,8 @@ def test_a_cluster_that_nothing_can_use_is_said(tmp_path: Path) -> None:
 def test_everything_is_handed_on_and_nothing_is_open_by_default(asked: dict[str, Any]) -> None:
     assert main(["dashboard", "--class", "40"]) == 0
     del asked["tell"]
+    parts = [asked.pop(f"{name}_factory") for name in ("engine", "desk", "teacher")]
+    assert [part.__func__ for part in parts] == [Behind.engine, Behind.desk, Behind.teacher]
     assert asked == {
         "size": 40,
         "host": "127.0.0.1",

@@ -24,7 +24,7 @@ from lesionviz.imaging.encoding import png
 from lesionviz.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.slow
-SIZE = 4
+SIZE = 40
 SMALL = Preprocessing(size=96)
 
 
@@ -154,10 +154,10 @@ def test_a_page_that_speaks_the_older_protocol_is_not_connected(opened: WholeCla
 
 def test_when_all_have_left_no_kernel_but_those_kept_ready_remains(opened: WholeClass) -> None:
     async def play() -> None:
-        learners = [Learner(opened.learners) for _ in range(SIZE)]
+        learners = [Learner(opened.learners) for _ in range(4)]
         await asyncio.gather(*(learner.open() for learner in learners))
         kernels = [learner.kernel for learner in learners]
-        assert len(set(kernels)) == SIZE
+        assert len(set(kernels)) == 4
         await asyncio.gather(*(learner.leave() for learner in learners))
         await until(
             lambda: not any(kernel in " ".join(_words(one)) for one in opened.kernels() for kernel in kernels)

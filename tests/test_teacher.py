@@ -15,8 +15,8 @@ from urllib.error import HTTPError
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
-from quiz_server import class_server
 from PIL import Image
+from quiz_server import class_server
 
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
@@ -219,7 +219,7 @@ def test_pages_are_kept_by_nobody_run_no_foreign_script_and_stand_in_no_frame(br
 
 
 def test_the_page_says_what_it_is_not_and_takes_no_markup_from_an_address(room: Classroom) -> None:
-    with class_server(room, address='http://x/"><script>alert(1)</script>') as address:
+    with class_server(room, address=lambda: 'http://x/"><script>alert(1)</script>') as address:
         browser = Browser(address)
     assert "This is not a medical device" in browser.facts["notice"]
     assert browser.facts["address"].endswith("</script>")
@@ -227,7 +227,7 @@ def test_the_page_says_what_it_is_not_and_takes_no_markup_from_an_address(room: 
 
 
 def test_below_a_prefix_everything_lies_below_it(room: Classroom) -> None:
-    routes = teacher_routes(room, address="", prefix="/derm/")
+    routes = teacher_routes(room, address=str, prefix="/derm/")
     assert all(pattern.startswith("/derm/teacher") for pattern, *_ in routes)
     page = (Path(__file__).parents[1] / "lesionviz/serving/teacher/teacher.html").read_text(encoding="utf-8")
     assert re.findall(r'(?:href|src)="/', page) == []

@@ -16,7 +16,20 @@ from lesionviz.errors import LesionvizError
 if TYPE_CHECKING:
     from lesionviz.serving.classroom import Opened
 
-OF_A_CLASS = ("host", "token", "password", "teacher_token", "certfile", "keyfile", "cluster", "idle", "pool")
+OF_A_CLASS = (
+    "host",
+    "token",
+    "password",
+    "teacher_token",
+    "certfile",
+    "keyfile",
+    "cluster",
+    "cluster_certificates",
+    "workers",
+    "sets",
+    "idle",
+    "pool",
+)
 """Options that say something only together with ``--class``."""
 
 
@@ -52,6 +65,11 @@ def add_dashboard(commands: Commands) -> None:
     many.add_argument(
         "--cluster", metavar="ADDRESS", help="use the workers of this Dask scheduler, such as tls://lab:8786"
     )
+    many.add_argument(
+        "--cluster-certificates", type=Path, metavar="DIR", help="folder with its ca.pem, cert.pem and key.pem"
+    )
+    many.add_argument("--workers", type=int, metavar="N", help="start so many (default: by memory and cores)")
+    add_several(many, "--sets", "DIR", "folder below which the teacher's sets of pictures lie (default: any)", Path)
     many.add_argument("--idle", type=float, metavar="MINUTES", help="end a page that nobody uses after (default: 30)")
     many.add_argument("--pool", type=int, metavar="N", help="keep so many kernels ready (default: 8)")
 
@@ -59,7 +77,7 @@ def add_dashboard(commands: Commands) -> None:
 def _dashboard(options: argparse.Namespace) -> int:
     if options.size is not None:
         return _class(options)
-    alone = [name for name in OF_A_CLASS if getattr(options, name) not in (None, False)]
+    alone = [name for name in OF_A_CLASS if getattr(options, name) not in (None, False, [])]
     if alone:
         raise LesionvizError(
             f"--{alone[0].replace('_', '-')} is for a class. Add --class and the number of learners."
@@ -83,7 +101,21 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 
 def _class(options: argparse.Namespace) -> int:
+    from lesionviz.serving.behind import Behind
     from lesionviz.serving.classroom import serve_class
+    from lesionviz.serving.places import check_path
+    from lesionviz.workers.certificates import certificates_in
+
+    folder = options.cluster_certificates
+    behind = Behind(
+        options.size,
+        options.model,
+        workers=options.workers,
+        certificates=None if folder is None else certificates_in(folder),
+        roots=options.sets,
+        prefix=check_path(options.base_url),
+        tell=complain,
+    )
 
     def announce(opened: Opened) -> None:
         say(f"The class is open{_taken(options.port, opened.learners)}. End it with Ctrl-C.")
@@ -108,6 +140,9 @@ def _class(options: argparse.Namespace) -> int:
         idle=30.0 if options.idle is None else options.idle,
         pool=options.pool,
         cluster=options.cluster,
+        engine_factory=behind.engine,
+        desk_factory=behind.desk,
+        teacher_factory=behind.teacher,
         model=options.model,
         dark=options.dark,
         tell=complain,

@@ -30,6 +30,8 @@ def add_skip_damaged(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_several(command: argparse.ArgumentParser, name: str, metavar: str, explained: str, kind: type = Path) -> None:
+def add_several(
+    command: argparse._ActionsContainer, name: str, metavar: str, explained: str, kind: type = Path
+) -> None:
     """Add an option that may be given several times; without it the list is empty."""
     command.add_argument(name, type=kind, action="append", default=[], metavar=metavar, help=explained)

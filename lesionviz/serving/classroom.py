@@ -63,7 +63,7 @@ class Desk(Protocol):
 
 SessionOf = Callable[[str], "str | None"]
 EngineFactory = Callable[[str | None], Engine]
-DeskFactory = Callable[[Engine | None, SessionOf], Desk]
+DeskFactory = Callable[[Any, SessionOf], Desk]
 TeacherFactory = Callable[[Callable[[], str]], Iterable[Any]]
 
 

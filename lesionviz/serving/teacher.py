@@ -48,22 +48,30 @@ STYLE = style("parts/base", "case/stage", "case/answer", "quiz/quiz", "quiz/clas
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 
+def qr_picture(address: str) -> str:
+    """Draw an address as an SVG element that a phone can read; nothing where the package for that is missing."""
+    try:
+        import segno
+    except ImportError:
+        return ""
+    return str(segno.make(address, micro=False).svg_inline(scale=4, border=2, light="#fff"))
+
+
 def teacher_routes(
-    room: Classroom, *, address: str, qr: str = "", roots: Sequence[Path] = (), prefix: str = "/"
+    room: Classroom, *, address: Callable[[], str], roots: Sequence[Path] = (), prefix: str = "/"
 ) -> list[Route]:
     """Return the handlers of the teacher's page, for an application of tornado's.
 
     Args:
         room: the class.
-        address: where the learners go.
-        qr: the same as a picture, an SVG element.
+        address: tells where the learners go.
         roots: the folders below which sets may lie; none leaves every folder of this machine open to the teacher.
         prefix: path under which everything lies, with a slash at both ends.
     """
     desk = {"room": room}
     places = {"roots": [root.resolve() for root in roots]}
     return [
-        (f"{prefix}teacher", _Page, {**desk, **places, "address": address, "qr": qr}),
+        (f"{prefix}teacher", _Page, {**desk, **places, "address": address}),
         (f"{prefix}teacher/", RedirectHandler, {"url": "../teacher"}),
         (rf"{prefix}teacher/(teacher\.js|teacher\.css)", _Asset, desk),
         (f"{prefix}teacher/state", _State, desk),
@@ -112,22 +120,23 @@ class _Handler(RequestHandler):
 class _Page(_Handler):
     """The page itself; what it shows comes afterwards."""
 
-    def initialize(self, room: Classroom, roots: Sequence[Path], address: str, qr: str) -> None:  # type: ignore[override]
+    def initialize(self, room: Classroom, roots: Sequence[Path], address: Callable[[], str]) -> None:  # type: ignore[override]
         super().initialize(room)
-        self.roots, self.address, self.qr = roots, address, qr
+        self.roots, self.address = roots, address
 
     def get(self) -> None:
+        address = self.address()
         classes = [{"code": d.code, "name": d.name, "colour": d.colour, "malignant": d.malignant} for d in DIAGNOSES]
         facts = {
             "classes": classes,
             "notice": NOTICE,
-            "address": self.address,
+            "address": address,
             "places": _places(self.roots),
             "bound": bool(self.roots),
             "token": self.xsrf_token.decode(),  # reading it sets the cookie
         }
         page = Template((HERE / "teacher.html").read_text(encoding="utf-8"))
-        self.finish(page.substitute(facts=escape(json.dumps(facts)), qr=self.qr))
+        self.finish(page.substitute(facts=escape(json.dumps(facts)), qr=qr_picture(address)))
 
 
 class _Asset(_Handler):
