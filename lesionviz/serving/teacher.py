@@ -54,7 +54,7 @@ def qr_picture(address: str) -> str:
         import segno
     except ImportError:
         return ""
-    return str(segno.make(address, micro=False).svg_inline(scale=4, border=2, light="#fff"))
+    return str(segno.make(address, micro=False).svg_inline(border=2, light="#fff", omitsize=True))
 
 
 def teacher_routes(
