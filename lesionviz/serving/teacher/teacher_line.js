@@ -31,6 +31,7 @@ function teacherLine({ token, onState, onStanding, onRefused }) {
       onState(said);
     } catch {
       onStanding("away");
+      next = 0; // where the server is back, it says so at once
       await new Promise((done) => setTimeout(done, REST));
     }
     watch(next);

@@ -59,7 +59,7 @@ class ClassLine:
         self._desk, self._told, self._failed = desk, told, failed
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lesionviz-class")
         self._loop, self._ended = running_loop(), Event()
-        self._last = News({"version": -1})
+        self._seen, self._last = -1, News({})
         if self._loop is not None:
             Thread(target=self._watch, name="lesionviz-class-watch", daemon=True).start()
 
@@ -91,6 +91,7 @@ class ClassLine:
             try:
                 news = self._fetch()
             except Exception as error:  # noqa: BLE001  (whatever it is, the page says so, and the watch goes on)
+                self._seen = -1  # where it is back, it says so at once
                 self._tell(self._failed, _words(error))
                 self._ended.wait(PAUSE)
             else:
@@ -107,9 +108,10 @@ class ClassLine:
     def _fetch(self) -> News:
         """Wait for the next news, and get what belongs to them and is not here yet."""
         for _ in range(TRIES):
-            view = self._desk.view(self._last.view["version"])
+            view = self._desk.view(self._seen)
             with suppress(LesionvizError):  # another case has come on view meanwhile
                 self._last = self._complete(view)
+                self._seen = view["version"]
                 return self._last
         raise ConnectionError("the class goes on too fast")
 

@@ -17,7 +17,7 @@ from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import say_again
 from lesionviz.widgets.quiz.class_line import ClassLine, News
-from lesionviz.widgets.quiz.class_pages import class_page, far_page, shows_map
+from lesionviz.widgets.quiz.class_pages import FAR, class_page, far_page, shows_map
 from lesionviz.widgets.quiz.panel import QuizPanel
 
 
@@ -84,6 +84,8 @@ class ClassQuiz(ipywidgets.VBox):  # type: ignore[misc]
         def other(*keys: str) -> bool:
             return last is None or any(news.view.get(key) != last.view.get(key) for key in keys)
 
+        if self._error == FAR:  # what was not heard can be said again
+            self._error = ""
         if other("quiz", "case", "phase", "name"):
             self._error, self._renaming = "", False
         if other("quiz", "case"):
