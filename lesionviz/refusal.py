@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lesionviz.errors import LesionvizError
-from lesionviz.quality import Limits, notes_on, read_limits, too_poor
+from lesionviz.quality import Limits, notes_on, quality, read_limits, too_poor
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,7 @@ class Look:
         features: (FEATURES,) from :func:`features_of`.
         embedding: (EMBEDDING,) channel means of ``features.8``.
         logits: (4,).
+        measured: the quality of ``seen``, where it was measured already.
     """
 
     seen: Image.Image
@@ -52,6 +54,12 @@ class Look:
     features: Floats
     embedding: npt.NDArray[np.float32]
     logits: Floats
+    measured: Mapping[str, float] | None = None
+
+    @cached_property
+    def quality(self) -> Mapping[str, float]:
+        """What is measured of the picture's quality, once."""
+        return quality(self.seen) if self.measured is None else self.measured
 
 
 @dataclass(frozen=True)
@@ -126,10 +134,11 @@ class DistanceRefusal:
 
     def judge(self, look: Look) -> Verdict:
         """Return what is to be said of one picture; there is never a warning."""
-        refusal = too_poor(look.seen, look.original, self.limits)
+        measured = look.quality, look.seen.width, look.original, self.limits
+        refusal = too_poor(*measured)
         if not refusal and self._unlike(look):
             refusal = UNLIKE
-        return Verdict(refusal, notes=notes_on(look.seen, look.original, self.limits))
+        return Verdict(refusal, notes=notes_on(*measured))
 
     def _unlike(self, look: Look) -> bool:
         away, energy = self.distances(look.features[None])[0], energies(look.logits[None])[0]

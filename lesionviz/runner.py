@@ -18,7 +18,6 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.lean_backward import make_backward_lean
 from lesionviz.network import LAYERS, ordinary_tensors, run_blocks, run_head
-from lesionviz.preprocessing import to_tensor
 from lesionviz.refusal import features_of
 
 VIEWS = (1, 8)
@@ -85,7 +84,8 @@ class Runner:
 
     def batch(self, seen: Sequence[Image.Image]) -> torch.Tensor:
         """Return pictures at input size as the network takes them, (N, 3, S, S)."""
-        return self.prepared(torch.stack([to_tensor(picture) for picture in seen]))
+        pixels = torch.from_numpy(np.stack([np.asarray(picture) for picture in seen]))
+        return self.prepared(pixels.permute(0, 3, 1, 2))  # channels last in memory already
 
     def prepared(self, batch: torch.Tensor) -> torch.Tensor:
         """Return a uint8 batch (N, 3, S, S) as the network takes it."""

@@ -79,7 +79,8 @@ class ThreeQuestions:
 
     def judge(self, look: Look) -> Verdict:
         """Return what is to be said of one picture; what is refused gets no warning besides."""
-        refusal = too_poor(look.seen, look.original, self.limits)
+        measured = look.quality, look.seen.width, look.original, self.limits
+        refusal = too_poor(*measured)
         if (
             not refusal
             and self.detector.log_odds(look.features[None], look.embedding[None])[0] < self.detector.threshold
@@ -87,7 +88,7 @@ class ThreeQuestions:
             refusal = NOT_DERMOSCOPY
         unfamiliarity = float(SCORES[self.score](look.logits[None])[0])
         warning = UNFAMILIAR if not refusal and unfamiliarity > self.unfamiliar else ""
-        return Verdict(refusal, warning, notes_on(look.seen, look.original, self.limits), unfamiliarity)
+        return Verdict(refusal, warning, notes_on(*measured), unfamiliarity)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values and tensors for a checkpoint."""
