@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from lesionviz.answering import Answers, Seen, answer_to, see
 from lesionviz.case import Case, Maps, check_classes
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, Target, target_index
@@ -35,8 +36,7 @@ from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, open_groups, open_image
 from lesionviz.network import LAYERS, Network, check_layer
 from lesionviz.prediction import Prediction
-from lesionviz.preprocessing import Preprocessing, Square
-from lesionviz.refusal import Look, Verdict
+from lesionviz.preprocessing import Preprocessing
 from lesionviz.runner import Outputs, Runner
 from lesionviz.similarity import KeptIndex, SimilarCase, index_path
 from lesionviz.three_questions import read_refusal
@@ -65,6 +65,7 @@ class LesionClassifier:
         views: 1 looks once, upright. 8 averages the logits over the eight symmetries of the square (quarter turns
             and mirror images), so that the answer does not depend on how the camera was held; it takes eight
             times as long. Explanations, embeddings and the refusal are of the upright view in both.
+        folded: with the batch norms written into the convolutions, which is faster and the same up to rounding.
 
     Raises:
         LesionvizError: views is neither 1 nor 8, or the checkpoint's refusal statistics are damaged.
@@ -76,15 +77,17 @@ class LesionClassifier:
         device: str | torch.device = "cpu",
         precision: torch.dtype = torch.float32,
         views: int = 1,
+        folded: bool = False,
     ) -> None:
         self.checkpoint, self.views = checkpoint, views
-        self._runner = Runner(checkpoint, device, precision, views)
+        self._runner = Runner(checkpoint, device, precision, views, folded)
         self._judge = read_refusal(checkpoint.refusal)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy what the classifier is made of."""
         runner = self._runner
-        return (type(self), (self.checkpoint, runner.device, runner.precision, runner.views), runner.changed_weights)
+        made_of = (self.checkpoint, runner.device, runner.precision, runner.views, runner.folded)
+        return (type(self), made_of, runner.changed_weights)
 
     def __setstate__(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take over weights that were changed after loading."""
@@ -116,21 +119,21 @@ class LesionClassifier:
             LesionvizError: it cannot be used; see :func:`lesionviz.imaging.open_image`.
         """
         picture = open_image(image)
-        return replace(self.examine_square(self.preprocessing.square(picture)), upload=picture.sha256)
+        return replace(self.examine_seen(see(picture, self.preprocessing)), upload=picture.sha256)
 
-    def examine_square(self, square: Square) -> Case:
+    def examine_seen(self, seen: Seen) -> Case:
         """Do what :meth:`examine` does without the picture itself; ``upload`` stays empty."""
-        batch = self._runner.batch([square.seen])
+        batch = self._runner.batch([seen.pixels])
         run = forward(self._network, batch)
         outputs = self._runner.outputs_from(batch, run.activations, run.logits)
         return Case(
             identity=uuid4().hex,
             upload="",
-            name=square.name,
-            size=square.size,
-            box=self.preprocessing.box(*square.size),
-            seen=np.array(square.seen),
-            prediction=self._answer(square, outputs, 0),
+            name=seen.name,
+            size=seen.size,
+            box=self.preprocessing.box(*seen.size),
+            seen=np.array(seen.pixels),
+            prediction=self._answer(seen, outputs, 0),
             logits=tuple(outputs.upright[0].tolist()),
             biases=tuple(biases(self._network)),
             embedding=outputs.embeddings[0].copy(),
@@ -174,10 +177,21 @@ class LesionClassifier:
     def predict_many(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Prediction]:
         """Yield the diagnosis of each picture, in order, running the network on batches."""
         for pictures in open_groups(images, batch_size):
-            squares = [self.preprocessing.square(picture) for picture in pictures]
-            outputs = self._runner.outputs([square.seen for square in squares])
-            for index, square in enumerate(squares):
-                yield self._answer(square, outputs, index)
+            yield from self.answers([see(picture, self.preprocessing) for picture in pictures]).predictions
+
+    def answers(self, seen: Sequence[Seen]) -> Answers:
+        """Return the answers for pictures that were made ready by :func:`lesionviz.answering.see`, in one run.
+
+        Raises:
+            LesionvizError: a picture is not of the input's size.
+        """
+        side = self.preprocessing.size
+        if wrong := [each for each in seen if each.pixels.size != (side, side)]:
+            width, height = wrong[0].pixels.size
+            raise LesionvizError(f"{wrong[0].name} is {width} × {height} pixels; the model sees {side} × {side}.")
+        outputs, maps = self._runner.outputs_and_maps([each.pixels for each in seen])
+        predictions = tuple(self._answer(each, outputs, row) for row, each in enumerate(seen))
+        return Answers(predictions, outputs.embeddings, maps)
 
     def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
         """Yield logits, embeddings and features of pictures, batch by batch; for calibration and search."""
@@ -232,7 +246,7 @@ class LesionClassifier:
             LesionvizError: the image, class, layer or method cannot be used.
         """
         picture = open_image(image)
-        (explanation,) = self.explain_squares([self.preprocessing.square(picture)], target, layer, method, against)
+        (explanation,) = self.explain_seen([see(picture, self.preprocessing)], target, layer, method, against)
         return explanation.on(picture)
 
     def explain_all(self, image: ImageSource, method: str = "gradcam") -> dict[tuple[str, str], Explanation]:
@@ -260,8 +274,8 @@ class LesionClassifier:
         Takes the same arguments and raises the same errors as :meth:`explain`.
         """
         for pictures in open_groups(images, batch_size):
-            squares = [self.preprocessing.square(picture) for picture in pictures]
-            explained = self.explain_squares(squares, target, layer, method)
+            seen = [see(picture, self.preprocessing) for picture in pictures]
+            explained = self.explain_seen(seen, target, layer, method)
             yield from (made.on(picture) for made, picture in zip(explained, pictures, strict=True))
 
     def similar(self, image: ImageSource, k: int = 5) -> list[SimilarCase]:
@@ -294,9 +308,9 @@ class LesionClassifier:
     def _kept_index(self) -> KeptIndex:
         return KeptIndex(self.index_path)
 
-    def explain_squares(
+    def explain_seen(
         self,
-        squares: Sequence[Square],
+        seen: Sequence[Seen],
         target: Target | None = None,
         layer: str = LAYERS[-1],
         method: str = "gradcam",
@@ -306,11 +320,11 @@ class LesionClassifier:
         layer, how = check_layer(layer, self.preprocessing.size), find_method(method)
         index = None if target is None else check_classes(target, against, (), "")[0]
         other = None if against is None else target_index(against)
-        batch = self._runner.batch([square.seen for square in squares])
+        batch = self._runner.batch([each.pixels for each in seen])
         slope = forward_with_gradient(self._network, batch, layer, index, other)
         maps, all_logits, all_biases = slope.maps(how), slope.run.logits.double().tolist(), biases(self._network)
-        for row, square in enumerate(squares):
-            chosen, _ = check_classes(target, against, all_logits[row], square.name)
+        for row, each in enumerate(seen):
+            chosen, _ = check_classes(target, against, all_logits[row], each.name)
             alone = layer == LAST and other is None
             peak = float(last_maps(self._network, slope.run.one(row), how).max()) if alone else None
             yield Explanation.between(
@@ -321,29 +335,15 @@ class LesionClassifier:
                 raw=maps[row],
                 layer=layer,
                 method=how.key,
-                source=square.name,
-                size=square.size,
-                box=self.preprocessing.box(*square.size),
+                source=each.name,
+                size=each.size,
+                box=self.preprocessing.box(*each.size),
                 shared_peak=None if peak is None else max(0.0, peak),
             )
 
-    def _answer(self, square: Square, outputs: Outputs, row: int) -> Prediction:
+    def _answer(self, seen: Seen, outputs: Outputs, row: int) -> Prediction:
         """Return the prediction for one picture of a run."""
-        look = Look(square.seen, square.size, outputs.features[row], outputs.embeddings[row], outputs.upright[row])
-        verdict = Verdict() if self._judge is None else self._judge.judge(look)
-        scaled = torch.tensor(outputs.logits[row], dtype=torch.float64, device="cpu") / self.checkpoint.temperature
-        shares = torch.softmax(scaled, dim=0).tolist()
-        best = max(range(len(CODES)), key=shares.__getitem__)
-        return Prediction(
-            diagnosis=CODES[best],
-            confidence=shares[best],
-            probabilities=dict(zip(CODES, shares, strict=True)),
-            source=square.name,
-            refusal=verdict.refusal,
-            notes=square.notes + verdict.notes,
-            warning=verdict.warning,
-            unfamiliarity=verdict.unfamiliarity,
-        )
+        return answer_to(seen, outputs, row, self.checkpoint.temperature, self._judge)
 
     @property
     def _network(self) -> Network:

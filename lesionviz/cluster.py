@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
+from lesionviz.answering import Seen, see
 from lesionviz.case import Case
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES
@@ -27,7 +28,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.explanation.result import Explanation
 from lesionviz.imaging import ImageSource, open_image
 from lesionviz.imaging.encoding import jpeg
-from lesionviz.preprocessing import Preprocessing, Square
+from lesionviz.preprocessing import Preprocessing
 from lesionviz.similarity import EMBEDDING, SimilarCase
 from lesionviz.wire import pack, unpack
 
@@ -91,8 +92,8 @@ class Near:
 
     def explain(self, case: Case, target: str, layer: str, method: str, against: str | None) -> Explanation:
         """Return an explanation that a case does not hold: not yet, or because the method has no exact contrast."""
-        square = Square(Image.fromarray(case.seen), case.size, case.name)
-        (explanation,) = self.classifier.explain_squares([square], target, layer, method, against)
+        seen = Seen(Image.fromarray(case.seen), case.name, case.size)
+        (explanation,) = self.classifier.explain_seen([seen], target, layer, method, against)
         return explanation
 
 
@@ -114,8 +115,8 @@ class Far:
     def examine(self, image: ImageSource) -> Case:
         """See :class:`Examiner`."""
         picture = open_image(image)
-        square = self.checkpoint.preprocessing.square(picture)
-        plain = self._answer("examine", seen=np.array(square.seen), size=list(square.size), notes=list(square.notes))
+        seen = see(picture, self.checkpoint.preprocessing)
+        plain = self._answer("examine", seen=np.array(seen.pixels), size=list(seen.size), notes=list(seen.notes))
         return Case.from_plain(plain, picture.name, picture.sha256)
 
     def complete(self, case: Case) -> Case:
@@ -224,8 +225,8 @@ def _examine(classifier: LesionClassifier, content: Mapping[str, Any]) -> dict[s
         isinstance(notes, list) and len(notes) <= NOTES and all(isinstance(n, str) and len(n) <= NOTE for n in notes)
     ):
         raise LesionvizError("The notes on the picture are not notes.")
-    square = Square(Image.fromarray(_seen(classifier, content)), (size[0], size[1]), "picture", tuple(notes))
-    return classifier.examine_square(square).to_plain()
+    seen = Seen(Image.fromarray(_seen(classifier, content)), "picture", (size[0], size[1]), tuple(notes))
+    return classifier.examine_seen(seen).to_plain()
 
 
 def _complete(classifier: LesionClassifier, content: Mapping[str, Any]) -> list[list[Any]]:

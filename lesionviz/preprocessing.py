@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from lesionviz.errors import LesionvizError
-from lesionviz.imaging import LesionImage
 
 if TYPE_CHECKING:
     import torch
@@ -27,23 +26,6 @@ Box: TypeAlias = tuple[int, int, int, int]
 RESAMPLING = Image.Resampling.BILINEAR
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, eq=False)
-class Square:
-    """All that the classifier needs of a picture: what the network sees of it, and what an answer says of the rest.
-
-    Attributes:
-        seen: mode ``RGB``, as wide and high as the network's input.
-        size: width and height of the whole picture, pixels.
-        name: what to call it in front of a person.
-        notes: as :attr:`lesionviz.imaging.LesionImage.notes`.
-    """
-
-    seen: Image.Image
-    size: tuple[int, int]
-    name: str
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,10 +68,6 @@ class Preprocessing:
         """Return the RGB picture that the network sees, ``size`` × ``size`` pixels."""
         # Cropped first: given a box, Pillow's filter would still reach over its rim.
         return pixels.crop(self.box(*pixels.size)).resize((self.size, self.size), RESAMPLING)
-
-    def square(self, picture: LesionImage) -> Square:
-        """Return what is needed of a picture to answer."""
-        return Square(self.resize(picture.pixels), picture.pixels.size, picture.name, picture.notes)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
         """Turn uint8 pictures (N, 3, size, size) into the network's float32 input."""

@@ -17,7 +17,7 @@ from PIL import Image
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.lean_backward import make_backward_lean
-from lesionviz.network import LAYERS, ordinary_tensors, run_blocks, run_head
+from lesionviz.network import LAYERS, evidence_maps, fold_batch_norms, ordinary_tensors, run_blocks, run_head
 from lesionviz.refusal import features_of
 
 VIEWS = (1, 8)
@@ -48,21 +48,31 @@ class Runner:
         device: where to run.
         precision: of weights and inputs.
         views: 1, or 8 for the mean over the symmetries of the square.
+        folded: with the batch norms written into the convolutions.
 
     Raises:
         LesionvizError: there are not so many views, or there is no such device here.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, device: str | torch.device, precision: torch.dtype, views: int
+        self,
+        checkpoint: Checkpoint,
+        device: str | torch.device,
+        precision: torch.dtype,
+        views: int,
+        folded: bool = False,
     ) -> None:
         if isinstance(views, bool) or views not in VIEWS:
             raise LesionvizError(f"views must be 1 (upright) or 8 (all symmetries of the square), not {views!r}.")
-        self.views, self.device, self.precision = views, _usable(device), precision
+        self.views, self.device, self.precision, self.folded = views, _usable(device), precision, folded
         self._preprocessing = checkpoint.preprocessing
         with ordinary_tensors():
-            network = checkpoint.network().to(self.device, precision)
-            make_backward_lean(network)
+            network = checkpoint.network()
+            if folded:
+                fold_batch_norms(network)
+            network = network.to(self.device, precision)
+            if not folded:
+                make_backward_lean(network)
             self.network = network.to(memory_format=torch.channels_last)
         self._parameters = tuple(self.network.parameters())
         self._unchanged = self._version
@@ -94,10 +104,18 @@ class Runner:
 
     def outputs(self, seen: Sequence[Image.Image]) -> Outputs:
         """Run the network on pictures at input size."""
+        return self.outputs_and_maps(seen)[0]
+
+    def outputs_and_maps(self, seen: Sequence[Image.Image]) -> tuple[Outputs, npt.NDArray[np.float32]]:
+        """Run the network on pictures at input size; the maps are Grad-CAM's at ``features.8`` (N, 4, cells, cells)."""
         with torch.inference_mode():
             batch = self.batch(seen)
             blocks = run_blocks(self.network, batch)
-            return self.outputs_from(batch, blocks, run_head(self.network, blocks[LAYERS[-1]]))
+            last = blocks[LAYERS[-1]]
+            outputs = self.outputs_from(batch, blocks, run_head(self.network, last))
+            # Their sum, not their mean, plus the bias is the logit.
+            maps = evidence_maps(self.network, last).float() / (last.shape[-2] * last.shape[-1])
+            return outputs, maps.cpu().numpy()
 
     def outputs_from(self, batch: torch.Tensor, blocks: Mapping[str, torch.Tensor], upright: torch.Tensor) -> Outputs:
         """Return what a run that was made already gives; only further views are run.

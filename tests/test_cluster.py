@@ -172,7 +172,7 @@ def test_a_defect_becomes_a_sentence_and_the_log_says_nothing_of_the_question(
     def fail(_self: object, square: object) -> None:
         raise ValueError(f"secret {square}")
 
-    monkeypatch.setattr(LesionClassifier, "examine_square", fail)
+    monkeypatch.setattr(LesionClassifier, "examine_seen", fail)
     with caplog.at_level(logging.DEBUG):
         told = unpack(answer(classifier, question(classifier)))
     assert "inside lesionviz failed" in told["error"]

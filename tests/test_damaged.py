@@ -321,7 +321,7 @@ def test_every_judge_names_all_before_it_asks_the_network(
 ) -> None:
     folder, names = spoiled
     parts, run = JUDGES[judge]
-    for door in ("predict_many", "outputs_of", "examine_square", "explain_squares"):
+    for door in ("predict_many", "outputs_of", "examine_seen", "explain_seen"):
         monkeypatch.setattr(LesionClassifier, door, lambda *_arguments: pytest.fail("work has begun"))
     with pytest.raises(LesionvizError) as error:
         run(folder, model)

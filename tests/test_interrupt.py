@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from lesionviz.training.interrupt import remembered
+from lesionviz.interrupt import remembered
 
 
 class _Thing:

@@ -21,10 +21,10 @@ from lesionviz.data.read import read_collection
 from lesionviz.data.split import Split, split_at_random, split_by_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing
+from lesionviz.interrupt import remembered
 from lesionviz.recipe import Recipe
 from lesionviz.training.calibration import calibrate
 from lesionviz.training.initial_weights import IMAGENET
-from lesionviz.training.interrupt import remembered
 from lesionviz.training.loop import BEST, HISTORY, Run
 from lesionviz.training.progress import Watcher
 from lesionviz.training.unfinished import UNFINISHED

@@ -1,7 +1,7 @@
-"""Ctrl-C while a training computes: remembered, and asked for by the loop.
+"""Ctrl-C while a training or a run over an archive computes: remembered, and asked for by the loop.
 
 Python raises KeyboardInterrupt wherever it happens to be. In a weak reference's callback or a ``__del__``, both of which
-autograd and the loaders use all the time, it is printed and lost, and the training goes on as if nobody had pressed.
+autograd and the loaders use all the time, it is printed and lost, and the work goes on as if nobody had pressed.
 """
 
 from __future__ import annotations
