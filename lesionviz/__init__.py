@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lesionviz.archive.run import score
     from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier, load
     from lesionviz.data.read import read_collection
@@ -35,6 +36,7 @@ _HOMES = {
     "evaluate": "lesionviz.evaluation.evaluate",
     "load": "lesionviz.classifier",
     "read_collection": "lesionviz.data.read",
+    "score": "lesionviz.archive.run",
     "train": "lesionviz.training.train",
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "evaluate",
     "load",
     "read_collection",
+    "score",
     "train",
 ]
 

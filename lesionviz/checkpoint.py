@@ -132,6 +132,11 @@ class Checkpoint:
             return network.eval().requires_grad_(False)
 
 
+def default_path() -> Path:
+    """Return the path of the checkpoint that is used where none is named."""
+    return Path(os.environ.get(VARIABLE) or BUNDLED)
+
+
 def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
     """Return an EfficientNet-B0 state dict with a 4-way head as float32, if it is one.
 

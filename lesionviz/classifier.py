@@ -98,6 +98,11 @@ class LesionClassifier:
         """How pictures become the network's input."""
         return self.checkpoint.preprocessing
 
+    @property
+    def runs_with(self) -> tuple[str, str]:
+        """The kind of device and the precision, such as ``("cpu", "float32")``."""
+        return self._runner.device.type, str(self._runner.precision).removeprefix("torch.")
+
     def predict(self, image: ImageSource) -> Prediction:
         """Return the diagnosis of one picture.
 

@@ -16,6 +16,7 @@ from lesionviz.cli.dashboard import add_dashboard
 from lesionviz.cli.data import add_data
 from lesionviz.cli.doctor import add_doctor
 from lesionviz.cli.evaluation import add_compare, add_evaluate, add_faithfulness_and_shortcuts, add_index
+from lesionviz.cli.score import add_score
 from lesionviz.cli.terminal import complain, print_on_any_terminal
 from lesionviz.cli.training import add_calibrate, add_train
 from lesionviz.errors import LesionvizError
@@ -63,6 +64,7 @@ def _parser(complete: bool = True) -> argparse.ArgumentParser:
     add_calibrate(commands)
     add_index(commands)
     add_faithfulness_and_shortcuts(commands)
+    add_score(commands)
     add_data(commands)
     add_train(commands)
     return parser

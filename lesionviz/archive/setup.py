@@ -1,0 +1,120 @@
+"""What a run computes with: named first, so that a wrong one is refused at once, and made when it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lesionviz.archive.engine import Engine
+from lesionviz.archive.local import LocalEngine
+from lesionviz.archive.manifest import Manifest
+from lesionviz.archive.scorer import ClassifierScorer
+from lesionviz.errors import LesionvizError
+from lesionviz.files import sha256
+
+if TYPE_CHECKING:
+    from lesionviz.classifier import LesionClassifier
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+class Setup(Protocol):
+    """Names what computes, and makes it; another engine has one of its own."""
+
+    def identity(self, recorded: Manifest | None) -> dict[str, Any]:
+        """Return the fields of a manifest that say what computes.
+
+        Args:
+            recorded: of the run that is gone on with, which fills in what nobody has named anew.
+
+        Returns:
+            ``model_sha256``, ``model_path``, ``engine``, ``precision``, ``views``.
+
+        Raises:
+            LesionvizError: there is no such model.
+        """
+
+    def engine(self, manifest: Manifest) -> Engine:
+        """Return what makes the parts of a run."""
+
+
+class LocalSetup:
+    """The engine of this machine.
+
+    Args:
+        model: a checkpoint's path or a classifier; None for the run's own, or the bundled one.
+        precision: of the network; None for the run's own, or float32.
+        threads: see :class:`~lesionviz.archive.local.LocalEngine`.
+
+    Raises:
+        LesionvizError: the precision is not known, or not the classifier's.
+    """
+
+    def __init__(
+        self, model: str | Path | LesionClassifier | None, precision: str | None, threads: int | None
+    ) -> None:
+        if precision is not None and precision not in PRECISIONS:
+            raise LesionvizError(f"The precision {precision!r} is not known. Choose from: {', '.join(PRECISIONS)}.")
+        self._precision, self._threads = precision, threads
+        self._path = Path(model) if isinstance(model, (str, Path)) else None
+        self._classifier = None if model is None or isinstance(model, (str, Path)) else model
+        own = None if self._classifier is None else self._classifier.runs_with[1]
+        if own is not None and precision not in (None, own):
+            raise LesionvizError(f"The classifier computes with {own}, not with {precision}. Give one, or the other.")
+
+    def identity(self, recorded: Manifest | None) -> dict[str, Any]:
+        """See :class:`Setup`."""
+        found: dict[str, Any] = {"engine": LocalEngine.name, "views": 1, "model_path": ""}
+        if self._classifier is not None:
+            checkpoint = self._classifier.checkpoint
+            digest = checkpoint.file_sha256 or _digest_of(checkpoint.state_dict)
+            return found | {
+                "model_sha256": digest,
+                "precision": self._classifier.runs_with[1],
+                "views": self._classifier.views,
+            }
+        path = self._model_path(recorded)
+        try:
+            digest = sha256(path)
+        except OSError:
+            raise LesionvizError(f"There is no file {path}. Name the model with --model.") from None
+        precision = self._precision or (recorded.precision if recorded else PRECISIONS[0])
+        named = "" if path == _default() else str(path.absolute())
+        return found | {"model_sha256": digest, "model_path": named, "precision": precision}
+
+    def engine(self, manifest: Manifest) -> LocalEngine:
+        """See :class:`Setup`; the model is loaded here."""
+        classifier = self._classifier or self._load(manifest)
+        scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps)
+        return LocalEngine(scorer, manifest.batch, self._threads)
+
+    def _load(self, manifest: Manifest) -> LesionClassifier:
+        import torch
+
+        from lesionviz.checkpoint import Checkpoint
+        from lesionviz.classifier import LesionClassifier
+
+        checkpoint = Checkpoint.load(self._model_path(manifest))
+        precision: torch.dtype = getattr(torch, manifest.precision)
+        return LesionClassifier(checkpoint, precision=precision, folded=True)
+
+    def _model_path(self, recorded: Manifest | None) -> Path:
+        """Return the model's path: as named, else the run's, else the default."""
+        if self._path is not None:
+            return self._path
+        return Path(recorded.model_path) if recorded and recorded.model_path else _default()
+
+
+def _default() -> Path:
+    from lesionviz.checkpoint import default_path
+
+    return default_path()
+
+
+def _digest_of(state_dict: Any) -> str:
+    """Return a digest of weights that are in no file."""
+    digest = hashlib.sha256()
+    for name in sorted(state_dict):
+        digest.update(name.encode() + state_dict[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,68 @@
+"""``lesionviz score``: asks the model about every image of an archive."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import lesionviz
+from lesionviz.cli.options import Commands, add_model
+from lesionviz.cli.terminal import complain, say
+
+
+def add_score(commands: Commands) -> None:
+    """Add the command."""
+    score = commands.add_parser("score", help="ask the model about a whole archive: one table, one page, resumable")
+    score.set_defaults(run=_score)
+    score.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATHS",
+        help="folders, images, patterns between quotes, or tables with a column of paths; with --resume none are needed",
+    )
+    score.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    score.add_argument("--resume", action="store_true", help="go on with the run in --out, where there is one")
+    add_model(score)
+    score.add_argument(
+        "--embeddings", action="store_true", default=None, help="add what the network's head sees (5 kB a row)"
+    )
+    score.add_argument(
+        "--maps", action="store_true", default=None, help="add the maps of the last layer, all classes (1 kB a row)"
+    )
+    score.add_argument("--batch-size", type=int, metavar="N", help="images in one run of the network (default: 8)")
+    score.add_argument(
+        "--precision",
+        metavar="float32|bfloat16",
+        help="bfloat16 is faster where the processor computes with it, and rounds (default: float32)",
+    )
+    score.add_argument(
+        "--threads", type=int, metavar="N", help="how many decode and compute (default: one for each core)"
+    )
+
+
+def _score(options: argparse.Namespace) -> int:
+    from lesionviz.archive.page import duration
+
+    scored = lesionviz.score(
+        options.paths or None,
+        options.out,
+        model=options.model,
+        resume=options.resume,
+        embeddings=options.embeddings,
+        maps=options.maps,
+        batch_size=options.batch_size,
+        precision=options.precision,
+        threads=options.threads,
+    )
+    for note in scored.notes:
+        say(note)
+    if not scored.finished:
+        complain(
+            f"stopped: {scored.done:,} of {scored.images:,} images are done. Go on with: "
+            f"lesionviz score --out {options.out} --resume"
+        )
+        return 130
+    failed = f", {scored.failed:,} of which could not be used" if scored.failed else ""
+    say(f"{scored.images:,} images{failed}; this took {duration(scored.seconds)}.")
+    say(f"Written to {options.out}: {scored.table.name}, {scored.page.name}")
+    return 0
