@@ -1,0 +1,298 @@
+"""How fast, how equal and how lean a run over an archive is, beside the original notebook's loop; in one run, interleaved.
+
+    python tests/benchmarks/archive_speed.py IMAGES [--only speed agreement memory rows cost] [--images 240] [--rounds 7]
+
+IMAGES is a folder of JPEGs, 600 x 450 for the figures that are reported. The original's loop takes one image at a time,
+with Pillow and plain fp32, on as many threads as torch wants, and gives a class; ours gives a whole row: hash, quality,
+refusal, warning and probabilities, in a Parquet part. Ratios are medians over rounds of (their time / our time) in the
+same round, with the quartiles; nothing is asserted.
+
+* ``speed``: goals are 4 with everything, 2.5 for fp32, 1.7 from one thread to two.
+* ``agreement``: each fast path against one image at a time, over ``--agreement`` images (give a folder with so many).
+* ``memory``: proportional set size of ``lesionviz score`` between ``--from-images`` and ``--to-images``; files are linked
+  to again and again, so that a folder of a few hundred is enough.
+* ``rows``: the same over ``--rows`` rows with a stand-in for reading and network.
+* ``cost``: hours for a million images on other machines, computed from what was measured here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from lesionviz.archive.engine import Looked, Part, Shard
+from lesionviz.archive.local import LocalEngine, cores
+from lesionviz.archive.manifest import Manifest
+from lesionviz.archive.run import run
+from lesionviz.archive.schema import Row, part_of, schema
+from lesionviz.archive.scorer import ClassifierScorer
+from lesionviz.archive.state import Run
+from lesionviz.checkpoint import Checkpoint
+from lesionviz.classifier import LesionClassifier
+from lesionviz.data.folders import walk
+from lesionviz.diagnoses import CODES
+from lesionviz.prediction import Prediction
+
+BATCH = 8
+
+
+def original_loop(paths: Sequence[Path]) -> Callable[[], None]:
+    """Return what the original notebook does: one image at a time."""
+    network = Checkpoint.load().network()
+    prepare = transforms.Compose(
+        [
+            transforms.Resize((224, 224)),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+
+    def loop() -> None:
+        with torch.no_grad():
+            for path in paths:
+                batch = prepare(Image.open(path).convert("RGB")).unsqueeze(0)
+                torch.softmax(network(batch), dim=1).argmax().item()
+
+    return loop
+
+
+def our_engine(precision: torch.dtype, threads: int) -> LocalEngine:
+    """Return the engine as ``lesionviz score`` makes it."""
+    classifier = LesionClassifier(Checkpoint.load(), precision=precision, folded=True)
+    return LocalEngine(ClassifierScorer(classifier, {}), BATCH, threads)
+
+
+def ours(engine: LocalEngine, paths: Sequence[Path]) -> Callable[[], None]:
+    """Return a run of the engine over one shard, its part included."""
+    shard = Shard(0, 0, tuple(map(str, paths)))
+    return lambda: [None for _ in engine.score([shard], lambda _: None, lambda: False)].clear()
+
+
+def speed(paths: Sequence[Path], rounds: int) -> None:
+    """Print the table of ratios."""
+    two = cores()
+    jobs = {
+        "the original's loop, fp32": original_loop(paths),
+        f"ours, fp32, {two} threads": ours(our_engine(torch.float32, two), paths),
+        f"ours, bf16, {two} threads": ours(our_engine(torch.bfloat16, two), paths),
+        "ours, fp32, 1 thread": ours(our_engine(torch.float32, 1), paths),
+        "ours, bf16, 1 thread": ours(our_engine(torch.bfloat16, 1), paths),
+    }
+    threads = torch.get_num_threads()
+    times: dict[str, list[float]] = {job: [] for job in jobs}
+    for number in range(rounds + 1):
+        for job, do in jobs.items():
+            torch.set_num_threads(threads)
+            began = time.perf_counter()
+            do()
+            if number:  # the first round warms up
+                times[job].append((time.perf_counter() - began) / len(paths) * 1e3)
+    width, height = Image.open(paths[0]).size
+    print(f"{len(paths)} JPEGs, the first of {width} x {height}; {rounds} rounds, interleaved\n")
+    print(f"{'job':<28}{'ms/image':>10}{'ratio':>8}  (quartiles)")
+    unit = np.array(times["the original's loop, fp32"])
+    for job, taken in times.items():
+        low, middle, high = np.percentile(unit / np.array(taken), [25, 50, 75])
+        print(f"{job:<28}{np.median(taken):>10.1f}{middle:>8.2f}  ({low:.2f} to {high:.2f})")
+    for name in ("fp32", "bf16"):
+        one, all_of_them = (np.array(times[f"ours, {name}, {threads}"]) for threads in ("1 thread", f"{two} threads"))
+        low, middle, high = np.percentile(one / all_of_them, [25, 50, 75])
+        print(f"from 1 thread to {two}, {name}: {middle:.2f} ({low:.2f} to {high:.2f})")
+
+
+def agreement(paths: Sequence[Path]) -> None:
+    """Print how far each fast path is from one image at a time."""
+    plain = LesionClassifier(Checkpoint.load())
+    expected = [plain.predict(path) for path in paths]
+    print(f"{len(paths):,} images against one at a time, fp32\n")
+    print(f"{'path':<8}{'diagnosis':>11}{'refusal':>9}{'warning':>9}{'most':>9}{'beyond 0.01':>13}")
+    for name, precision in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        engine = our_engine(precision, cores())
+        found: list[Row] = []
+        for start in range(0, len(paths), BATCH):
+            looked = [engine._scorer.look(0, str(path)) for path in paths[start : start + BATCH]]
+            found += engine._scorer.rows(looked)
+        pairs = [(row.prediction, before) for row, before in zip(found, expected, strict=True)]
+        same = [
+            np.mean([getattr(a, key) == getattr(b, key) for a, b in pairs])
+            for key in ("diagnosis", "refusal", "warning")
+        ]
+        away = np.array([max(abs(a.probabilities[c] - b.probabilities[c]) for c in CODES) for a, b in pairs if a])
+        print(
+            f"{name:<8}{same[0]:>11.2%}{same[1]:>9.2%}{same[2]:>9.2%}{away.max():>9.4f}{np.mean(away > 0.01):>13.2%}"
+        )
+
+
+class StandIn:
+    """A scorer without files and without a network, and what makes an engine of it."""
+
+    at_once = None
+
+    def __init__(self) -> None:
+        self._schema = schema({})
+
+    def begin_thread(self) -> None:
+        """Nothing hangs on the thread."""
+
+    def look(self, number: int, image: str) -> Looked:
+        return Looked(number, image, f"{number:064x}", (600, 450))
+
+    def rows(self, looked: Sequence[Looked]) -> list[Row]:
+        answer = Prediction(
+            "NV", 0.7, dict(zip(CODES, (0.1, 0.1, 0.1, 0.7), strict=True)), "drawn", notes=("rather dark",)
+        )
+        return [Row(each.number, each.image, each.sha256, each.seen, answer) for each in looked]
+
+    def part(self, shard: Shard, rows: Sequence[Row]) -> Part:
+        return Part(shard.number, 0, part_of(rows, self._schema))
+
+    def identity(self, recorded: Manifest | None) -> dict[str, Any]:
+        return {"engine": "stand-in", "views": 1, "model_path": "", "model_sha256": "0" * 64, "precision": "float32"}
+
+    def engine(self, manifest: Manifest) -> LocalEngine:
+        return LocalEngine(self, manifest.batch, 2)
+
+
+def pss_of(process: int) -> float:
+    """Return the proportional set size of a process, MiB."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def followed(command: Sequence[str], out: Path, first: int, every: float) -> None:
+    """Run a command that writes a run, and print how its memory grows with the images that are done."""
+    samples: list[tuple[int, float]] = []
+    began = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            time.sleep(every)
+            if (out / "manifest.json").exists():
+                try:
+                    samples.append((Run.read(out).done, pss_of(process.pid)))
+                except OSError:  # it has ended meanwhile
+                    break
+    spent = time.monotonic() - began
+    assert process.returncode == 0, f"ended with {process.returncode}"
+    done, size = np.array(samples).T
+    later = done >= first
+    slope = (
+        np.polyfit(done[later], size[later], 1)[0] * 1000 if later.sum() > 2 and np.ptp(done[later]) else float("nan")
+    )
+    print(
+        f"{int(done.max()):,} images in {spent:,.0f} s; PSS {size[later].min():,.0f} to {size[later].max():,.0f} MiB"
+    )
+    print(f"after the first {first:,}: {slope:+.3f} MiB for each 1,000 images, at the end {size[-1]:,.0f} MiB")
+
+
+def memory(paths: Sequence[Path], first: int, last: int) -> None:
+    """Print the slope with the network."""
+    with tempfile.TemporaryDirectory() as name:
+        links, out = Path(name, "links"), Path(name, "out")
+        links.mkdir()
+        for number in range(last):
+            (links / f"{number:07}.jpg").symlink_to(paths[number % len(paths)].resolve())
+        command = [sys.executable, "-m", "lesionviz", "score", str(links), "--out", str(out)]
+        followed(command, out, first, 2)
+
+
+def rows(count: int) -> None:
+    """Print the slope without the network."""
+    with tempfile.TemporaryDirectory() as name:
+        table, out = Path(name, "paths.csv"), Path(name, "out")
+        Path(name, "0.jpg").touch()
+        with table.open("w") as file:
+            file.write("path\n")
+            file.writelines(f"{number}.jpg\n" for number in range(count))
+        followed([sys.executable, __file__, str(table), "--only", "stand-in", "--out", str(out)], out, count // 20, 1)
+
+
+def cost(paths: Sequence[Path], gpu: float) -> None:
+    """Print hours for a million images: what was measured here on one thread, and what follows from it elsewhere."""
+    torch.set_num_threads(1)
+    for name, precision in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        scorer = our_engine(precision, 1)._scorer
+        look, answer = [], []
+        for start in range(0, len(paths), BATCH):
+            began = time.thread_time()
+            looked = [scorer.look(0, str(path)) for path in paths[start : start + BATCH]]
+            between = time.thread_time()
+            scorer.rows(looked)
+            look.append((between - began) / len(looked))
+            answer.append((time.thread_time() - between) / len(looked))
+        reading, network = np.median(look), np.median(answer)
+        print(f"\n{name}, measured on one thread of {cpu()}:")
+        print(
+            f"  {reading * 1e3:.1f} ms to read and make ready, {network * 1e3:.1f} ms in the network, for each image"
+        )
+        hours = (reading + network) * 1e6 / 3600
+        print(f"  a million images: {hours:.1f} core hours; computed from that, at 85 % of the cores' sum:")
+        for machine, count in (
+            ("laptop, 4 cores like these", 4),
+            ("server, 16 cores", 16),
+            ("ten such servers", 160),
+        ):
+            print(f"    {machine:<28}{hours / (0.85 * count):>7.2f} h")
+        if precision == torch.float32:
+            bound = max(reading / (0.85 * 16), gpu / 1e3) * 1e6 / 3600
+            print(
+                f"    {'GPU, 16 cores beside it':<28}{bound:>7.2f} h  (reading on them, {gpu} ms in the network: assumed)"
+            )
+
+
+def cpu() -> str:
+    """Return the processor's name."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    able = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {flag}" in flags]
+    return f"{names[0] if names else 'an unknown processor'}, {cores()} cores, {', '.join(able)}"
+
+
+def main(options: argparse.Namespace) -> None:
+    if options.only == ["stand-in"]:
+        run(options.images_in, options.out, StandIn(), {}, progress=False)
+        return
+    paths = walk(options.images_in).images
+    print(f"{cpu()}; torch {torch.__version__}, {torch.get_num_threads()} threads\n", flush=True)
+    sections: dict[str, Callable[[], None]] = {
+        "speed": lambda: speed(paths[: options.images], options.rounds),
+        "agreement": lambda: agreement(paths[: options.agreement]),
+        "memory": lambda: memory(paths, options.from_images, options.to_images),
+        "rows": lambda: rows(options.rows),
+        "cost": lambda: cost(paths[: options.images], options.gpu_ms),
+    }
+    for name, do in sections.items():
+        if name in options.only:
+            print(f"--- {name} ---", flush=True)
+            do()
+            print(flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images_in", type=Path, metavar="IMAGES")
+    parser.add_argument("--only", nargs="+", default=["speed", "agreement", "memory", "rows", "cost"])
+    numbers = {
+        "images": 240,
+        "rounds": 7,
+        "agreement": 1000,
+        "from_images": 1000,
+        "to_images": 20000,
+        "rows": 1000000,
+    }
+    for option, value in numbers.items():
+        parser.add_argument(f"--{option.replace('_', '-')}", type=int, default=value)
+    parser.add_argument("--gpu-ms", type=float, default=0.5, help="milliseconds of a GPU for an image, for cost")
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    main(parser.parse_args())

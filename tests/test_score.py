@@ -1,0 +1,260 @@
+"""What a run over an archive looks at, and what its table and its page say."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as parquet
+import pytest
+from PIL import Image
+from stand_in import OPTIONS, StandIn
+
+import lesionviz
+import lesionviz.archive.join
+from lesionviz.archive.inputs import find_images
+from lesionviz.archive.join import KINDS, Counts
+from lesionviz.archive.run import run
+from lesionviz.archive.schema import COLUMNS, Row, part_of, schema
+from lesionviz.checkpoint import BUNDLED, Checkpoint
+from lesionviz.classifier import LesionClassifier
+from lesionviz.cli import main
+from lesionviz.data.read import read_collection
+from lesionviz.data.synthetic import synthetic_samples
+from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
+from lesionviz.prediction import Prediction
+from lesionviz.preprocessing import Preprocessing
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn lesions, a blank picture that is refused, and a file that is none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number, sample in enumerate(synthetic_samples()):
+        sample.pixels.save(folder / f"drawn_{number}.jpg", quality=92)
+    Image.new("RGB", (300, 200), (120, 120, 120)).save(folder / "blank.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled weights and refusal at 96 pixels, in a file."""
+    bundled, path = Checkpoint.load(BUNDLED), tmp_path_factory.mktemp("model") / "small.pth"
+    small = Checkpoint(bundled.state_dict, Preprocessing(size=96), bundled.temperature, bundled.refusal)
+    small.save(path)
+    return path
+
+
+# --- which images ---------------------------------------------------------------------------------------------------------
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def test_folders_patterns_and_files_become_one_list_in_a_fixed_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/2.jpg", "a/1.PNG", "a/deep/0.jpg", "a/notes.txt", "b/9.jpg", "b/8.jpeg", "c.tif")
+    monkeypatch.chdir(tmp_path)
+    found, notes = find_images(["b/*.jp*", "a", Path("c.tif"), "a/2.jpg"])
+    assert [str(Path(path).relative_to(tmp_path)) for path in found] == [
+        "b/8.jpeg",
+        "b/9.jpg",
+        "a/1.PNG",
+        "a/2.jpg",
+        "a/deep/0.jpg",
+        "c.tif",
+    ]
+    assert "a: 1 files are no images and are passed over: .txt 1" in notes
+    assert "1 images are named more than once and are looked at once" in notes
+
+
+def test_a_table_names_images_beside_it_or_anywhere_and_a_missing_one_keeps_its_row(tmp_path: Path) -> None:
+    touch(tmp_path, "images/1.jpg", "elsewhere/2.jpg")
+    table = tmp_path / "images" / "list.csv"
+    pd.DataFrame({"Patient": [1, 2, 3, 4], "File": ["1.jpg", tmp_path / "elsewhere/2.jpg", "lost.jpg", None]}).to_csv(
+        table, index=False
+    )
+    found, notes = find_images(table)
+    assert found == [str(tmp_path / name) for name in ("images/1.jpg", "elsewhere/2.jpg", "images/lost.jpg")]
+    assert notes == ["list.csv: 1 rows name no file and are passed over"]
+
+
+def test_a_collection_gives_its_images_labelled_or_not(drawn_folder: Path) -> None:
+    collection = read_collection(drawn_folder)
+    found, _ = find_images([collection, drawn_folder])
+    assert sorted(found) == sorted(map(str, drawn_folder.rglob("*.jpg")))
+    assert collection.table["path"].isna().sum() == 2  # rows without a file are none
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nowhere", "There is no file or folder nowhere"),
+        ("empty", "The folder empty holds no images"),
+        ("*.jpg", r"No image fits the pattern \*.jpg"),
+        ("ids.csv", r"ids.csv has the columns lesion. Expected is a column of paths"),
+        ("lost.csv", "None of the 1 files that lost.csv names in its column path is there"),
+    ],
+)
+def test_what_holds_no_images_is_refused_in_a_sentence(
+    source: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("ids.csv").write_text("lesion\n7\n")
+    Path("lost.csv").write_text("path\nlost.jpg\n")
+    with pytest.raises(LesionvizError, match=words):
+        find_images(source)
+
+
+# --- the table ----------------------------------------------------------------------------------------------------------
+def test_the_table_says_what_the_classifier_says_and_a_refused_picture_has_no_diagnosis(
+    pictures: Path, model: Path, tmp_path: Path
+) -> None:
+    scored = lesionviz.score(
+        pictures, tmp_path, model=model, embeddings=True, maps=True, batch_size=2, shard_size=4, progress=False
+    )
+    images = len(synthetic_samples()) + 2
+    assert (scored.images, scored.done, scored.failed, scored.finished) == (images, images, 1, True)
+    classifier = lesionviz.load(model)
+    rows = {Path(row["image"]).name: row for row in parquet.read_table(scored.table).to_pylist()}
+    assert list(rows) == sorted(rows)
+    assert rows["blank.png"]["refused"]
+    for name, row in rows.items():
+        if name == "broken.jpg":
+            assert "broken.jpg is damaged or incomplete" in row["error"]
+            assert row["embedding"] is None
+            assert row["maps"] is None
+            continue
+        case = classifier.examine(pictures / name)
+        answer = case.prediction
+        given, other = ("forced_", "") if answer.refusal else ("", "forced_")
+        assert row[f"{given}diagnosis"] == answer.diagnosis
+        assert [row[f"{given}{code}"] for code in CODES] == pytest.approx(
+            list(answer.probabilities.values()), abs=1e-5
+        )
+        assert row[f"{given}confidence"] == pytest.approx(answer.confidence, abs=1e-5)
+        assert [row[f"{other}{column}"] for column in ("diagnosis", "confidence", *CODES)] == [None] * 6
+        assert (row["refusal"] or "", row["warning"] or "") == (answer.refusal, answer.warning)
+        assert (row["refused"], row["warned"]) == (bool(answer.refusal), bool(answer.warning))
+        assert row["unfamiliarity"] == pytest.approx(answer.unfamiliarity, abs=1e-4)
+        assert tuple(row["notes"]) == answer.notes
+        assert row["sha256"] == case.upload
+        assert (row["width"], row["height"]) == case.size
+        np.testing.assert_allclose(row["embedding"], case.embedding, atol=1e-4)
+        maps = np.reshape(row["maps"], (4, 3, 3))
+        np.testing.assert_allclose(maps, case.maps["gradcam", "features.8"], atol=1e-4)
+        np.testing.assert_allclose(maps.sum(axis=(1, 2)) + case.biases, case.logits, atol=1e-3)
+
+
+def test_every_field_says_what_it_means_and_the_table_what_it_was_made_with(
+    pictures: Path, model: Path, tmp_path: Path
+) -> None:
+    table = parquet.read_schema(lesionviz.score(pictures, tmp_path, model=model, progress=False).table)
+    assert table.names == list(COLUMNS)
+    for name, (kind, words) in COLUMNS.items():
+        field = table.field(name)
+        assert field.metadata[b"description"].decode() == words
+        assert str(field.type) == {"float32": "float", "list<string>": "list<element: string>"}.get(kind, kind)
+    about = json.loads(table.metadata[b"lesionviz"])
+    assert about["model_sha256"] == Checkpoint.load(model).file_sha256
+    assert about["engine"] == "local"
+    assert about["precision"] == "float32"
+    assert about["versions"]["torch"]
+    assert "not a diagnosis" in about["notice"]
+    frame = pd.read_parquet(tmp_path / "scores.parquet")
+    assert frame["diagnosis"].isna().sum() == frame["refused"].fillna(True).sum()
+
+
+def test_threads_change_no_byte_and_a_classifier_of_ones_own_is_taken_as_it_is(
+    pictures: Path, model: Path, tmp_path: Path
+) -> None:
+    for threads in (1, 2):
+        lesionviz.score(pictures, tmp_path / str(threads), model=model, threads=threads, batch_size=2, progress=False)
+    tables = [(tmp_path / name / "scores.parquet").read_bytes() for name in ("1", "2")]
+    assert tables[0] == tables[1]
+    own = LesionClassifier(Checkpoint.load(model))
+    lesionviz.score(pictures, tmp_path / "own", model=own, progress=False)
+    ours, theirs = (pd.read_parquet(tmp_path / name / "scores.parquet") for name in ("own", "1"))
+    assert ours["diagnosis"].equals(theirs["diagnosis"])
+    with pytest.raises(LesionvizError, match="The classifier computes with float32, not with bfloat16"):
+        lesionviz.score(pictures, tmp_path / "no", model=own, precision="bfloat16", progress=False)
+
+
+def test_the_table_is_copied_by_row_groups_that_are_never_larger_than_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesionviz.archive.join, "GROUP_ROWS", 10)
+    touch(tmp_path, *(f"in/{number}.jpg" for number in range(30)))
+    run(tmp_path / "in", tmp_path / "out", StandIn(), OPTIONS, progress=False)
+    metadata = parquet.read_metadata(tmp_path / "out/scores.parquet")
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [16, 14]
+
+
+def test_reasons_with_numbers_in_them_are_counted_as_one_and_kinds_have_an_end() -> None:
+    counts = Counts()
+    answer = Prediction("NV", 0.9, dict.fromkeys(CODES, 0.25), "x", refusal="the picture has only {} × 31 pixels")
+    rows = []
+    for number in range(3 * KINDS):
+        refusal = f"the picture has only {number} × 31 pixels" if number % 2 else f"reason {'x' * number}"
+        told = Prediction(**{**{f: getattr(answer, f) for f in answer.__dataclass_fields__}, "refusal": refusal})
+        rows.append(Row(number, "x.jpg", "0" * 64, (31, 31), told))
+    counts.add(parquet.read_table(io.BytesIO(part_of(rows, schema({})))))
+    assert counts.refusals["the picture has only … × … pixels"] == 3 * KINDS // 2
+    assert len(counts.refusals) <= KINDS + 1
+    assert counts.refusals.total() == 3 * KINDS
+
+
+# --- the page and the command ---------------------------------------------------------------------------------------------
+def test_the_page_needs_nothing_else_and_hostile_names_do_nothing_there(tmp_path: Path) -> None:
+    touch(tmp_path, "in/<script>alert(1)</script>.jpg", "in/&lt;b&gt;.png")
+    run(tmp_path / "in", tmp_path / "out", StandIn(), OPTIONS, progress=False)
+    page = (tmp_path / "out/summary.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert not re.findall(r"""(?:src|href)=["'](?!#)""", page)
+    assert "2 (100.0%) could not be used" in page
+
+
+def test_the_command_writes_the_table_goes_on_and_says_what_is_in_the_way(
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["score", str(pictures / "*.*"), "--out", str(tmp_path), "--model", str(model), "--batch-size", "3"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert f"Written to {tmp_path}: scores.parquet, summary.html" in said
+    assert "1 of which could not be used" in said
+    before = (tmp_path / "scores.parquet").read_bytes()
+    assert main(command) == 1
+    assert "holds a run already (1 of 1 parts)" in capsys.readouterr().err
+    (tmp_path / "scores.parquet").unlink()
+    assert main(["score", "--out", str(tmp_path), "--resume"]) == 0
+    assert (tmp_path / "scores.parquet").read_bytes() == before
+    shutil.copy(BUNDLED, tmp_path / "other.pth")
+    assert main([*command[:-4], "--model", str(tmp_path / "other.pth"), "--resume"]) == 1
+    assert "was begun with another model" in capsys.readouterr().err
+    assert main(["score", "--out", str(tmp_path), "--resume", "--precision", "bfloat16"]) == 1
+    assert "another precision (float32 then, bfloat16 now)" in capsys.readouterr().err
+    assert main(["score", str(pictures), "--out", str(tmp_path / "x"), "--precision", "int4"]) == 1
+    assert "The precision 'int4' is not known" in capsys.readouterr().err
+
+
+def test_without_pyarrow_one_sentence_names_what_to_install(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["score", str(pictures), "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert "pip install 'lesionviz[parquet]'" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
