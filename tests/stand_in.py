@@ -54,6 +54,9 @@ class StandIn:
     def begin_thread(self) -> None:
         pass
 
+    def end(self) -> None:
+        pass
+
     def look(self, number: int, image: str) -> Looked:
         self.on_look(number)
         self.looked.append(number)

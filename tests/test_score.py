@@ -7,12 +7,14 @@ import json
 import re
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as parquet
 import pytest
+import torch
 from PIL import Image
 from stand_in import OPTIONS, StandIn
 
@@ -181,6 +183,8 @@ def test_threads_change_no_byte_and_a_classifier_of_ones_own_is_taken_as_it_is(
 ) -> None:
     for threads in (1, 2):
         lesionviz.score(pictures, tmp_path / str(threads), model=model, threads=threads, batch_size=2, progress=False)
+    with ThreadPoolExecutor(1) as later:  # what the run's threads were told must not stay behind
+        assert later.submit(torch.get_num_threads).result() == torch.get_num_threads()
     tables = [(tmp_path / name / "scores.parquet").read_bytes() for name in ("1", "2")]
     assert tables[0] == tables[1]
     own = LesionClassifier(Checkpoint.load(model))

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from stand_in import OPTIONS, StandIn
 
+from lesionviz.archive.join import Counts
 from lesionviz.archive.manifest import Manifest
 from lesionviz.archive.run import Scored, run
 from lesionviz.archive.state import Run
@@ -153,6 +154,26 @@ def test_ctrl_c_ends_a_run_cleanly_and_it_goes_on_from_there(
     assert go(archive, tmp_path, resume=True).finished
     assert files_of(tmp_path) == files_of(undisturbed)
     assert Run.read(tmp_path).sentence().startswith("Finished: 44 of 44 images.")
+
+
+def test_ctrl_c_while_the_table_is_written_leaves_none_and_costs_nothing_else(
+    archive: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Counts.add
+
+    def press(counts: Counts, table: object) -> None:
+        add(counts, table)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Counts, "add", press)
+        stopped = go(archive, tmp_path)
+    assert (stopped.done, stopped.finished) == (IMAGES, False)
+    assert not list(tmp_path.glob("*scores*"))
+    stand_in = StandIn()
+    assert go(archive, tmp_path, stand_in, resume=True).finished
+    assert stand_in.looked == []
+    assert files_of(tmp_path) == files_of(undisturbed)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of files are a Unix thing")

@@ -78,6 +78,9 @@ class Scorer(Protocol):
     def rows(self, looked: Sequence[Looked]) -> list[Row]:
         """Run a batch, and return a row for each of its images."""
 
+    def end(self) -> None:
+        """Undo what :meth:`begin_thread` did to others."""
+
     def part(self, shard: Shard, rows: Sequence[Row]) -> Part:
         """Return the part of a shard whose rows are all there."""
 

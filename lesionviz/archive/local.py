@@ -67,6 +67,7 @@ class LocalEngine:
                 pool.shutdown(wait=False, cancel_futures=True)
             for pool in (decoding, network):
                 pool.shutdown()
+            self._scorer.end()
 
     def _batches(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, int, bool]]:
         """Yield where each batch of each shard begins, and whether it is the shard's last."""

@@ -144,12 +144,9 @@ def run(
         ) as bar:
             if done < manifest.images:
                 done += _compute(manifest, store, setup, have, Session(began, 0, 0, 0), bar.update, stop)
-        finished = done == manifest.images
-        counts = _finish(manifest, store, progress) if finished else None
-        seconds = time.monotonic() - clock
-        return Scored(
-            folder, manifest.images, done, counts.failed if counts else 0, seconds, finished, tuple(manifest.notes)
-        )
+        counts = _finish(manifest, store, progress, stop) if done == manifest.images else None
+        failed, seconds = counts.failed if counts else 0, time.monotonic() - clock
+        return Scored(folder, manifest.images, done, failed, seconds, counts is not None, tuple(manifest.notes))
 
 
 def _begun(
@@ -216,13 +213,26 @@ def _compute(
     return images
 
 
-def _finish(manifest: Manifest, store: Store, progress: bool) -> Counts:
-    """Write the table and the page."""
+class _StoppedError(Exception):
+    """Somebody pressed Ctrl-C while the table was being written."""
+
+
+def _finish(manifest: Manifest, store: Store, progress: bool, stop: Callable[[], bool]) -> Counts | None:
+    """Write the table and the page; None where it was stopped before they were whole."""
     paths = [store.part(number) for number in range(manifest.shards)]
     with tqdm(
         total=manifest.images, desc="Writing the table", unit="row", leave=False, disable=None if progress else True
     ) as bar:
-        counts = join(paths, store.path(TABLE), bar.update)
+
+        def tick(rows: int) -> None:
+            bar.update(rows)
+            if stop():
+                raise _StoppedError
+
+        try:
+            counts = join(paths, store.path(TABLE), tick)
+        except _StoppedError:
+            return None
     with written(store.path(PAGE)) as temporary:
         temporary.write_text(summary_page(manifest, counts, store.sessions()), encoding="utf-8")
     return counts

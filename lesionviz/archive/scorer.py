@@ -33,6 +33,9 @@ class ClassifierScorer:
         self, classifier: LesionClassifier, facts: Mapping[str, Any], embeddings: bool = False, maps: bool = False
     ) -> None:
         self._classifier, self._embeddings, self._maps = classifier, embeddings, maps
+        import torch
+
+        self._threads = torch.get_num_threads()
         cells = grid_size(LAYERS[-1], classifier.preprocessing.size)
         shape = (4, cells, cells) if maps else ()
         self._schema = schema(facts, EMBEDDING if embeddings else 0, shape)
@@ -47,6 +50,12 @@ class ClassifierScorer:
         import torch
 
         torch.set_num_threads(1)
+
+    def end(self) -> None:
+        """Give threads that begin later as many as before: what one thread sets, torch takes for all new ones."""
+        import torch
+
+        torch.set_num_threads(self._threads)
 
     def look(self, number: int, image: str) -> Looked:
         """Read an image and make it ready; whatever is wrong with it is kept for its row."""

@@ -124,10 +124,9 @@ class Store:
     def clean(self) -> None:
         """Remove what a killed session was writing."""
         for folder in (self.folder, self.folder / PARTS):
-            for left in folder.glob(".*.parquet"):
-                left.unlink(missing_ok=True)
-            for left in folder.glob(".*.json"):
-                left.unlink(missing_ok=True)
+            for ending in ("parquet", "json", "html"):
+                for left in folder.glob(f".*.{ending}"):
+                    left.unlink(missing_ok=True)
 
     # --- the sessions -----------------------------------------------------------------------------------------------
     def sessions(self) -> list[Session]:

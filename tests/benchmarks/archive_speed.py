@@ -145,6 +145,9 @@ class StandIn:
     def begin_thread(self) -> None:
         """Nothing hangs on the thread."""
 
+    def end(self) -> None:
+        """Nothing was changed."""
+
     def look(self, number: int, image: str) -> Looked:
         return Looked(number, image, f"{number:064x}", (600, 450))
 
@@ -173,26 +176,26 @@ def pss_of(process: int) -> float:
 def followed(command: Sequence[str], out: Path, first: int, every: float) -> None:
     """Run a command that writes a run, and print how its memory grows with the images that are done."""
     samples: list[tuple[int, float]] = []
+    total = 0
     began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             time.sleep(every)
             if (out / "manifest.json").exists():
                 try:
-                    samples.append((Run.read(out).done, pss_of(process.pid)))
+                    found = Run.read(out)
+                    total = found.manifest.images
+                    samples.append((found.done, pss_of(process.pid)))
                 except OSError:  # it has ended meanwhile
                     break
     spent = time.monotonic() - began
     assert process.returncode == 0, f"ended with {process.returncode}"
     done, size = np.array(samples).T
-    later = done >= first
-    slope = (
-        np.polyfit(done[later], size[later], 1)[0] * 1000 if later.sum() > 2 and np.ptp(done[later]) else float("nan")
-    )
-    print(
-        f"{int(done.max()):,} images in {spent:,.0f} s; PSS {size[later].min():,.0f} to {size[later].max():,.0f} MiB"
-    )
-    print(f"after the first {first:,}: {slope:+.3f} MiB for each 1,000 images, at the end {size[-1]:,.0f} MiB")
+    later, joining = (done >= first) & (done < total), done == total
+    slope = np.polyfit(done[later], size[later], 1)[0] * 1000 if later.sum() > 2 else float("nan")
+    print(f"{total:,} images in {spent:,.0f} s; after the first {first:,}, MiB of PSS:")
+    print(f"  {size[later].min():,.0f} to {size[later].max():,.0f}, {slope:+.4f} for each 1,000 images")
+    print(f"  at most {size[joining].max():,.0f} while the table was written")
 
 
 def memory(paths: Sequence[Path], first: int, last: int) -> None:
