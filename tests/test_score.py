@@ -6,7 +6,10 @@ import io
 import json
 import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -251,6 +254,48 @@ def test_the_command_writes_the_table_goes_on_and_says_what_is_in_the_way(
     assert "another precision (float32 then, bfloat16 now)" in capsys.readouterr().err
     assert main(["score", str(pictures), "--out", str(tmp_path / "x"), "--precision", "int4"]) == 1
     assert "The precision 'int4' is not known" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_the_real_thing_goes_on_to_the_same_bytes_after_a_kill_and_after_ctrl_c(
+    end: signal.Signals, pictures: Path, model: Path, tmp_path: Path
+) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    names = sorted(path.name for path in pictures.iterdir())
+    for number in range(200):
+        shutil.copy(pictures / names[number % len(names)], many / f"{number:03}-{names[number % len(names)]}")
+    script = (
+        "import lesionviz, sys\n"
+        "scored = lesionviz.score(sys.argv[1], sys.argv[2], model=sys.argv[3], shard_size=10, resume=True)\n"
+        "sys.exit(0 if scored.finished else 130)"
+    )
+
+    def command(out: Path) -> list[str]:
+        return [sys.executable, "-c", script, str(many), str(out), str(model)]
+
+    def part_of_run(out: Path) -> Path:
+        return out / "parts/00002.parquet"
+
+    with subprocess.Popen(command(tmp_path / "ended")) as process:
+        while not part_of_run(tmp_path / "ended").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(end)
+    assert process.returncode == (-signal.SIGKILL if end == signal.SIGKILL else 130)
+    assert not (tmp_path / "ended/scores.parquet").exists()
+    for out in ("ended", "whole"):
+        assert subprocess.run(command(tmp_path / out), check=False).returncode == 0
+    ended, whole = (
+        {
+            path.name: path.read_bytes()
+            for path in [*(tmp_path / out / "parts").iterdir(), tmp_path / out / "scores.parquet"]
+        }
+        for out in ("ended", "whole")
+    )
+    assert len(whole) == 21
+    assert ended == whole
 
 
 def test_without_pyarrow_one_sentence_names_what_to_install(
