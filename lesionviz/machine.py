@@ -6,9 +6,11 @@ Nothing that may be missing or broken is imported to find out.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -39,6 +41,22 @@ def check_shared_memory(workers: int, batch: int) -> None:
             f"{needed / MIB:,.0f} MiB may be needed. Train with fewer workers (--workers 0 needs none), or give the "
             "container more (docker run --shm-size=2g)."
         )
+
+
+def keep_freed_memory() -> None:
+    """Have this process keep up to 512 MiB that were freed, for the next batch of a network.
+
+    Otherwise glibc gives large pieces back to the system at once, which clears each page and hands it out anew: that takes
+    a seventh of the time of a small network's batch. Other C libraries are left as they are.
+    """
+    if sys.platform == "linux":
+        mmap_threshold, trim_threshold = -3, -1  # mallopt(3)
+        with contextlib.suppress(ImportError, OSError, AttributeError):
+            import ctypes
+
+            libc = ctypes.CDLL(None)
+            libc.mallopt(mmap_threshold, 256 * MIB)
+            libc.mallopt(trim_threshold, 512 * MIB)
 
 
 def give_home() -> str:

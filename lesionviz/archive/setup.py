@@ -12,6 +12,7 @@ from lesionviz.archive.manifest import Manifest
 from lesionviz.archive.scorer import ClassifierScorer
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
+from lesionviz.machine import keep_freed_memory
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier
@@ -85,6 +86,7 @@ class LocalSetup:
 
     def engine(self, manifest: Manifest) -> LocalEngine:
         """See :class:`Setup`; the model is loaded here."""
+        keep_freed_memory()
         classifier = self._classifier or self._load(manifest)
         scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps)
         return LocalEngine(scorer, manifest.batch, self._threads)

@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +44,19 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.folders import walk
 from lesionviz.diagnoses import CODES
+from lesionviz.machine import keep_freed_memory
 from lesionviz.prediction import Prediction
 
 BATCH = 8
 
 
-def original_loop(paths: Sequence[Path]) -> Callable[[], None]:
-    """Return what the original notebook does: one image at a time."""
-    network = Checkpoint.load().network()
+_network: Any = None
+
+
+def original_loop(paths: Sequence[Path]) -> float:
+    """Do what the original notebook does, one image at a time, in a process of its own; return the seconds it took."""
+    global _network
+    _network = _network or Checkpoint.load().network()
     prepare = transforms.Compose(
         [
             transforms.Resize((224, 224)),
@@ -57,14 +64,12 @@ def original_loop(paths: Sequence[Path]) -> Callable[[], None]:
             transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
         ]
     )
-
-    def loop() -> None:
-        with torch.no_grad():
-            for path in paths:
-                batch = prepare(Image.open(path).convert("RGB")).unsqueeze(0)
-                torch.softmax(network(batch), dim=1).argmax().item()
-
-    return loop
+    began = time.perf_counter()
+    with torch.no_grad():
+        for path in paths:
+            batch = prepare(Image.open(path).convert("RGB")).unsqueeze(0)
+            torch.softmax(_network(batch), dim=1).argmax().item()
+    return time.perf_counter() - began
 
 
 def our_engine(precision: torch.dtype, threads: int) -> LocalEngine:
@@ -73,38 +78,38 @@ def our_engine(precision: torch.dtype, threads: int) -> LocalEngine:
     return LocalEngine(ClassifierScorer(classifier, {}), BATCH, threads)
 
 
-def ours(engine: LocalEngine, paths: Sequence[Path]) -> Callable[[], None]:
-    """Return a run of the engine over one shard, its part included."""
+def ours(engine: LocalEngine, paths: Sequence[Path]) -> float:
+    """Run the engine over one shard, its part included; return the seconds it took."""
     shard = Shard(0, 0, tuple(map(str, paths)))
-    return lambda: [None for _ in engine.score([shard], lambda _: None, lambda: False)].clear()
+    began = time.perf_counter()
+    assert len(list(engine.score([shard], lambda _: None, lambda: False))) == 1
+    return time.perf_counter() - began
 
 
 def speed(paths: Sequence[Path], rounds: int) -> None:
     """Print the table of ratios."""
     two = cores()
-    jobs = {
-        "the original's loop, fp32": original_loop(paths),
-        f"ours, fp32, {two} threads": ours(our_engine(torch.float32, two), paths),
-        f"ours, bf16, {two} threads": ours(our_engine(torch.bfloat16, two), paths),
-        "ours, fp32, 1 thread": ours(our_engine(torch.float32, 1), paths),
-        "ours, bf16, 1 thread": ours(our_engine(torch.bfloat16, 1), paths),
+    keep_freed_memory()  # as a run does; the original's loop is spared it
+    engines = {
+        f"ours, {name}, {threads} thread{'s' if threads > 1 else ''}": our_engine(precision, threads)
+        for name, precision in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+        for threads in (two, 1)
     }
-    threads = torch.get_num_threads()
-    times: dict[str, list[float]] = {job: [] for job in jobs}
-    for number in range(rounds + 1):
-        for job, do in jobs.items():
-            torch.set_num_threads(threads)
-            began = time.perf_counter()
-            do()
-            if number:  # the first round warms up
-                times[job].append((time.perf_counter() - began) / len(paths) * 1e3)
+    original = "the original's loop, fp32"
+    times: dict[str, list[float]] = {job: [] for job in (original, *engines)}
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        for number in range(rounds + 1):
+            taken = {original: apart.submit(original_loop, paths).result()}
+            taken |= {job: ours(engine, paths) for job, engine in engines.items()}
+            for job, seconds in taken.items() if number else ():  # the first round warms up
+                times[job].append(seconds / len(paths) * 1e3)
     width, height = Image.open(paths[0]).size
     print(f"{len(paths)} JPEGs, the first of {width} x {height}; {rounds} rounds, interleaved\n")
     print(f"{'job':<28}{'ms/image':>10}{'ratio':>8}  (quartiles)")
-    unit = np.array(times["the original's loop, fp32"])
-    for job, taken in times.items():
-        low, middle, high = np.percentile(unit / np.array(taken), [25, 50, 75])
-        print(f"{job:<28}{np.median(taken):>10.1f}{middle:>8.2f}  ({low:.2f} to {high:.2f})")
+    unit = np.array(times[original])
+    for job, each in times.items():
+        low, middle, high = np.percentile(unit / np.array(each), [25, 50, 75])
+        print(f"{job:<28}{np.median(each):>10.1f}{middle:>8.2f}  ({low:.2f} to {high:.2f})")
     for name in ("fp32", "bf16"):
         one, all_of_them = (np.array(times[f"ours, {name}, {threads}"]) for threads in ("1 thread", f"{two} threads"))
         low, middle, high = np.percentile(one / all_of_them, [25, 50, 75])
