@@ -5,7 +5,7 @@ What stands here needs no torch until there are numbers, so pictures can be made
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage
 from lesionviz.prediction import Prediction
 from lesionviz.preprocessing import Preprocessing
@@ -62,6 +63,17 @@ def see(picture: LesionImage, preprocessing: Preprocessing, measure: bool = Fals
     """Return a picture as the network sees it; ``measure`` its quality here already."""
     pixels = preprocessing.resize(picture.pixels)
     return Seen(pixels, picture.name, picture.pixels.size, picture.notes, quality(pixels) if measure else None)
+
+
+def check_sizes(seen: Sequence[Seen], side: int) -> None:
+    """Make sure that pictures are as large as a model's input.
+
+    Raises:
+        LesionvizError: one is not.
+    """
+    if wrong := [each for each in seen if each.pixels.size != (side, side)]:
+        width, height = wrong[0].pixels.size
+        raise LesionvizError(f"{wrong[0].name} is {width} × {height} pixels; the model sees {side} × {side}.")
 
 
 def answer_to(seen: Seen, outputs: Outputs, row: int, temperature: float, judge: Judge | None) -> Prediction:

@@ -34,11 +34,6 @@ VARIABLE = "LESIONVIZ_MODEL"
 """Environment variable that names another default than the bundled checkpoint."""
 
 
-def default_path() -> Path:
-    """Return where the model lies that is used when none is named."""
-    return Path(os.environ.get(VARIABLE) or BUNDLED)
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained classifier and everything needed to use and to judge it.

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from lesionviz.answering import Answers, Seen, answer_to, see
+from lesionviz.answering import Answers, Seen, answer_to, check_sizes, see
 from lesionviz.case import Case, Maps, check_classes
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, Target, target_index
@@ -138,7 +138,7 @@ class LesionClassifier:
             size=seen.size,
             box=self.preprocessing.box(*seen.size),
             seen=np.array(seen.pixels),
-            prediction=self._answer(seen, outputs, 0),
+            prediction=answer_to(seen, outputs, 0, self.checkpoint.temperature, self._judge),
             logits=tuple(outputs.upright[0].tolist()),
             biases=tuple(biases(self._network)),
             embedding=outputs.embeddings[0].copy(),
@@ -190,12 +190,10 @@ class LesionClassifier:
         Raises:
             LesionvizError: a picture is not of the input's size.
         """
-        side = self.preprocessing.size
-        if wrong := [each for each in seen if each.pixels.size != (side, side)]:
-            width, height = wrong[0].pixels.size
-            raise LesionvizError(f"{wrong[0].name} is {width} × {height} pixels; the model sees {side} × {side}.")
+        check_sizes(seen, self.preprocessing.size)
         outputs, maps = self._runner.outputs_and_maps([each.pixels for each in seen])
-        predictions = tuple(self._answer(each, outputs, row) for row, each in enumerate(seen))
+        temperature, judge = self.checkpoint.temperature, self._judge
+        predictions = tuple(answer_to(each, outputs, row, temperature, judge) for row, each in enumerate(seen))
         return Answers(predictions, outputs.embeddings, maps)
 
     def outputs_of(self, images: Iterable[ImageSource], batch_size: int = 32) -> Iterator[Outputs]:
@@ -345,10 +343,6 @@ class LesionClassifier:
                 box=self.preprocessing.box(*each.size),
                 shared_peak=None if peak is None else max(0.0, peak),
             )
-
-    def _answer(self, seen: Seen, outputs: Outputs, row: int) -> Prediction:
-        """Return the prediction for one picture of a run."""
-        return answer_to(seen, outputs, row, self.checkpoint.temperature, self._judge)
 
     @property
     def _network(self) -> Network:
