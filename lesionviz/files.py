@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from lesionviz.errors import LesionvizError
+
+CACHE = "LESIONVIZ_CACHE"
+"""Environment variable that names another folder than the user's cache folder."""
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again at any time."""
+    return Path(os.environ.get(CACHE) or user_cache_path("lesionviz"))
 
 
 @contextmanager

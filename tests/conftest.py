@@ -15,10 +15,10 @@ import pytest
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
-from lesionviz.data.pixel_cache import VARIABLE
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.data.synthetic_collection import write_synthetic_isic2019
+from lesionviz.files import CACHE as VARIABLE
 from lesionviz.preprocessing import Preprocessing
 
 if TYPE_CHECKING:

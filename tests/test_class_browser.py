@@ -139,7 +139,7 @@ def test_a_teacher_and_two_learners_go_through_one_quiz(
             ada.keyboard.press("3") if case > 1 else ada.get_by_role("radio", name="Melanoma MEL").check()
             ada.get_by_role("button", name="Commit").click()
             expect(ada.get_by_text("You answered melanoma (MEL)")).to_be_visible()
-            expect(ada.get_by_text("Waiting for the others: 1 of 2 have answered")).to_be_visible()
+            expect(ada.get_by_text("Waiting for the others: 1 of 2 has answered")).to_be_visible()
             expect(teacher.get_by_text("1 of 2 has answered")).to_be_visible()
             if case == 1:
                 check_learner(ada)

@@ -23,17 +23,14 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 from PIL import Image
-from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
 from lesionviz.data.damaged import refuse_damaged, why_unusable
 from lesionviz.errors import LesionvizError
-from lesionviz.files import sha256
+from lesionviz.files import CACHE, cache_folder, sha256
 from lesionviz.imaging import DECODER, open_image
 from lesionviz.preprocessing import RESAMPLING, Preprocessing
 
-VARIABLE = "LESIONVIZ_CACHE"
-"""Environment variable that names another folder than the user's cache folder."""
 BATCH = 64
 """Images between two commits."""
 SPARE = 256 * 2**20
@@ -74,7 +71,7 @@ class PixelCache:
     def __init__(self, preprocessing: Preprocessing, folder: Path | None = None) -> None:
         decoded = [RESAMPLING.name, PIL.__version__, DECODER]
         settings = json.dumps([preprocessing.size, preprocessing.geometry, *decoded])
-        root = folder or Path(os.environ.get(VARIABLE) or user_cache_path("lesionviz"))
+        root = folder or cache_folder()
         name = f"{preprocessing.size}px-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
         self.folder = root / "pixels" / name
         self.preprocessing = preprocessing
@@ -118,7 +115,7 @@ class PixelCache:
                 found = dict(index.execute("select content, position from records"))
         except (OSError, sqlite3.Error) as error:
             raise LesionvizError(
-                f"The pixel cache in {self.folder} cannot be used ({error}). Name another folder in {VARIABLE}, "
+                f"The pixel cache in {self.folder} cannot be used ({error}). Name another folder in {CACHE}, "
                 "or train without it (--no-cache)."
             ) from error
         damaged |= {str(path): broken[content] for path, content in contents if content in broken}
@@ -162,7 +159,7 @@ class PixelCache:
         if needed > free - SPARE:
             raise LesionvizError(
                 f"The pixel cache needs {needed / 2**20:,.0f} MiB in {self.folder}, where "
-                f"{free / 2**20:,.0f} MiB are free. Name another folder in {VARIABLE}, or train without it "
+                f"{free / 2**20:,.0f} MiB are free. Name another folder in {CACHE}, or train without it "
                 "(--no-cache)."
             )
         todo, broken = list(missing.items()), dict[str, str]()

@@ -6,8 +6,11 @@ random numbers alone, show nobody's skin, and say nothing about medicine. Same s
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +18,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from lesionviz.diagnoses import CODES, DIAGNOSES
-from lesionviz.imaging import LesionImage
+from lesionviz.errors import LesionvizError
+from lesionviz.files import cache_folder, replacing
+from lesionviz.imaging import LesionImage, open_image
 
 Plane: TypeAlias = npt.NDArray[np.float64]
 """Values of shape (H, W), usually 0 to 1."""
@@ -27,9 +32,20 @@ SAMPLE_SIZE = (600, 450)
 def synthetic_samples() -> tuple[LesionImage, ...]:
     """Return one drawn picture in the manner of each diagnosis, 600 × 450, named as synthetic."""
     seeds = {"BCC": 5, "BKL": 11, "MEL": 11, "NV": 8}
-    return tuple(
-        LesionImage(draw_lesion(d.code, seeds[d.code], SAMPLE_SIZE), f"synthetic {d.name}") for d in DIAGNOSES
-    )
+    return tuple(LesionImage(_kept_sample(d.code, seeds[d.code]), f"synthetic {d.name}") for d in DIAGNOSES)
+
+
+def _kept_sample(code: str, seed: int) -> Image.Image:
+    """Return a sample from the user's cache folder, or draw it and keep it there: a page would wait for it every time."""
+    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    path = cache_folder() / "samples" / f"{code} {seed} {version}.png"
+    with suppress(LesionvizError):
+        if path.is_file() and (kept := open_image(path).pixels).size == SAMPLE_SIZE:
+            return kept
+    drawn = draw_lesion(code, seed, SAMPLE_SIZE)
+    with suppress(LesionvizError, OSError), replacing(path) as temporary:
+        drawn.save(temporary, "PNG")
+    return drawn
 
 
 def draw_lesion(code: str, seed: int, size: tuple[int, int]) -> Image.Image:

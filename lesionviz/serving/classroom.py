@@ -6,6 +6,7 @@ to which kernels turn, and the handlers of the teacher's page.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.errors import LesionvizError
 from lesionviz.serving.dashboard import Dashboard, configured, notebook_path, run
 from lesionviz.serving.gate import TEACHER, Gate, GateIdentity
@@ -90,7 +92,8 @@ class _Class(Dashboard):
     make_desk: DeskFactory | None = None
 
     async def before(self) -> None:
-        """Have the engine ready before the first learner comes."""
+        """Have the engine ready before the first learner comes, and the samples drawn that every kernel shows."""
+        await asyncio.to_thread(synthetic_samples)
         facts = await self.engine.start() if self.engine else b""
         if self.make_desk:
             self.desk = self.make_desk(self.engine, self.session_of)

@@ -23,11 +23,11 @@ import pandas as pd
 import torch
 
 from lesionviz.data.collection import make_collection
-from lesionviz.data.pixel_cache import VARIABLE
 from lesionviz.data.portions import Division, Portion
 from lesionviz.data.split import Split
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
+from lesionviz.files import CACHE as VARIABLE
 from lesionviz.recipe import Recipe
 from lesionviz.training.clinics import as_elsewhere
 from lesionviz.training.dice import Dice

@@ -41,6 +41,8 @@ from lesionviz.imaging.encoding import png
 
 TOKEN = "a-class-under-load"
 SIZE = (600, 450)
+PICTURES = 4
+"""Of each learner; drawn before, so that the drawing is no part of the load."""
 
 
 class Picture:
@@ -99,10 +101,12 @@ async def within_a_second(work: Sequence[object]) -> list[object]:
     return list(await asyncio.gather(*(one(index, piece) for index, piece in enumerate(work))))
 
 
-async def load(address: str, server: psutil.Process, options: argparse.Namespace, checkpoint: Checkpoint) -> None:
+async def load(
+    address: str, server: psutil.Process, options: argparse.Namespace, pictures: Sequence[Sequence[Picture]]
+) -> None:
     """Do (a), (b) and (c), and print what they took."""
     learners = [Learner(address) for _ in range(options.learners)]
-    first = [Picture(number, 0, checkpoint) for number in range(len(learners))]
+    first = [own[0] for own in pictures]
     opened = await within_a_second([learner.open() for learner in learners])
     told("(a) page, from GET to the first control", opened)
     print(f"|     all pages after | | | | {max(opened):.1f} |")
@@ -123,7 +127,7 @@ async def load(address: str, server: psutil.Process, options: argparse.Namespace
                 await asyncio.sleep(chance.uniform(0, 10))
                 while time.monotonic() < until:
                     count += 1
-                    picture = Picture(number, count % 5 + 1, checkpoint)
+                    picture = pictures[number][count % PICTURES]
                     answered = await learner.send(picture.name, picture.data)
                     wrong += not picture.is_of(answered)
                     answers.append(answered)
@@ -175,6 +179,9 @@ def main() -> None:
     parser.add_argument("--today", type=int, default=0, help="pages of the dashboard for one person instead")
     options = parser.parse_args()
     checkpoint = Checkpoint.load()
+    numbers = range(max(options.learners, options.today))
+    pictures = [[Picture(number, count, checkpoint) for count in range(PICTURES)] for number in numbers]
+    riding_along = Picture(999, 0, checkpoint)
     cores = psutil.cpu_count()
     print(f"{cores} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB; times in seconds\n")
     print("| | count | median | 95th percentile | longest |\n|---|---|---|---|---|")
@@ -190,7 +197,7 @@ def main() -> None:
                 address,
                 pid,
             ):
-                asyncio.run(load(address, psutil.Process(pid), options, checkpoint))
+                asyncio.run(load(address, psutil.Process(pid), options, pictures))
             return
         minutes, sizes = options.minutes, options.pool
         for index, size in enumerate(sizes):
@@ -203,8 +210,8 @@ def main() -> None:
                     f"| **{options.learners} learners, {size} kernels kept ready** | | | | opened after {opened.took:.1f} |"
                 )
                 time.sleep(options.settle if size else 0)
-                with browsers(opened.learners, riding, Picture(999, 0, checkpoint), folder):
-                    asyncio.run(load(opened.learners, opened.server, options, checkpoint))
+                with browsers(opened.learners, riding, riding_along, folder):
+                    asyncio.run(load(opened.learners, opened.server, options, pictures))
 
 
 if __name__ == "__main__":

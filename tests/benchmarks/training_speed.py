@@ -28,11 +28,11 @@ from torchvision import transforms
 from torchvision.models import efficientnet_b0
 
 from lesionviz.data.collection import make_collection
-from lesionviz.data.pixel_cache import VARIABLE
 from lesionviz.data.portions import Division, Portion
 from lesionviz.data.split import Split
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
+from lesionviz.files import CACHE as VARIABLE
 from lesionviz.network import LAYERS
 from lesionviz.recipe import Recipe
 from lesionviz.training.loop import Run

@@ -31,6 +31,7 @@ function teacherPage(home) {
   const results = resultsCard(classes);
   const file = fileCard(act);
   const setup = setupCard(facts, (move, about) => doing(move, about));
+  const columns = element("div", { className: "lv-teacher-columns" }, place, element("aside", { ariaLabel: "The class" }, joinCard(facts.address), people.node));
   const main = element(
     "main",
     {},
@@ -38,7 +39,7 @@ function teacherPage(home) {
     away,
     refused,
     lost,
-    element("div", { className: "lv-teacher-columns" }, place, element("aside", { ariaLabel: "The class" }, joinCard(facts.address), people.node)),
+    columns,
     results.node,
     file.node,
   );
@@ -158,12 +159,13 @@ function teacherPage(home) {
     state = next;
     const now = /** @type {TeacherCase} where a case is on view */ (next);
     const seen = next.phase === "question" || next.phase === "revealed";
+    let moved = false; // on to another scene, and the focus with it
     const key = seen ? `${next.phase} ${now.quiz} ${now.case}` : "setup";
     if (key !== scene?.key) {
       const within = document.activeElement === document.body || place.contains(document.activeElement);
       scene = { ...(next.phase === "question" ? questionScene(now) : next.phase === "revealed" ? revealedScene(now) : setupScene()), key };
       place.replaceChildren(scene.node);
-      if (acted && within) scene.heading.focus();
+      moved = acted && within;
       acted = false;
     }
     scene.update(next);
@@ -172,6 +174,9 @@ function teacherPage(home) {
     lost.textContent = next.lost;
     lost.hidden = !next.lost;
     for (const part of [people, results, file]) part.show(next);
+    const over = next.phase === "over";
+    if (results.node.nextElementSibling !== (over ? columns : file.node)) main.insertBefore(results.node, over ? columns : file.node);
+    if (moved) ((over && results.node.querySelector("h2")) || scene.heading).focus();
   }
   /** @param {Standing} standing */
   function onStanding(standing) {

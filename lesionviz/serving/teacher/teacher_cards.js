@@ -16,6 +16,7 @@ function joinCard(address) {
   if (template instanceof HTMLTemplateElement) picture.append(template.content.cloneNode(true));
   const svg = picture.querySelector("svg");
   if (svg) {
+    if (!svg.hasAttribute("viewBox")) svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`); // to grow with its box
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", "QR code of the learners' address");
   }
@@ -151,7 +152,7 @@ function resultsCard(classes) {
     const about = `${counted(done, "case", "cases")} revealed. ${score.of ? "A case counts as soon as it is revealed, for everybody who answered it." : "Nobody answered yet."}`;
     node.hidden = !done;
     node.replaceChildren(
-      element("h2", { textContent: title }),
+      element("h2", { tabIndex: -1, textContent: title }),
       element("p", { className: "lv-quiz-soft", textContent: about }),
       ...(score.of
         ? [

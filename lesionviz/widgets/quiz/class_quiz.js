@@ -103,7 +103,7 @@ function render({ model, el }) {
       if (next.phase !== "question") return;
       head.textContent = headline(next);
       if (refused(next)) form.free();
-      others.textContent = `Waiting for the others: ${next.answered} of ${next.here} ${next.here === 1 ? "has" : "have"} answered.`;
+      others.textContent = `Waiting for the others: ${next.answered} of ${next.here} ${next.answered === 1 ? "has" : "have"} answered.`;
       bar.style.setProperty("--lv-done", `${(next.answered / Math.max(1, next.here)) * 100}%`);
       if (!next.answer || !done.hidden) return;
       given.textContent = `You answered ${nameOf(next.answer)} (${next.answer})${next.sureness ? `, and you are ${next.sureness}` : ""}.`;
@@ -170,7 +170,7 @@ function render({ model, el }) {
     const { score, cases } = page;
     const heading = element("h2", { tabIndex: -1, textContent: score.of ? `${page.learner}: ${score.right} of ${score.of} right` : `${page.learner}: no case answered` });
     /** @param {string} code @param {string} truth */
-    const judged = (code, truth) => (code ? (diagnosis(code) ? `${code} ${code === truth ? "✓" : "✗"}` : code) : "…");
+    const judged = (code, truth) => (code ? (diagnosis(code) ? `${code}\u00A0${code === truth ? "✓" : "✗"}` : code) : "…");
     const node = element(
       "div",
       { className: "lv-quiz-end" },

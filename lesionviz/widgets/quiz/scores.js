@@ -97,7 +97,7 @@ function tallyBars(tally, truth, classes) {
     ...classes.map(({ code, name }) => {
       const bar = element("span", { className: "lv-tally-bar" }, element("i"));
       bar.style.setProperty("--lv-share", `${of ? (tally[code] / of) * 100 : 0}%`);
-      return element("li", { className: code === truth ? "lv-hit" : "" }, element("span", {}, name, " ", element("small", { textContent: code })), bar, element("b", { textContent: tally[code] }), element("span", { className: "lv-tally-mark", textContent: code === truth ? "✓ it was this" : "" }));
+      return element("li", { className: code === truth ? "lv-hit" : "" }, element("span", {}, code === truth ? "✓ " : "", name, " ", element("small", { textContent: code })), bar, element("b", { textContent: tally[code] }));
     }),
   );
 }
