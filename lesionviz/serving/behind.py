@@ -70,16 +70,24 @@ class Behind:
     def desk(self, engine: Engine, session_of: Callable[[str], str | None]) -> Desk:
         """Return the desk."""
 
+        pages: dict[str, str] = {}  # those that take part, by kernel: whose they are
+
         async def quiz(kernel: str, what: str, content: dict[str, Any]) -> Any:
             learner = session_of(kernel)
             if learner is None:
                 raise LesionvizError("This page belongs to nobody yet. Reload it.")
+            pages[kernel] = learner
             if what == "view" and type(seen := content.get("seen")) is int:
                 await newer(self.room, seen)
             told = await asyncio.to_thread(handle, self.room, learner, what, content)
             return told.to_plain() if what == "case" and told is not None else told
 
-        return Desk(engine, self._size, quiz, self._ask_for_the_class)
+        def left(kernel: str) -> None:
+            learner = pages.pop(kernel, None)
+            if learner is not None and learner not in pages.values():
+                self.room.leave(learner)
+
+        return Desk(engine, self._size, quiz, self._ask_for_the_class, left)
 
     def teacher(self, address: Callable[[], str]) -> list[Route]:
         """Return the handlers of the teacher's page; ``address`` tells where the learners go."""

@@ -42,6 +42,7 @@ class Desk:
         size: learners in the class.
         quiz: answers what has to do with the class's quiz.
         meanwhile: runs as long as the desk is open.
+        left: hears of each kernel that has ended.
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class Desk:
         size: int,
         quiz: Quiz = _no_quiz,
         meanwhile: Callable[[Desk], Awaitable[None]] | None = None,
+        left: Callable[[str], None] = lambda _kernel: None,
     ) -> None:
-        self.quiz, self._meanwhile = quiz, meanwhile
+        self.quiz, self._meanwhile, self._left = quiz, meanwhile, left
         self._beside: asyncio.Future[None] | None = None
         self.turns = Turns(engine, most=2 * size)
         self._kernels: dict[str, str] = {}  # by secret
@@ -100,6 +102,7 @@ class Desk:
     def dismiss(self, kernel: str) -> None:
         """Forget a kernel that has ended."""
         self._kernels = {secret: known for secret, known in self._kernels.items() if known != kernel}
+        self._left(kernel)
 
     def kernel_of(self, header: str) -> str | None:
         """Return the kernel that an ``Authorization`` header is of."""

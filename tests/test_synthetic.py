@@ -1,0 +1,35 @@
+"""The drawn samples: kept for the next page, and the same however they came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lesionviz.data import synthetic
+from lesionviz.data.synthetic import synthetic_samples
+from lesionviz.files import CACHE
+
+
+def test_samples_are_kept_bit_for_bit_and_drawn_again_where_they_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = [sample.pixels.tobytes() for sample in synthetic_samples()]
+    monkeypatch.setenv(CACHE, str(tmp_path))
+
+    def made() -> list[bytes]:
+        synthetic_samples.cache_clear()
+        return [sample.pixels.tobytes() for sample in synthetic_samples()]
+
+    assert made() == drawn
+    kept = sorted((tmp_path / "samples").iterdir())
+    assert len(kept) == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(synthetic, "draw_lesion", lambda *_: pytest.fail("they are kept"))
+        assert made() == drawn
+    kept[0].write_bytes(b"damaged")
+    Image.new("RGB", (8, 8)).save(kept[1])
+    assert made() == drawn
+    monkeypatch.setenv(CACHE, str(kept[0]))  # a file, where a folder should be
+    assert made() == drawn
