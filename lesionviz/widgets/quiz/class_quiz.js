@@ -160,8 +160,8 @@ function render({ model, el }) {
     }
     update(page);
     const node = element("div", { className: "lv-quiz-reveal" }, header(heading, head, track(page.case, page.of)), element("div", { className: "lv-quiz-columns" }, figure, info));
-    const model = page.model ? ` The model: ${diagnosis(page.model.code)?.name ?? "no answer"}.` : "";
-    return { node, heading, update, keys: {}, words: `${heading.textContent}.${page.answer ? ` You answered ${nameOf(page.answer)}.` : ""}${model}` };
+    const other = page.model ? ` The model: ${diagnosis(page.model.code)?.name ?? "no answer"}.` : "";
+    return { node, heading, update, keys: {}, words: `${heading.textContent}.${page.answer ? ` You answered ${nameOf(page.answer)}.` : ""}${other}` };
   }
 
   // --- results ------------------------------------------------------------------------------------------------------
