@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from lesionviz.errors import LesionvizError
 
 CACHE = "LESIONVIZ_CACHE"
@@ -19,6 +17,8 @@ CACHE = "LESIONVIZ_CACHE"
 
 def cache_folder() -> Path:
     """Return the folder for what can be made again at any time."""
+    from platformdirs import user_cache_path  # the doctor runs where nothing is installed
+
     return Path(os.environ.get(CACHE) or user_cache_path("lesionviz"))
 
 

@@ -19,7 +19,7 @@ from servers import write_notebook
 
 from lesionviz.serving.dashboard import notebook_path
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
 NOWHERE = "00000000-0000-4000-8000-000000000000"

@@ -130,7 +130,7 @@ def test_whatever_the_package_imports_comes_with_its_dependencies() -> None:
     installed = metadata.packages_distributions()
     # What an extra for users brings is imported only where its files turn up, or its work is asked for.
     extras = PYPROJECT["optional-dependencies"]
-    lines = [*PYPROJECT["dependencies"], *extras["dicom"], *extras["cluster"]]
+    lines = [*PYPROJECT["dependencies"], *extras["dicom"], *extras["cluster"], *extras["parquet"]]
     brought = needed_by(Requirement(line).name for line in lines)
     for module in sorted(foreign):
         assert {canonicalize_name(name) for name in installed[module]} & brought, f"nothing declared brings {module}"

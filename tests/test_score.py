@@ -37,6 +37,8 @@ from lesionviz.errors import LesionvizError
 from lesionviz.prediction import Prediction
 from lesionviz.preprocessing import Preprocessing
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:

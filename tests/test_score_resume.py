@@ -23,6 +23,7 @@ from lesionviz.archive.run import Scored, run
 from lesionviz.archive.state import Run
 from lesionviz.errors import LesionvizError
 
+pytestmark = pytest.mark.heavy
 IMAGES = 44
 
 

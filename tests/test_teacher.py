@@ -26,6 +26,8 @@ from lesionviz.game.classroom import Classroom
 from lesionviz.prediction import Prediction
 from lesionviz.serving.teacher import teacher_routes
 
+pytestmark = pytest.mark.heavy
+
 
 class Browser:
     """A teacher's browser without the page's script."""

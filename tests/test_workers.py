@@ -40,6 +40,7 @@ from lesionviz.workers.seats import Bell, Place, Seats
 from lesionviz.workers.versions import ON_WORKER, misfit, own_versions
 from lesionviz.workers.worker_side import KEPT, Sealed, answer_here, holds, take
 
+pytestmark = pytest.mark.heavy
 T = TypeVar("T")
 MODEL = b"a model"
 FIRST = b"echo facts"
