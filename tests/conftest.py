@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,19 +58,25 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def no_running_loop() -> Iterator[None]:
+    """Hide the event loop that counts as running in this thread, if one does."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(running)
+
+
 @pytest.fixture(autouse=True)
 def _no_loop_of_playwright(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hide Playwright's event loop from tests that drive no browser.
 
     Once a browser was started in this thread, its loop counts as running there for good, and widgets would wait for it.
     """
-    running = asyncio._get_running_loop()
-    if running is None or request.node.get_closest_marker("browser"):
+    with nullcontext() if request.node.get_closest_marker("browser") else no_running_loop():
         yield
-        return
-    asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(running)
 
 
 @pytest.fixture(scope="session")

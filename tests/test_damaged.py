@@ -163,9 +163,7 @@ def test_a_training_names_all_at_once_before_it_begins_and_looks_at_no_test_imag
     cache: bool, spoiled: tuple[Path, dict[str, list[str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, names = spoiled
-    monkeypatch.setenv(
-        pixel_cache.VARIABLE, str(tmp_path / "cache")
-    )  # what other tests have decoded is not looked at
+    monkeypatch.setenv(pixel_cache.CACHE, str(tmp_path / "cache"))  # what other tests have decoded is not looked at
     looked = []
     monkeypatch.setattr(room, "open_thumbnail", lambda path, side: looked.append(path) or open_image(path))
     monkeypatch.setattr(pixel_cache, "open_image", lambda path: looked.append(path) or open_image(path))

@@ -249,7 +249,7 @@ def test_the_originals_procedure_runs_and_is_judged_on_its_own_random_split(
 def test_training_from_the_cache_opens_each_image_once(
     drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(pixel_cache.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(pixel_cache.CACHE, str(tmp_path / "cache"))
     opened: list[str] = []
 
     def counting(path: str) -> LesionImage:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
+from conftest import no_running_loop
 
 from lesionviz.case import Case
 from lesionviz.checkpoint import BUNDLED, Checkpoint
@@ -42,6 +43,19 @@ from lesionviz.workers.worker_side import KEPT, Sealed, answer_here, holds, take
 
 pytestmark = pytest.mark.heavy
 T = TypeVar("T")
+
+
+class Loop:
+    """Runs what is asked of it to its end, also where a browser of other tests has left a loop that counts as running."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        with no_running_loop():
+            return self._runner.run(work)
+
+
 MODEL = b"a model"
 FIRST = b"echo facts"
 MIB = 2**20
@@ -56,10 +70,12 @@ def _answers_are_found() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
+def loop() -> Iterator[Loop]:
     """One loop for all, as in the server; it stands still between two tests."""
-    with asyncio.Runner() as runner:
-        yield runner
+    runner = asyncio.Runner()
+    yield Loop(runner)
+    with no_running_loop():
+        runner.close()
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +84,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def workers(loop: asyncio.Runner, logs: Path) -> Iterator[Workers]:
+def workers(loop: Loop, logs: Path) -> Iterator[Workers]:
     """Two workers that start fast, and log all they can."""
     engine = Workers(MODEL, workers=2, answering="answers:light", first=FIRST, log=logs)
     assert loop.run(engine.start()) == b"facts"
@@ -77,7 +93,7 @@ def workers(loop: asyncio.Runner, logs: Path) -> Iterator[Workers]:
 
 
 @pytest.fixture
-def run(loop: asyncio.Runner, workers: Workers) -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
+def run(loop: Loop, workers: Workers) -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
     """Run something in the server's loop; afterwards both workers are there again."""
     yield loop.run
     loop.run(until(lambda: workers.threads == 2))
@@ -594,7 +610,7 @@ asyncio.run(serve())
 
 @pytest.mark.slow
 def test_when_the_server_is_killed_nothing_is_left_and_nothing_of_its_folder_or_settings_counted(
-    loop: asyncio.Runner, tmp_path: Path
+    loop: Loop, tmp_path: Path
 ) -> None:
     (tmp_path / "msgpack.py").write_text("raise SystemExit('from the folder where the server stands')")
     hostile = {
@@ -619,7 +635,7 @@ def test_when_the_server_is_killed_nothing_is_left_and_nothing_of_its_folder_or_
     loop.run(until(lambda: not Path(folder).exists()))
 
 
-def test_after_the_end_nothing_is_left_and_questions_are_refused(loop: asyncio.Runner, tmp_path: Path) -> None:
+def test_after_the_end_nothing_is_left_and_questions_are_refused(loop: Loop, tmp_path: Path) -> None:
     """A worker that computes is ended, too."""
     before = {each.pid for each in psutil.Process().children()}
 
@@ -642,7 +658,7 @@ def test_after_the_end_nothing_is_left_and_questions_are_refused(loop: asyncio.R
 
 
 @pytest.mark.slow
-def test_a_worker_that_cannot_load_the_model_ends_the_start_in_its_own_words(loop: asyncio.Runner) -> None:
+def test_a_worker_that_cannot_load_the_model_ends_the_start_in_its_own_words(loop: Loop) -> None:
     before = {each.pid for each in psutil.Process().children()}
     workers = Workers(b"no checkpoint", workers=1, first=FIRST)
     with pytest.raises(LesionvizError, match=r"best_model\.pth is damaged or is not a model file"):
@@ -650,14 +666,14 @@ def test_a_worker_that_cannot_load_the_model_ends_the_start_in_its_own_words(loo
     assert {each.pid for each in psutil.Process().children()} == before
 
 
-def test_workers_that_do_not_start_end_the_start_in_a_sentence(loop: asyncio.Runner) -> None:
+def test_workers_that_do_not_start_end_the_start_in_a_sentence(loop: Loop) -> None:
     workers = Workers(b"", workers=1, answering="no_such_module:light", first=FIRST)
     with pytest.raises(LesionvizError, match="could not take the model"):
         loop.run(workers.start())
 
 
 def test_without_room_for_temporary_files_there_is_a_sentence(
-    loop: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionviz.machine.SHARED_MEMORY", tmp_path / "gone")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
@@ -666,7 +682,7 @@ def test_without_room_for_temporary_files_there_is_a_sentence(
 
 
 @pytest.mark.slow
-def test_workers_with_the_bundled_model_answer_the_closed_list_as_it_does_here(loop: asyncio.Runner) -> None:
+def test_workers_with_the_bundled_model_answer_the_closed_list_as_it_does_here(loop: Loop) -> None:
     pictures = [draw_lesion("MEL", seed, (600, 450)) for seed in range(4)]
 
     async def ask() -> tuple[Checkpoint, list[Case]]:
@@ -688,7 +704,7 @@ def test_workers_with_the_bundled_model_answer_the_closed_list_as_it_does_here(l
         assert case.completed
 
 
-def test_a_worker_that_grows_too_large_ends_itself(loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_grows_too_large_ends_itself(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     ends: list[int] = []
     own = psutil.Process().memory_info().rss
 
@@ -740,7 +756,7 @@ def test_versions_that_do_not_fit_are_named_on_both_sides(theirs: dict[str, str 
     assert misfit("It", theirs, OWN, ON_WORKER) == expected
 
 
-def test_who_waits_for_a_seat_is_served_in_order_and_the_emptiest_worker_first(loop: asyncio.Runner) -> None:
+def test_who_waits_for_a_seat_is_served_in_order_and_the_emptiest_worker_first(loop: Loop) -> None:
     async def sit() -> tuple[list[str], int]:
         seats, order = Seats(Bell()), list[str]()
         small, large = (Place(name, None, threads) for name, threads in (("small", 1), ("large", 3)))  # type: ignore[arg-type]
@@ -766,7 +782,7 @@ def test_who_waits_for_a_seat_is_served_in_order_and_the_emptiest_worker_first(l
     assert loop.run(sit()) == (["c", "d", "c", "d"], 2)
 
 
-def test_a_worker_without_the_model_says_so_and_keeps_only_a_few(loop: asyncio.Runner) -> None:
+def test_a_worker_without_the_model_says_so_and_keeps_only_a_few(loop: Loop) -> None:
     keys = [f"key {number}" for number in range(KEPT + 1)]
     assert answer_here("unknown", Sealed(b"echo x"))[0] == "no model"
     for key in keys:
