@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
 LEARNERS, TEACHERS = "token-of-the-learners", "token-of-the-teacher"
 NOTEBOOK = """
 import ipywidgets
@@ -149,6 +150,7 @@ class Visitor:
     def upgrade(self, path: str, **headers: str) -> Answer:
         """Ask for a WebSocket."""
         wanted = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
+        wanted["Sec_WebSocket_Protocol"] = PROTOCOL
         return self.ask(path, Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==", **(wanted | headers))
 
     def upgraded(self, path: str) -> tuple[int, http.client.HTTPConnection]:
@@ -156,6 +158,7 @@ class Visitor:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         wanted = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Cookie": cookies}
+        wanted["Sec-WebSocket-Protocol"] = PROTOCOL
         connection.request("GET", path, headers=wanted | {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
         return connection.getresponse().status, connection
 

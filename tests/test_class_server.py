@@ -15,9 +15,7 @@ import psutil
 import pytest
 from class_server import LEARNERS, NOTEBOOK, PATIENCE, TEACHERS, Server, Visitor, is_kernel, kernel_of, running_class
 from playwright.sync_api import Browser, Page, expect
-from servers import write_notebook
-
-from lesionviz.serving.dashboard import notebook_path
+from servers import running_whole_class, write_notebook
 
 pytestmark = pytest.mark.slow
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
@@ -411,13 +409,11 @@ def test_scripts_that_anybody_brought_along_do_not_run(browser: Browser, server:
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_real_explorer_answers_and_is_exported_under_the_policy(browser: Browser, tmp_path: Path) -> None:
-    notebook = tmp_path / "explorer.ipynb"
-    notebook.write_bytes(notebook_path().read_bytes())
-    with running_class(notebook, size=2, pool=1) as server, browser.new_context() as context:
+    with running_whole_class(tmp_path, 2, "--pool", "1") as opened, browser.new_context() as context:
         page = context.new_page()
         page.set_default_timeout(1000 * PATIENCE)
         wrong = watched(page)
-        page.goto(f"{server.address}?token={LEARNERS}")
+        page.goto(opened.learners)
         page.get_by_role("button", name="Try the synthetic melanoma").click()
         expect(page.locator(".lv-status")).to_have_attribute("data-state", "answered", timeout=1000 * PATIENCE)
         for name in ("Save as PNG", "Web page", "PDF", "Picture"):
