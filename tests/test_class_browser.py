@@ -208,6 +208,7 @@ def test_a_teacher_and_two_learners_go_through_one_quiz(
         assert not (tmp_path / "class.sqlite").exists()
 
 
+@pytest.mark.slow
 def test_a_class_that_goes_away_is_said_on_every_page_and_comes_back_by_itself(
     browser: Browser, room: Classroom, tmp_path: Path
 ) -> None:
