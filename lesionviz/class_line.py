@@ -11,6 +11,7 @@ import http.client
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -89,7 +90,7 @@ class Line:
 
     def let_go(self) -> None:
         """Stop waiting for the answer that another thread waits for."""
-        with self._lock:
+        with self._lock, suppress(OSError):  # it may not be connected yet, or not any more
             if self._asking is not None and self._asking.sock is not None:
                 self._asking.sock.shutdown(socket.SHUT_RDWR)
 

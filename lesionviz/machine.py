@@ -43,6 +43,13 @@ def check_shared_memory(workers: int, batch: int) -> None:
         )
 
 
+def cores() -> int:
+    """Return how many cores this process may use, which a container or its starter may have limited."""
+    from joblib import cpu_count
+
+    return max(1, int(cpu_count()))
+
+
 def keep_freed_memory() -> None:
     """Have this process keep up to 512 MiB that were freed, for the next batch of a network.
 

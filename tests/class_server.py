@@ -188,7 +188,7 @@ def kernel_of(page: str) -> str:
 def _serve(notebook: Path, options: dict[str, Any]) -> None:
     from tornado.web import RequestHandler
 
-    from lesionviz.serving.classroom import Opened, _Class, serve_class
+    from lesionviz.serving.class_server import Opened, _Class, serve_class
 
     def say(**what: object) -> None:
         print(json.dumps(what), flush=True)

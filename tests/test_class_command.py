@@ -13,9 +13,9 @@ import pytest
 
 from lesionviz.cli import main
 from lesionviz.errors import LesionvizError
-from lesionviz.serving import classroom
+from lesionviz.serving import class_server
 from lesionviz.serving.behind import Behind
-from lesionviz.serving.classroom import Opened, certificate, check_address, check_numbers, check_tokens, shown
+from lesionviz.serving.class_server import Opened, certificate, check_address, check_numbers, check_tokens, shown
 from lesionviz.serving.kernels import with_nonce
 from lesionviz.serving.plain_pages import widget_policy
 
@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         options.update(given)
         report(OPENED)
 
-    monkeypatch.setattr(classroom, "serve_class", serve)
+    monkeypatch.setattr(class_server, "serve_class", serve)
     return options
 
 
@@ -63,7 +63,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_what_is_not_safe_or_makes_no_sense_is_a_sentence_and_no_server(
     options: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classroom, "run", lambda *_: pytest.fail("a server would have started"))
+    monkeypatch.setattr(class_server, "run", lambda *_: pytest.fail("a server would have started"))
     assert main(["dashboard", "--class", "3", *options]) == 1
     said = capsys.readouterr()
     assert sentence in said.err
@@ -80,7 +80,7 @@ def test_options_of_a_class_need_one(option: str, capsys: pytest.CaptureFixture[
 
 def test_a_cluster_that_nothing_can_use_is_said(tmp_path: Path) -> None:
     with pytest.raises(LesionvizError, match="Nothing here can use the cluster at tls://lab:8786"):
-        classroom.serve_class(lambda _: None, size=1, cluster="tls://lab:8786")
+        class_server.serve_class(lambda _: None, size=1, cluster="tls://lab:8786")
 
 
 def test_everything_is_handed_on_and_nothing_is_open_by_default(asked: dict[str, Any]) -> None:

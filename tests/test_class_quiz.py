@@ -222,7 +222,7 @@ def lesson(act: Any) -> None:
 def test_a_class_that_is_away_is_said_and_what_was_not_heard_can_be_said_again(
     room: Classroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lesionviz.widgets.quiz.class_line.PAUSE", 0.01)
+    monkeypatch.setattr("lesionviz.widgets.quiz.class_watch.PAUSE", 0.01)
 
     async def act() -> None:
         desk = Away(room)

@@ -1,4 +1,7 @@
-"""A teacher and two learners at the real ``lesionviz dashboard --class``: sign-in, own pictures, one quiz together."""
+"""A teacher and two learners at the real ``lesionviz dashboard --class``: sign-in, own pictures, one quiz together.
+
+All of it below a path, as behind a proxy.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeClass]:
     model = folder / "model.pth"
     known = Checkpoint.load(BUNDLED)
     Checkpoint(state_dict=known.state_dict, preprocessing=Preprocessing(size=96)).save(model)
-    with running_whole_class(folder, 4, "--model", str(model), "--pool", "2") as opened:
+    with running_whole_class(folder, 4, "--model", str(model), "--pool", "2", "--base-url", "/lesions/") as opened:
         yield opened
 
 

@@ -6,13 +6,13 @@ cores busier than one batch shared between them, and what comes out does not dep
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from lesionviz.archive.engine import Looked, Part, Scorer, Shard
 from lesionviz.archive.schema import Row
+from lesionviz.machine import cores
 
 AHEAD = 2
 """Batches that wait, decoded or being decoded, for each one in the network."""
@@ -77,10 +77,3 @@ class LocalEngine:
 
     def _rows(self, looked: list[Future[Looked]]) -> list[Row]:
         return self._scorer.rows([each.result() for each in looked])
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -14,7 +14,7 @@ from lesionviz.cli.terminal import complain, say
 from lesionviz.errors import LesionvizError
 
 if TYPE_CHECKING:
-    from lesionviz.serving.classroom import Opened
+    from lesionviz.serving.class_server import Opened
 
 OF_A_CLASS = (
     "host",
@@ -102,8 +102,7 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 def _class(options: argparse.Namespace) -> int:
     from lesionviz.serving.behind import Behind
-    from lesionviz.serving.classroom import serve_class
-    from lesionviz.serving.places import check_path
+    from lesionviz.serving.class_server import serve_class
     from lesionviz.workers.certificates import certificates_in
 
     folder = options.cluster_certificates
@@ -113,7 +112,6 @@ def _class(options: argparse.Namespace) -> int:
         workers=options.workers,
         certificates=None if folder is None else certificates_in(folder),
         roots=options.sets,
-        prefix=check_path(options.base_url),
         tell=complain,
     )
 

@@ -1,6 +1,6 @@
 """``Behind``: what stands behind the kernels of a class: workers that answer, the desk where kernels ask, the class's quiz.
 
-:mod:`lesionviz.serving.classroom` opens the class and puts these into their places.
+:mod:`lesionviz.serving.class_server` opens the class and puts these into their places.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ class Behind:
         workers: how many to start; by default as many as memory and cores allow.
         certificates: of a cluster that runs already.
         roots: the folders below which the teacher's sets may lie; none leaves every folder of this machine open.
-        prefix: path under which the page lies, with a slash at both ends.
         tell: called with a sentence for whoever keeps the server.
     """
 
@@ -47,11 +46,10 @@ class Behind:
         workers: int | None = None,
         certificates: Certificates | None = None,
         roots: Sequence[Path] = (),
-        prefix: str = "/",
         tell: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self._size, self._model, self._workers, self._certificates = size, model, workers, certificates
-        self._roots, self._prefix, self._tell = roots, prefix, tell
+        self._roots, self._tell = roots, tell
         self.room = Classroom(ClassStore())
 
     def engine(self, address: str | None) -> Engine:
@@ -91,7 +89,7 @@ class Behind:
 
     def teacher(self, address: Callable[[], str]) -> list[Route]:
         """Return the handlers of the teacher's page; ``address`` tells where the learners go."""
-        return teacher_routes(self.room, address=address, roots=self._roots, prefix=self._prefix)
+        return teacher_routes(self.room, address=address, roots=self._roots)
 
     async def _ask_for_the_class(self, desk: Desk) -> None:
         """Ask the model once about each case of the quiz."""

@@ -29,6 +29,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from lesionviz.checkpoint import VARIABLE
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import cores
 from lesionviz.serving.gate import Gate, GatedApplication
 from lesionviz.serving.hosts import Hosts
 from lesionviz.serving.kernels import Channels, Furnisher, Kernels, PageHandler
@@ -296,6 +297,6 @@ def serve(
     config.MappingKernelManager.cull_interval = 30
     app = Dashboard.instance(config=config, log_level=logging.ERROR)
     app.gate = Gate(hosts, base_url=base_url)
-    app.make_rooms = lambda app: Rooms(Furnisher(app), app.kernel_manager.end, pool=1, at_once=os.cpu_count() or 1)
+    app.make_rooms = lambda app: Rooms(Furnisher(app), app.kernel_manager.end, pool=1, at_once=cores())
     app.report = lambda taken: report(f"http://{ADDRESS}:{taken}{base_url}")
     run(app, notebook)

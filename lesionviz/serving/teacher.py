@@ -57,27 +57,24 @@ def qr_picture(address: str) -> str:
     return str(segno.make(address, micro=False).svg_inline(border=2, light="#fff", omitsize=True))
 
 
-def teacher_routes(
-    room: Classroom, *, address: Callable[[], str], roots: Sequence[Path] = (), prefix: str = "/"
-) -> list[Route]:
+def teacher_routes(room: Classroom, *, address: Callable[[], str], roots: Sequence[Path] = ()) -> list[Route]:
     """Return the handlers of the teacher's page, for an application of tornado's.
 
     Args:
         room: the class.
         address: tells where the learners go.
         roots: the folders below which sets may lie; none leaves every folder of this machine open to the teacher.
-        prefix: path under which everything lies, with a slash at both ends.
     """
     desk = {"room": room}
     places = {"roots": [root.resolve() for root in roots]}
     return [
-        (f"{prefix}teacher", _Page, {**desk, **places, "address": address}),
-        (f"{prefix}teacher/", RedirectHandler, {"url": "../teacher"}),
-        (rf"{prefix}teacher/(teacher\.js|teacher\.css)", _Asset, desk),
-        (f"{prefix}teacher/state", _State, desk),
-        (f"{prefix}teacher/picture", _Picture, desk),
-        (rf"{prefix}teacher/answers\.csv", _Answers, desk),
-        (rf"{prefix}teacher/do/([a-z]+)", _Move, {**desk, **places}),
+        ("/teacher", _Page, {**desk, **places, "address": address}),
+        ("/teacher/", RedirectHandler, {"url": "../teacher"}),
+        (r"/teacher/(teacher\.js|teacher\.css)", _Asset, desk),
+        ("/teacher/state", _State, desk),
+        ("/teacher/picture", _Picture, desk),
+        (r"/teacher/answers\.csv", _Answers, desk),
+        (r"/teacher/do/([a-z]+)", _Move, {**desk, **places}),
     ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 
 from lesionviz.errors import LesionvizError
-from lesionviz.machine import MIB, available_memory, roomy_memory
+from lesionviz.machine import MIB, available_memory, cores, roomy_memory
 from lesionviz.workers.certificates import Certificates, make_certificates
 
 MEMORY = 600 * MIB
@@ -27,13 +27,6 @@ ENDING = 5
 """Seconds that a process gets to end by itself."""
 LONGEST_PAUSE = 30
 """Seconds at most before a worker that ends again and again is started again."""
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    from dask.system import CPU_COUNT
-
-    return max(1, int(CPU_COUNT))
 
 
 def number_of_workers(cores: int, memory: int | None) -> int:

@@ -34,7 +34,7 @@ from PIL import Image
 from torchvision import transforms
 
 from lesionviz.archive.engine import Looked, Part, Shard
-from lesionviz.archive.local import LocalEngine, cores
+from lesionviz.archive.local import LocalEngine
 from lesionviz.archive.manifest import Manifest
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import Row, part_of, schema
@@ -44,7 +44,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.folders import walk
 from lesionviz.diagnoses import CODES
-from lesionviz.machine import keep_freed_memory
+from lesionviz.machine import cores, keep_freed_memory
 from lesionviz.prediction import Prediction
 
 BATCH = 8

@@ -1,6 +1,6 @@
 """A whole class before one server: how long pages and answers take, what they cost in memory, and whether any is another's.
 
-    python tests/benchmarks/class_load.py [--learners 40] [--pool 8] [--minutes 3] [--browsers 3] [--workers 1] [--today 6]
+    python tests/benchmarks/class_load.py [--learners 40] [--pool 8] [--minutes 3] [--browsers 3] [--today 6]
 
 The real server, opened over loopback by learners without a browser (tests/learner.py), which say to it what the page
 says, with some real Chromiums among them; all on this machine, so that the load's own work counts against the server.

@@ -16,8 +16,8 @@ from lesionviz.game.class_desk import ClassDesk
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import say_again
-from lesionviz.widgets.quiz.class_line import ClassLine, News
 from lesionviz.widgets.quiz.class_pages import FAR, class_page, far_page, shows_map
+from lesionviz.widgets.quiz.class_watch import ClassWatch, News
 from lesionviz.widgets.quiz.panel import QuizPanel
 
 
@@ -67,7 +67,7 @@ class ClassQuiz(ipywidgets.VBox):  # type: ignore[misc]
         self._view.layout.display = "none"
         super().__init__([self.panel, self._view])
         self.add_class("lv-quiz-box")
-        self.line = ClassLine(desk, self._take, self._lose)
+        self.line = ClassWatch(desk, self._take, self._lose)
 
     def close(self) -> None:
         """Stop watching the class."""

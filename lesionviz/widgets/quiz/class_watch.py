@@ -1,4 +1,4 @@
-"""``ClassLine``: a learner's page and its class, which may be slow or away: asked in threads, told on the event loop."""
+"""``ClassWatch``: a learner's page and its class, which may be slow or away: asked in threads, told on the event loop."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class News:
     case: Case | None = None
 
 
-class ClassLine:
+class ClassWatch:
     """Watches the class, and carries what the learner does there.
 
     Where an event loop runs, nothing here blocks it; where none does (a script, a test), everything is done at once, and

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import os
 import secrets
 import socket
 import ssl
@@ -21,6 +20,7 @@ from urllib.parse import quote
 
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import cores
 from lesionviz.serving.dashboard import Dashboard, configured, notebook_path, run
 from lesionviz.serving.gate import TEACHER, Gate, GateIdentity
 from lesionviz.serving.hosts import Hosts
@@ -28,6 +28,7 @@ from lesionviz.serving.kernels import Furnisher
 from lesionviz.serving.places import check_path, check_port
 from lesionviz.serving.rooms import Rooms
 from lesionviz.serving.sessions import Sessions
+from lesionviz.serving.turns import Engine
 
 SHORTEST_TOKEN = 8
 LARGEST_CLASS = 500
@@ -35,16 +36,6 @@ GONE = 300.0
 """Seconds after which a kernel ends whose page is gone without a word."""
 PAGES = 2
 """Pages that a learner may have at the same time."""
-
-
-class Engine(Protocol):
-    """What answers questions about pictures."""
-
-    async def start(self) -> bytes:
-        """Be ready; return the model's facts, packed."""
-
-    async def close(self) -> None:
-        """End."""
 
 
 class Desk(Protocol):
@@ -202,7 +193,7 @@ def serve_class(
             size=size,
             pages=PAGES,
             pool=pool,
-            at_once=os.cpu_count() or 1,
+            at_once=cores(),
             gone=GONE,
             idle=60 * idle,
         )
