@@ -123,6 +123,7 @@ class Dashboard(Voila):  # type: ignore[misc]
         """Do nothing yet: kernels must end before the folder of their sockets does."""
 
     async def _close(self) -> None:
+        self.log.setLevel(logging.CRITICAL)  # that a kernel is cut short is no error any more
         if hasattr(self, "rooms"):
             await self.rooms.close()
             await self.kernel_manager.close()
