@@ -129,6 +129,32 @@ class Learner:
             made.all_maps = time.monotonic() - start
         return made
 
+    async def join_quiz(self, name: str) -> None:
+        """Turn to the class's quiz under a name."""
+        await self._say("comm_msg", comm_id=self._find("tab"), data={"method": "update", "state": {"tab": "quiz"}})
+        await self._until(lambda: self.quiz_page.get("phase") == "join")
+        await self._custom(self._find("photo", "page"), {"kind": "join", "learner": name})
+        await self._until(lambda: self.quiz_page.get("learner") == name)
+
+    async def sees(self, phase: str, case: int) -> float:
+        """Wait until the quiz's page is in a phase of a case; return when, by the monotonic clock."""
+        await self._until(lambda: (self.quiz_page.get("phase"), self.quiz_page.get("case")) == (phase, case))
+        return time.monotonic()
+
+    async def commit(self, case: int, answer: str) -> float:
+        """Answer a case of the quiz; return the seconds until the page shows the answer as given."""
+        start = time.monotonic()
+        said = {"kind": "commit", "case": case, "answer": answer, "sure": "certain"}
+        await self._custom(self._find("photo", "page"), said)
+        await self._until(lambda: (self.quiz_page.get("case"), self.quiz_page.get("answer")) == (case, answer))
+        return time.monotonic() - start
+
+    @property
+    def quiz_page(self) -> dict[str, Any]:
+        """What the page of the class's quiz shows; empty before anybody looked at it."""
+        page: dict[str, Any] = self.states.get(self._find("photo", "page"), {}).get("page", {})
+        return page
+
     async def leave(self) -> None:
         """Close the page as a browser does: it asks for its kernel's end, and hangs up."""
         await self._fetch(self._url(f"voila/api/shutdown/{self.kernel}"), "POST", b"")
@@ -192,9 +218,9 @@ class Learner:
     def _url(self, path: str) -> str:
         return urljoin(self.address.partition("?")[0], path)
 
-    def _find(self, trait: str) -> str:
-        """Return the comm of the first widget that has a trait of this name; empty where none has."""
-        return next((comm for comm, state in self.states.items() if trait in state), "")
+    def _find(self, *traits: str) -> str:
+        """Return the comm of the first widget that has traits of these names; empty where none has."""
+        return next((comm for comm, state in self.states.items() if all(name in state for name in traits)), "")
 
     def _layers(self, view: str) -> int:
         return len(self.states[view]["maps"].get("gradcam", {}).get("layers", ()))
@@ -253,6 +279,22 @@ class Learner:
         while True:
             await asyncio.sleep(ASK)
             await self._fetch(self._url(f"api/kernels/{self.kernel}?no_track_activity=1"))
+
+
+@dataclass
+class Teacher(Learner):
+    """The teacher without a browser: leads the quiz by what the teacher's page says to the server."""
+
+    async def enter(self) -> None:
+        """Sign in."""
+        await self._page()
+
+    async def do(self, move: str, **said: object) -> dict[str, Any]:
+        """Make a move; return what the page would show then."""
+        reply = await self._fetch(self._url(f"teacher/do/{move}"), "POST", json.dumps(said).encode())
+        view: dict[str, Any] = json.loads(reply.body)
+        assert reply.code == 200, view
+        return view
 
 
 def _put_back(state: Any, paths: list[list[Any]], buffers: list[bytes]) -> None:

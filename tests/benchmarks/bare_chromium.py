@@ -47,7 +47,7 @@ class BarePage:
     async def until(self, expression: str) -> None:
         """Wait until an expression holds."""
         while not await self.evaluate(f"Boolean({expression})"):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
 
     async def choose_file(self, selector: str, path: Path) -> None:
         """Choose a file in an input."""

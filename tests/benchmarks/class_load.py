@@ -1,12 +1,13 @@
 """A whole class before one server: how long pages and answers take, what they cost in memory, and whether any is another's.
 
-    python tests/benchmarks/class_load.py [--learners 40] [--pool 8] [--minutes 3] [--browsers 3] [--today 6]
+    python tests/benchmarks/class_load.py [--learners 40] [--pool 0 8] [--minutes 3] [--browsers 3] [--today 6]
 
 The real server, opened over loopback by learners without a browser (tests/learner.py), which say to it what the page
 says, with some real Chromiums among them; all on this machine, so that the load's own work counts against the server.
 In one run: (a) all open the page within a second, (b) all send a picture within a second, (c) each sends one every 10
-± 5 s for some minutes. Each learner's pictures are drawn for him alone, and each answer is held to the name and to
-the very pixels that he sent. Memory is the proportional set size (PSS) of the server and everything that it started.
+± 5 s for some minutes, while the teacher leads all of them through quizzes. Each learner's pictures are drawn for him
+alone, and each answer is held to the name and to the very pixels that he sent. Memory is the proportional set size (PSS)
+of the server and everything that it started. Before the learners come, a Chromium opens the page some times by itself.
 ``--today`` opens so many pages of the dashboard for one person instead, whose kernels hold a model each.
 """
 
@@ -30,7 +31,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the learners and servers of the tests
 
 import psutil
-from learner import Answered, Learner
+from class_costs import SUMS, Costs, kernels, memory, processor
+from learner import Answered, Learner, Teacher
 from servers import running_dashboard, running_whole_class
 
 from lesionviz.checkpoint import Checkpoint
@@ -43,6 +45,8 @@ TOKEN = "a-class-under-load"
 SIZE = (600, 450)
 PICTURES = 4
 """Of each learner; drawn before, so that the drawing is no part of the load."""
+CASES = 4
+"""Of a quiz."""
 
 
 class Picture:
@@ -59,25 +63,6 @@ class Picture:
     def is_of(self, answered: Answered) -> bool:
         """Whether an answer is about this very picture."""
         return (answered.kind, answered.source, answered.seen) == ("answered", self.name, self.seen)
-
-
-def memory(server: psutil.Process) -> dict[str, float]:
-    """Return the proportional set size in MiB of the server, the kernels, and what else it started."""
-    parts = {"server": 0.0, "kernels": 0.0, "scheduler and workers": 0.0}
-    for process in (server, *server.children(recursive=True)):
-        try:
-            words, size = " ".join(process.cmdline()), process.memory_full_info().pss / 2**20
-        except psutil.Error:
-            continue  # it has just ended
-        kind = "server" if process == server else "kernels" if "ipykernel" in words else "scheduler and workers"
-        parts[kind] += size
-    return parts
-
-
-def kernels(server: psutil.Process) -> int:
-    """Return how many kernels the server has."""
-    children = server.children(recursive=True)
-    return sum("ipykernel" in " ".join(one.as_dict(["cmdline"], ad_value=[])["cmdline"] or []) for one in children)
 
 
 def told(what: str, seconds: Sequence[float]) -> None:
@@ -101,46 +86,82 @@ async def within_a_second(work: Sequence[object]) -> list[object]:
     return list(await asyncio.gather(*(one(index, piece) for index, piece in enumerate(work))))
 
 
+async def quizzes(teacher: Teacher, learners: Sequence[Learner], until: float) -> tuple[list[float], list[float]]:
+    """Lead the class through quizzes; return how long each answer took to be taken, and each reveal to be seen."""
+    await teacher.enter()
+    await asyncio.gather(*(one.join_quiz(f"Learner {number}") for number, one in enumerate(learners)))
+    taken, seen, chance, seed = [], [], random.Random(0), 0
+
+    async def answers(number: int, learner: Learner, case: int) -> float:
+        await learner.sees("question", case)
+        await asyncio.sleep(chance.uniform(1, 8))
+        return await learner.commit(case, CODES[number % 4])
+
+    while time.monotonic() < until:
+        await teacher.do("start", cases=CASES, seed=(seed := seed + 1))
+        for case in range(1, CASES + 1):
+            taken += await asyncio.gather(*(answers(*one, case) for one in enumerate(learners)))
+            start = time.monotonic()
+            waiting = [asyncio.ensure_future(learner.sees("reveal", case)) for learner in learners]
+            await teacher.do("reveal", case=case)
+            seen += [when - start for when in await asyncio.gather(*waiting)]
+            await asyncio.sleep(3)
+            await teacher.do("next", case=case)
+    return taken, seen
+
+
+async def works(number: int, learner: Learner, own: Sequence[Picture], until: float) -> tuple[int, list[Answered]]:
+    """Send a picture every 10 ± 5 s; return how many answers were another's, and all of them."""
+    chance, wrong, answers = random.Random(number), 0, list[Answered]()
+    await asyncio.sleep(chance.uniform(0, 10))
+    while time.monotonic() < until:
+        picture = own[len(answers) % PICTURES]
+        answers.append(await learner.send(picture.name, picture.data))
+        wrong += not picture.is_of(answers[-1])
+        await asyncio.sleep(chance.uniform(5, 15))
+    return wrong, answers
+
+
 async def load(
-    address: str, server: psutil.Process, options: argparse.Namespace, pictures: Sequence[Sequence[Picture]]
+    address: str,
+    server: psutil.Process,
+    options: argparse.Namespace,
+    pictures: Sequence[Sequence[Picture]],
+    teacher: str = "",
 ) -> None:
     """Do (a), (b) and (c), and print what they took."""
     learners = [Learner(address) for _ in range(options.learners)]
-    first = [own[0] for own in pictures]
     opened = await within_a_second([learner.open() for learner in learners])
     told("(a) page, from GET to the first control", opened)
     print(f"|     all pages after | | | | {max(opened):.1f} |")
-    strangers, answers = 0, []
+    costs = None
     if options.answers:
         sent = await within_a_second(
-            [learner.send(one.name, one.data) for learner, one in zip(learners, first, strict=True)]
+            [learner.send(own[0].name, own[0].data) for learner, own in zip(learners, pictures, strict=False)]
         )
-        strangers += sum(not one.is_of(answered) for one, answered in zip(first, sent, strict=True))
+        strangers = sum(not own[0].is_of(answered) for own, answered in zip(pictures, sent, strict=False))
+        count = len(sent)
         told("(b) answer with its map, from the upload", [one.first for one in sent])
         told("(b) all maps", [one.all_maps or 0 for one in sent])
-        parts = memory(server)
         if options.minutes:
-            until = time.monotonic() + 60 * options.minutes
-
-            async def works(number: int, learner: Learner) -> int:
-                chance, wrong, count = random.Random(number), 0, 0
-                await asyncio.sleep(chance.uniform(0, 10))
-                while time.monotonic() < until:
-                    count += 1
-                    picture = pictures[number][count % PICTURES]
-                    answered = await learner.send(picture.name, picture.data)
-                    wrong += not picture.is_of(answered)
-                    answers.append(answered)
-                    await asyncio.sleep(chance.uniform(5, 15))
-                return wrong
-
-            strangers += sum(await asyncio.gather(*(works(*one) for one in enumerate(learners))))
+            start, before = time.monotonic(), processor(server)
+            until = start + 60 * options.minutes
+            pairs = enumerate(zip(learners, pictures, strict=False))
+            everybody = asyncio.gather(*(works(number, *pair, until) for number, pair in pairs))
+            taken, seen = await quizzes(Teacher(teacher), learners, until)
+            done = await everybody
+            used = {name: seconds - before[name] for name, seconds in processor(server).items()}
+            costs = Costs(
+                len(learners), time.monotonic() - start, used, memory(server), kernels(server), options.workers
+            )
+            answers = [one for _, own in done for one in own]
+            strangers, count = strangers + sum(wrong for wrong, _ in done), count + len(answers)
             told("(c) answer with its map", [one.first for one in answers])
             told("(c) all maps", [one.all_maps or 0 for one in answers])
-            parts = memory(server)
-        print(f"|     answers with another's picture | {len(sent) + len(answers)} | | | {strangers} |")
-    else:
-        parts = memory(server)
+            told("(c) quiz: an answer taken", taken)
+            told("(c) quiz: the reveal on every page", seen)
+        print(f"|     answers with another's picture | {count} | | | {strangers} |")
+    parts = memory(server)
     shown = ", ".join(f"{name} {size:.0f}" for name, size in parts.items() if size)
     print(f"|     memory in MiB: {shown} | | | | {sum(parts.values()):.0f} |")
     await asyncio.gather(*(learner.leave() for learner in learners))
@@ -148,22 +169,65 @@ async def load(
         if kernels(server) <= options.pool:
             break
         await asyncio.sleep(0.5)
-    print(f"|     kernels left beside the pool | | | | {max(0, kernels(server) - options.pool)} |")
+    print(f"|     kernels left beside the pool | | | | {max(0, kernels(server) - options.pool)} |", flush=True)
+    if costs is not None:
+        print(f"\n{costs.told()}\n\n{SUMS}", *(costs.sums(size) for size in (200, 2000)), sep="\n")
+
+
+def chromium(address: str, picture: Path, visits: int = 1) -> subprocess.Popen[str]:
+    """Start a real Chromium that opens the page some times, and sends a picture each time."""
+    command = [sys.executable, str(Path(__file__).with_name("class_browser.py")), address, str(picture), str(visits)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 @contextmanager
-def browsers(address: str, count: int, picture: Picture, folder: Path) -> Iterator[list[subprocess.Popen[str]]]:
-    """Real Chromiums that open the page and send a picture, each in a process of its own."""
-    file = folder / picture.name
-    file.write_bytes(picture.data)
-    command = [sys.executable, str(Path(__file__).with_name("class_browser.py")), address, str(file)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+def browsers(address: str, count: int, picture: Path) -> Iterator[None]:
+    """Real Chromiums beside the learners, each in a process of its own."""
+    running = [chromium(address, picture) for _ in range(count)]
     try:
-        yield running
+        yield
     finally:
         for one in running:
             out, _ = one.communicate(timeout=300)
-            print(f"|     a real Chromium beside: {out.strip()} | | | | |")
+            print(f"|     a real Chromium beside: {out.strip()} | | | | |", flush=True)
+
+
+def alone(address: str, picture: Path, visits: int) -> None:
+    """Let a Chromium open the page of a class in which there is nobody else, its cache empty the first time."""
+    out, _ = chromium(address, picture, visits).communicate(timeout=600)
+    for number, line in enumerate(out.splitlines(), 1):
+        print(f"|     a real Chromium alone, visit {number}: {line} | | | | |", flush=True)
+
+
+def a_class(
+    folder: Path, model: Path, options: argparse.Namespace, pictures: Sequence[Sequence[Picture]], picture: Path
+) -> None:
+    """Measure a class, once for each size of the pool; all but the pages with the last."""
+    minutes, sizes = options.minutes, options.pool
+    for index, size in enumerate(sizes):
+        last = index == len(sizes) - 1
+        options.pool, options.minutes, options.answers = size, minutes if last else 0, last
+        riding = options.browsers if last else 0
+        command = ["--token", TOKEN, "--pool", str(size), "--model", str(model)]
+        with running_whole_class(folder, options.learners + riding, *command) as opened:
+            options.workers = len(opened.workers())
+            name = f"**{options.learners} learners, {size} kernels kept ready**"
+            print(f"| {name} | | | | opened after {opened.took:.1f} |", flush=True)
+            if size:
+                time.sleep(options.settle)
+                alone(opened.learners, picture, options.alone)
+                time.sleep(options.settle)
+            with browsers(opened.learners, riding, picture):
+                asyncio.run(load(opened.learners, opened.server, options, pictures, opened.teacher))
+
+
+def todays_way(folder: Path, model: Path, options: argparse.Namespace, pictures: Sequence[Sequence[Picture]]) -> None:
+    """Measure the dashboard for one person with some pages, as far as it goes."""
+    options.learners, options.minutes, options.answers, options.pool = options.today, 0, True, 0
+    print(f"| **the dashboard for one person: {options.today} pages, a model in each kernel** | | | | |", flush=True)
+    command = [sys.executable, "-m", "lesionviz"]
+    with running_dashboard(command, folder, "--model", str(model)) as (address, pid):
+        asyncio.run(load(address, psutil.Process(pid), options, pictures))
 
 
 def main() -> None:
@@ -175,8 +239,9 @@ def main() -> None:
     parser.add_argument(
         "--browsers", type=int, default=3, help="real Chromiums among them, with the last size of the pool"
     )
+    parser.add_argument("--alone", type=int, default=4, help="visits of a Chromium before anybody else comes")
     parser.add_argument("--settle", type=float, default=20, help="seconds to fill the pool before anybody comes")
-    parser.add_argument("--today", type=int, default=0, help="pages of the dashboard for one person instead")
+    parser.add_argument("--today", type=int, default=6, help="pages of the dashboard for one person, afterwards")
     options = parser.parse_args()
     checkpoint = Checkpoint.load()
     numbers = range(max(options.learners, options.today))
@@ -187,31 +252,13 @@ def main() -> None:
     print("| | count | median | 95th percentile | longest |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = folder / "model.pth"
+        model, picture = folder / "model.pth", folder / riding_along.name
         replace(checkpoint, refusal={}).save(model)  # drawings are no dermoscopy, and the real model says so
+        picture.write_bytes(riding_along.data)
+        if options.learners:
+            a_class(folder, model, options, pictures, picture)
         if options.today:
-            options.learners, options.minutes, options.answers = options.today, 0, True
-            options.pool = 0
-            print(f"| **today's way: {options.learners} pages, a model in each kernel** | | | | |")
-            with running_dashboard([sys.executable, "-m", "lesionviz"], folder, "--model", str(model)) as (
-                address,
-                pid,
-            ):
-                asyncio.run(load(address, psutil.Process(pid), options, pictures))
-            return
-        minutes, sizes = options.minutes, options.pool
-        for index, size in enumerate(sizes):
-            last = index == len(sizes) - 1
-            options.pool, options.minutes, options.answers = size, minutes if last else 0, last
-            riding = options.browsers if last else 0
-            command = ["--token", TOKEN, "--pool", str(size), "--model", str(model)]
-            with running_whole_class(folder, options.learners + riding, *command) as opened:
-                print(
-                    f"| **{options.learners} learners, {size} kernels kept ready** | | | | opened after {opened.took:.1f} |"
-                )
-                time.sleep(options.settle if size else 0)
-                with browsers(opened.learners, riding, riding_along, folder):
-                    asyncio.run(load(opened.learners, opened.server, options, pictures))
+            todays_way(folder, model, options, pictures)
 
 
 if __name__ == "__main__":
