@@ -1,4 +1,4 @@
-"""Draws synthetic dermoscopic pictures, to try the Explorer with and to test with.
+"""Draws simple synthetic dermoscopic pictures to test with; those to look at are :mod:`lesionviz.data.drawings`.
 
 They imitate what textbooks name for each diagnosis (network, globules, vessels, cysts), are drawn from
 random numbers alone, show nobody's skin, and say nothing about medicine. Same seed, same picture.
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from lesionviz.data import drawings
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import cache_folder, replacing
@@ -30,19 +31,20 @@ SAMPLE_SIZE = (600, 450)
 
 @cache
 def synthetic_samples() -> tuple[LesionImage, ...]:
-    """Return one drawn picture in the manner of each diagnosis, 600 × 450, named as synthetic."""
-    seeds = {"BCC": 5, "BKL": 11, "MEL": 11, "NV": 8}
+    """Return a typical drawing of each diagnosis (:mod:`lesionviz.data.drawings`), 600 × 450, named as synthetic."""
+    seeds = {"BCC": 11, "BKL": 5, "MEL": 14, "NV": 0}
     return tuple(LesionImage(_kept_sample(d.code, seeds[d.code]), f"synthetic {d.name}") for d in DIAGNOSES)
 
 
 def _kept_sample(code: str, seed: int) -> Image.Image:
     """Return a sample from the user's cache folder, or draw it and keep it there: a page would wait for it every time."""
-    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    pens = sorted(Path(drawings.__file__).parent.glob("*.py"))
+    version = hashlib.sha256(b"".join(pen.read_bytes() for pen in pens)).hexdigest()[:16]
     path = cache_folder() / "samples" / f"{code} {seed} {version}.png"
     with suppress(LesionvizError):
         if path.is_file() and (kept := open_image(path).pixels).size == SAMPLE_SIZE:
             return kept
-    drawn = draw_lesion(code, seed, SAMPLE_SIZE)
+    drawn = drawings.draw(drawings.typical(code, seed), seed, SAMPLE_SIZE)
     with suppress(LesionvizError, OSError), replacing(path) as temporary:
         drawn.save(temporary, "PNG")
     return drawn
