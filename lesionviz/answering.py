@@ -50,7 +50,7 @@ class Answers:
 
     Attributes:
         predictions: N answers.
-        embeddings: (N, 1280) what the head sees.
+        embeddings: (N, channels) what the head sees.
         maps: (N, 4, cells, cells) the signed Grad-CAM maps of the four classes at ``features.8``, in units of the logit.
     """
 

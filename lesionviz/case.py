@@ -41,7 +41,7 @@ class Case:
         prediction: the answer.
         logits: of the four classes, upright and before the temperature: the numbers that maps explain.
         biases: the part of each logit that comes from the head's bias and from no place in the picture.
-        embedding: what the head sees, float32 (1280,).
+        embedding: what the head sees, float32, of as many channels as ``features.8`` has.
         maps: by method and layer, the signed maps of the four classes, float32 (4, cells, cells), in units of the logit;
             those of ``features.8`` at least.
     """

@@ -9,7 +9,7 @@ A bare torchvision state dict, as the original notebook saves it, is accepted to
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing, sha256
-from lesionviz.network import Network, build_network, ordinary_tensors
+from lesionviz.network import ARCHITECTURES, B0, Network, build_network, ordinary_tensors
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.weights.find import HEAD, check_numbers, find_weights
 from lesionviz.weights.read import read_tensors
@@ -30,6 +30,9 @@ VERSION = 2
 READ = (1, 2)
 """Versions that are read: 2 has ``calibration``, and may ask three questions before it answers."""
 BUNDLED = Path(__file__).parent / "models" / "best_model.pth"
+DRAWN = Path(__file__).parent / "models" / "drawings.pth"
+"""A small network that was trained on drawings alone (:mod:`lesionviz.data.drawings`)."""
+PHOTOGRAPHS, DRAWINGS = "photographs", "drawings"
 VARIABLE = "LESIONVIZ_MODEL"
 """Environment variable that names another default than the bundled checkpoint."""
 
@@ -39,7 +42,7 @@ class Checkpoint:
     """A trained classifier and everything needed to use and to judge it.
 
     Attributes:
-        state_dict: torchvision EfficientNet-B0 with a 4-way head, float32.
+        state_dict: of the network, float32.
         preprocessing: how pictures become its input.
         temperature: divides the logits before softmax; 1 changes nothing.
         refusal: statistics that decide when to stay silent (:mod:`lesionviz.refusal`); empty until the model is
@@ -53,6 +56,8 @@ class Checkpoint:
         metrics: validation figures of the stored epoch.
         licence: what the weights may be used for.
         history: where the weights come from, one sentence for each step.
+        architecture: what kind of network the weights are of, one of :data:`lesionviz.network.ARCHITECTURES`.
+        subject: what it was trained on: :data:`PHOTOGRAPHS`, or :data:`DRAWINGS`, whose answers say nothing of skin.
         file_sha256: of the file it was loaded from; empty for one that was never saved.
     """
 
@@ -67,6 +72,8 @@ class Checkpoint:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     history: tuple[str, ...] = ()
+    architecture: str = B0
+    subject: str = PHOTOGRAPHS
     file_sha256: str = ""
 
     def save(self, path: Path, half: bool = False) -> None:
@@ -97,6 +104,8 @@ class Checkpoint:
             "metrics": dict(self.metrics),
             "licence": self.licence,
             "history": list(self.history),
+            "architecture": self.architecture,
+            "subject": self.subject,
         }
         with replacing(path) as temporary:
             torch.save(content, temporary)
@@ -122,7 +131,7 @@ class Checkpoint:
     def network(self) -> Network:
         """Return the network in evaluation mode with frozen float32 weights, on the CPU."""
         with ordinary_tensors():
-            network = build_network().float()
+            network = build_network(architecture=self.architecture).float()
             network.load_state_dict(dict(self.state_dict))
             return network.eval().requires_grad_(False)
 
@@ -132,8 +141,8 @@ def default_path() -> Path:
     return Path(os.environ.get(VARIABLE) or BUNDLED)
 
 
-def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
-    """Return an EfficientNet-B0 state dict with a 4-way head as float32, if it is one.
+def check_state_dict(state: object, name: str, architecture: str = B0) -> dict[str, torch.Tensor]:
+    """Return a state dict with a 4-way head as float32, if it is one of this architecture.
 
     Raises:
         LesionvizError: a tensor is missing, unknown, of the wrong shape, or not finite.
@@ -141,7 +150,7 @@ def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
     import torch
 
     with torch.device("meta"):
-        expected = build_network().state_dict()
+        expected = build_network(architecture=architecture).state_dict()
     if not isinstance(state, Mapping):
         raise LesionvizError(f"{name} holds no state dict.")
     head = state.get(HEAD)
@@ -153,9 +162,9 @@ def check_state_dict(state: object, name: str) -> dict[str, torch.Tensor]:
     missing, unknown = expected.keys() - state.keys(), state.keys() - expected.keys()
     if missing or unknown:
         example = min(missing or unknown)
+        wanted = "torchvision's efficientnet_b0" if architecture == B0 else f"the {ARCHITECTURES[architecture]}"
         raise LesionvizError(
-            f"{name} looks like another network than torchvision's efficientnet_b0 with a head for "
-            f"{', '.join(CODES)}: "
+            f"{name} looks like another network than {wanted} with a head for {', '.join(CODES)}: "
             f"{len(missing)} tensors are missing and {len(unknown)} are unknown (for example {example})."
         )
     checked: dict[str, torch.Tensor] = {}
@@ -201,9 +210,16 @@ def _from_content(content: dict[str, Any], name: str) -> Checkpoint:
     temperature = float(value("temperature", (int, float)))
     if not 0.05 <= temperature <= 20:
         raise LesionvizError(f"{name} has the temperature {temperature}; plausible are 0.05 to 20.")
+    architecture = _one_of(content.get("architecture", B0), ARCHITECTURES, "architecture", name)
+    subject = _one_of(content.get("subject", PHOTOGRAPHS), (PHOTOGRAPHS, DRAWINGS), "subject", name)
+    if architecture != B0 and value("refusal", dict):
+        raise LesionvizError(
+            f"{name} has refusal statistics, which are of an {ARCHITECTURES[B0]}, for a {ARCHITECTURES[architecture]}. "
+            "Train it again."
+        )
     check_numbers(value("state_dict", dict), name)
     return Checkpoint(
-        state_dict=check_state_dict(value("state_dict", dict), name),
+        state_dict=check_state_dict(value("state_dict", dict), name, architecture),
         preprocessing=Preprocessing.from_dict(value("preprocessing", dict)),
         temperature=temperature,
         refusal=value("refusal", dict),
@@ -214,7 +230,18 @@ def _from_content(content: dict[str, Any], name: str) -> Checkpoint:
         metrics=value("metrics", dict),
         licence=value("licence", str),
         history=tuple(str(line) for line in value("history", list)),
+        architecture=architecture,
+        subject=subject,
     )
+
+
+def _one_of(value: object, known: Collection[str], what: str, name: str) -> str:
+    """Check a word of a checkpoint; one of an earlier lesionviz has none."""
+    if not isinstance(value, str) or value not in known:
+        raise LesionvizError(
+            f"{name} has the {what} {value!r}; known are {' and '.join(known)}. Install the lesionviz that wrote it."
+        )
+    return value
 
 
 def _calibration(values: object, name: str) -> Mapping[str, Any]:

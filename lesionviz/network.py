@@ -1,6 +1,6 @@
-"""EfficientNet-B0 with a 4-way head, and its nine blocks, run in one go or in parts.
+"""EfficientNet-B0 with a 4-way head, or a small network of the same shape, and its nine blocks, run in one go or in parts.
 
-The network is torchvision's; tensors in and out are float32 (N, 3, S, S) and logits (N, 4).
+The networks are torchvision's; tensors in and out are float32 (N, 3, S, S) and logits (N, 4).
 torch is imported when a network is built, so that interfaces can name layers without waiting for it.
 """
 
@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     import torch
 
 Network: TypeAlias = "torch.nn.Module"
-"""A torchvision EfficientNet-B0; the name stands without torch being loaded."""
+"""A torchvision EfficientNet with the nine blocks below; the name stands without torch being loaded."""
+B0, SMALL = "efficientnet_b0", "lesionviz_small"
+ARCHITECTURES: dict[str, str] = {B0: "EfficientNet-B0", SMALL: "small EfficientNet"}
+"""Networks that can be built, and what people call them."""
+_SMALL = (
+    (1, 3, 1, 16, 8),
+    (2, 3, 2, 8, 16),
+    (4, 5, 2, 16, 24),
+    (4, 3, 2, 24, 40),
+    (4, 5, 1, 40, 48),
+    (4, 5, 2, 48, 64),
+    (4, 3, 1, 64, 80),
+)
+"""The small network's blocks 1 to 7, one unit each: expansion, kernel, stride, channels in and out."""
+_SMALL_LAST = 256
 
 STRIDES: dict[str, int] = {
     "features.0": 2,
@@ -69,11 +83,22 @@ def describe_grid(layer: str, input_size: int) -> str:
     return f"{cells} × {cells} cells"
 
 
-def build_network(dropout: float = 0.2) -> Network:
-    """Return an EfficientNet-B0 with random weights and one logit for each of the four diagnoses."""
-    from torchvision.models import efficientnet_b0
+def build_network(dropout: float = 0.2, architecture: str = B0) -> Network:
+    """Return a network with random weights and one logit for each of the four diagnoses.
 
-    network: Network = efficientnet_b0(num_classes=len(CODES), dropout=dropout)
+    Args:
+        dropout: share of what the head sees that is left out in training.
+        architecture: one of :data:`ARCHITECTURES`; the blocks of all of them have the same names and strides.
+    """
+    from torchvision.models import EfficientNet, efficientnet_b0
+    from torchvision.models.efficientnet import MBConvConfig
+
+    network: Network
+    if architecture == SMALL:
+        blocks = [MBConvConfig(*each, num_layers=1) for each in _SMALL]
+        network = EfficientNet(blocks, dropout, num_classes=len(CODES), last_channel=_SMALL_LAST)
+    else:
+        network = efficientnet_b0(num_classes=len(CODES), dropout=dropout)
     return network
 
 

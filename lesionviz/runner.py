@@ -30,7 +30,7 @@ class Outputs:
     Attributes:
         logits: (N, 4), before the temperature; the mean over the classifier's views.
         upright: (N, 4) logits of the upright view alone, which the refusal was fitted to.
-        embeddings: (N, 1280) what the head sees: the mean of features.8 over its cells.
+        embeddings: (N, channels) what the head sees: the mean of features.8 over its cells.
         features: (N, FEATURES) what the refusal sees; see :mod:`lesionviz.refusal`.
     """
 

@@ -24,10 +24,12 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.halves import halves
 from lesionviz.data.portions import Portion
 from lesionviz.diagnoses import CODES, DIAGNOSES
+from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.measures import Floats
 from lesionviz.evaluation.metrics import score
 from lesionviz.evaluation.outputs import outputs_of
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
+from lesionviz.network import ARCHITECTURES, B0
 from lesionviz.training.judging import named_rows
 from lesionviz.training.lessons import lessons_of
 from lesionviz.training.teach_refusal import fit_distance, teach
@@ -64,8 +66,14 @@ def calibrate(
         looked_at: whether training and validation images are known to be usable, as at the end of a training.
 
     Raises:
-        LesionvizError: images of a part are missing or cannot be used, or the size is out of range.
+        LesionvizError: images of a part are missing or cannot be used, the size is out of range, or the network is not
+            an EfficientNet-B0.
     """
+    if checkpoint.architecture != B0:
+        raise LesionvizError(
+            f"The model is a {ARCHITECTURES[checkpoint.architecture]}; the refusal can be fitted to an "
+            f"{ARCHITECTURES[B0]} only. Train one: lesionviz train --data DIR --out DIR."
+        )
     if size is not None:
         checkpoint = replace(checkpoint, preprocessing=replace(checkpoint.preprocessing, size=size))
     classifier = LesionClassifier(replace(checkpoint, temperature=1.0, refusal={}, operating_points=()), device)

@@ -10,6 +10,7 @@ from lesionviz.data.folders import some
 from lesionviz.evaluation.report.commands import calibration_command, training_command
 from lesionviz.evaluation.report.document import Bullets, Command, Paragraph, Part
 from lesionviz.evaluation.usable import left_out
+from lesionviz.network import ARCHITECTURES
 from lesionviz.recipe import Recipe
 
 
@@ -18,8 +19,8 @@ def details_parts(checkpoint: Checkpoint) -> list[Part]:
     size = checkpoint.preprocessing.size
     parts: list[Part] = [
         Paragraph(
-            f"EfficientNet-B0 (torchvision), input {size} × {size} pixels, {checkpoint.preprocessing.geometry} of the "
-            f"picture. Temperature {checkpoint.temperature:.3f}."
+            f"{ARCHITECTURES[checkpoint.architecture]} (torchvision), input {size} × {size} pixels, "
+            f"{checkpoint.preprocessing.geometry} of the picture. Temperature {checkpoint.temperature:.3f}."
         ),
         Bullets([*checkpoint.history, f"SHA-256 of the file: `{checkpoint.file_sha256}`"]),
     ]
