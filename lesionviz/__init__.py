@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier, load
     from lesionviz.data.read import read_collection
+    from lesionviz.drawn import drawn_classifier
     from lesionviz.errors import LesionvizError
     from lesionviz.evaluation.evaluate import evaluate
     from lesionviz.explanation import Explanation
@@ -33,6 +34,7 @@ _HOMES = {
     "Prediction": "lesionviz.prediction",
     "Recipe": "lesionviz.recipe",
     "TrainingMonitor": "lesionviz.widgets",
+    "drawn_classifier": "lesionviz.drawn",
     "evaluate": "lesionviz.evaluation.evaluate",
     "load": "lesionviz.classifier",
     "read_collection": "lesionviz.data.read",
@@ -49,6 +51,7 @@ __all__ = [
     "Prediction",
     "Recipe",
     "TrainingMonitor",
+    "drawn_classifier",
     "evaluate",
     "load",
     "read_collection",

@@ -38,6 +38,7 @@ State: TypeAlias = Literal["ok", "note", "WRONG"]
 PORT = 8866
 """Where the dashboard listens unless told otherwise; the next ones are tried when it is taken."""
 MODEL = Path(__file__).parent / "models" / "best_model.pth"
+DRAWN = MODEL.with_name("drawings.pth")
 MEMORY = 2 * GIB
 """Bytes that one person's dashboard needs: a server, a kernel with torch, and some pictures."""
 DISK = GIB
@@ -314,15 +315,16 @@ def _memory() -> Iterator[Finding]:
 
 def _model() -> Iterator[Finding]:
     again = "Install lesionviz again."
-    if not MODEL.is_file():
-        yield Finding("bundled model", "WRONG", f"{MODEL} is missing", again)
-    elif MODEL.read_bytes()[:20].startswith(b"version https://git"):
-        yield Finding("bundled model", "WRONG", "only a pointer of Git LFS is there", "git lfs pull")
-    else:
-        found, (expected, *_) = sha256(MODEL), MODEL.with_name(f"{MODEL.name}.sha256").read_text().split()
-        same = found == expected
-        told = f"SHA-256 {found[:16]}..." + ("" if same else f", not {expected[:16]}...")
-        yield Finding("bundled model", "ok" if same else "WRONG", told, "" if same else again)
+    for name, path in (("bundled model", MODEL), ("model for drawings", DRAWN)):
+        if not path.is_file():
+            yield Finding(name, "WRONG", f"{path} is missing", again)
+        elif path.read_bytes()[:20].startswith(b"version https://git"):
+            yield Finding(name, "WRONG", "only a pointer of Git LFS is there", "git lfs pull")
+        else:
+            found, (expected, *_) = sha256(path), path.with_name(f"{path.name}.sha256").read_text().split()
+            same = found == expected
+            told = f"SHA-256 {found[:16]}..." + ("" if same else f", not {expected[:16]}...")
+            yield Finding(name, "ok" if same else "WRONG", told, "" if same else again)
     other = os.environ.get("LESIONVIZ_MODEL")
     if other:
         there = Path(other).is_file()

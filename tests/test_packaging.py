@@ -56,6 +56,8 @@ def test_the_wheel_carries_what_it_needs_and_nothing_from_the_dataset(wheel: Pat
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
         "lesionviz/models/best_model.pth",
+        "lesionviz/models/drawings.pth",
+        "lesionviz/models/drawings.pth.sha256",
         "lesionviz/serving/lesion_explorer.ipynb",
         "lesionviz/serving/share/jupyter/voila/templates/lesionviz/index.html.j2",
         "lesionviz/widgets/case/case_view.js",

@@ -18,7 +18,7 @@ from lesionviz.cli.doctor import add_doctor
 from lesionviz.cli.evaluation import add_compare, add_evaluate, add_faithfulness_and_shortcuts, add_index
 from lesionviz.cli.score import add_score
 from lesionviz.cli.terminal import complain, print_on_any_terminal
-from lesionviz.cli.training import add_calibrate, add_train
+from lesionviz.cli.training import add_calibrate, add_train, add_train_drawings
 from lesionviz.errors import LesionvizError
 from lesionviz.machine import give_home
 
@@ -67,4 +67,5 @@ def _parser(complete: bool = True) -> argparse.ArgumentParser:
     add_score(commands)
     add_data(commands)
     add_train(commands)
+    add_train_drawings(commands)
     return parser

@@ -28,6 +28,16 @@ def add_calibrate(commands: Commands) -> None:
     add_skip_damaged(calibrated)
 
 
+def add_train_drawings(commands: Commands) -> None:
+    """Add ``train-drawings``."""
+    drawn = commands.add_parser("train-drawings", help="make the small network that knows drawings alone, in minutes")
+    drawn.set_defaults(run=_train_drawings)
+    drawn.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to write it")
+    drawn.add_argument("--pictures", type=int, help="how many lesions to draw")
+    drawn.add_argument("--epochs", type=int, help="passes over them")
+    drawn.add_argument("--seed", type=int, help="of the random numbers")
+
+
 def add_train(commands: Commands) -> None:
     """Add ``train``."""
     train = commands.add_parser("train", help="fine-tune the classifier on a folder of images")
@@ -177,4 +187,14 @@ def _calibrate(options: argparse.Namespace) -> int:
         f"Temperature {calibrated.temperature:.3f}; {calibrated.refusal['accepted']:.1%} of the validation images "
         f"are accepted. Saved as {options.out}."
     )
+    return 0
+
+
+def _train_drawings(options: argparse.Namespace) -> int:
+    from lesionviz.training.drawings import DrawingRecipe, train_on_drawings
+
+    given = {name: getattr(options, name) for name in ("pictures", "epochs", "seed")}
+    recipe = DrawingRecipe(**{name: value for name, value in given.items() if value is not None})
+    checkpoint = train_on_drawings(options.out, recipe, say)
+    say(f"{options.out}: SHA-256 {checkpoint.file_sha256}")
     return 0
