@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lesionviz.data import synthetic
+from lesionviz.data import drawings, synthetic
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.files import CACHE
 
@@ -26,8 +26,14 @@ def test_samples_are_kept_bit_for_bit_and_drawn_again_where_they_cannot_be(
     kept = sorted((tmp_path / "samples").iterdir())
     assert len(kept) == 4
     with monkeypatch.context() as patch:
-        patch.setattr(synthetic, "draw_lesion", lambda *_: pytest.fail("they are kept"))
+        patch.setattr(drawings, "draw", lambda *_: pytest.fail("they are kept"))
         assert made() == drawn
+    with monkeypatch.context() as patch:  # another version of what draws them
+        (tmp_path / "pens").mkdir()
+        (tmp_path / "pens" / "draw.py").touch()
+        patch.setattr(synthetic, "PENS", tmp_path / "pens")
+        assert made() == drawn
+    assert len(list((tmp_path / "samples").iterdir())) == 8
     kept[0].write_bytes(b"damaged")
     Image.new("RGB", (8, 8)).save(kept[1])
     assert made() == drawn

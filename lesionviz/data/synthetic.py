@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from lesionviz.data import drawings
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import cache_folder, replacing
@@ -27,6 +26,8 @@ Plane: TypeAlias = npt.NDArray[np.float64]
 """Values of shape (H, W), usually 0 to 1."""
 
 SAMPLE_SIZE = (600, 450)
+PENS = Path(__file__).parent / "drawings"
+"""What draws the samples."""
 
 
 @cache
@@ -38,13 +39,15 @@ def synthetic_samples() -> tuple[LesionImage, ...]:
 
 def _kept_sample(code: str, seed: int) -> Image.Image:
     """Return a sample from the user's cache folder, or draw it and keep it there: a page would wait for it every time."""
-    pens = sorted(Path(drawings.__file__).parent.glob("*.py"))
+    pens = sorted(PENS.glob("*.py"))
     version = hashlib.sha256(b"".join(pen.read_bytes() for pen in pens)).hexdigest()[:16]
     path = cache_folder() / "samples" / f"{code} {seed} {version}.png"
     with suppress(LesionvizError):
         if path.is_file() and (kept := open_image(path).pixels).size == SAMPLE_SIZE:
             return kept
-    drawn = drawings.draw(drawings.typical(code, seed), seed, SAMPLE_SIZE)
+    from lesionviz.data.drawings import draw, typical  # SciPy is loaded only where something is drawn
+
+    drawn = draw(typical(code, seed), seed, SAMPLE_SIZE)
     with suppress(LesionvizError, OSError), replacing(path) as temporary:
         drawn.save(temporary, "PNG")
     return drawn
