@@ -4,7 +4,8 @@ Whoever shows answers knows an :class:`Examiner` and cannot tell which of the tw
 of the named requests in :data:`REQUESTS` and nothing else: plain data of bounded size in, plain data out
 (:mod:`lesionviz.wire`), at a cost that is known before. No function, no path and no file's name goes with it. A
 picture is opened where it was uploaded, and only the square that the network sees goes on, so that a hostile file
-reaches nobody else. A new request is a line there.
+reaches nobody else. A new request is a line there. Each can be about a photograph, which the model answers, or about one of
+our own drawings, which the small network answers that knows nothing else (:mod:`lesionviz.drawn`).
 
 This module imports no torch: a page's process does without it.
 """
@@ -22,7 +23,7 @@ from PIL import Image
 
 from lesionviz.answering import Seen, see
 from lesionviz.case import Case
-from lesionviz.checkpoint import Checkpoint
+from lesionviz.checkpoint import DRAWINGS, Checkpoint
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.result import Explanation
@@ -48,6 +49,13 @@ SMALL = (260, 200)
 class Examiner(Protocol):
     """Whoever can be asked about pictures."""
 
+    def answering(self, drawn: bool) -> Examiner:
+        """Return whom to ask about a picture.
+
+        Args:
+            drawn: whether it is one of our own drawings, about which the model for photographs is never asked.
+        """
+
     @property
     def checkpoint(self) -> Checkpoint:
         """What is known of the model; behind a line without its weights."""
@@ -72,6 +80,14 @@ class Near:
 
     def __init__(self, classifier: LesionClassifier) -> None:
         self.classifier = classifier
+
+    def answering(self, drawn: bool) -> Near:
+        """See :class:`Examiner`."""
+        if not drawn or self.checkpoint.subject == DRAWINGS:
+            return self
+        from lesionviz.drawn import drawn_classifier  # torch is loaded only where a picture is looked at
+
+        return Near(drawn_classifier())
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -102,15 +118,20 @@ class Far:
 
     Args:
         ask: takes the bytes of a question there and returns those of the answer; raises LesionvizError where there is none.
+        drawn: whether to ask the network there that knows drawings alone.
     """
 
-    def __init__(self, ask: Callable[[bytes], bytes]) -> None:
-        self._ask = ask
+    def __init__(self, ask: Callable[[bytes], bytes], drawn: bool = False) -> None:
+        self._ask, self._drawn = ask, drawn
+
+    def answering(self, drawn: bool) -> Far:
+        """See :class:`Examiner`."""
+        return self._of_drawings if drawn and self.checkpoint.subject != DRAWINGS else self
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """What is known of the model, without its weights; asked for once."""
-        return facts_of(self._answer("facts"))
+        return facts_of(self._answer("facts"), self._drawn)
 
     def examine(self, image: ImageSource) -> Case:
         """See :class:`Examiner`."""
@@ -134,8 +155,12 @@ class Far:
             for image, lesion, diagnosis, likeness, small in found
         ]
 
+    @cached_property
+    def _of_drawings(self) -> Far:
+        return Far(self._ask, drawn=True)
+
     def _answer(self, name: str, **content: Any) -> Any:
-        answer = unpack(self._ask(pack({"name": name, **content})))
+        answer = unpack(self._ask(pack({"name": name, "drawn": self._drawn, **content})))
         if "error" in answer:
             raise LesionvizError(answer["error"])
         return answer["ok"]
@@ -168,7 +193,8 @@ def answer(classifier: LesionClassifier, question: bytes) -> bytes:
     """
     try:
         content = _content(question)
-        return pack({"ok": REQUESTS[content["name"]].answer(classifier, content)})
+        asked = Near(classifier).answering(content["drawn"]).classifier
+        return pack({"ok": REQUESTS[content["name"]].answer(asked, content)})
     except LesionvizError as error:
         return pack({"error": str(error)})
     except Exception as error:  # noqa: BLE001 - whoever asked must hear of it; what it was about stays out of the log
@@ -191,13 +217,14 @@ def _content(question: bytes) -> dict[str, Any]:
     content = unpack(question) if len(question) <= LARGEST else None
     if isinstance(content, dict):
         name = content.get("name")
-        if isinstance(name, str) and name in REQUESTS:
+        if isinstance(name, str) and name in REQUESTS and type(content.setdefault("drawn", False)) is bool:
             return content
     raise LesionvizError("This is no question that can be asked about a picture.")
 
 
-def facts_of(plain: Mapping[str, Any]) -> Checkpoint:
-    """Return what the request ``facts`` tells of a model, as a checkpoint without weights."""
+def facts_of(told: Mapping[str, Any], drawn: bool = False) -> Checkpoint:
+    """Return what ``facts`` tells of the model, or of the network for drawings, as a checkpoint without weights."""
+    plain = told["drawings" if drawn else "model"]
     return Checkpoint(
         **{**plain, "operating_points": tuple(plain["operating_points"]), "history": tuple(plain["history"])}
         | {"state_dict": {}, "preprocessing": Preprocessing.from_dict(plain["preprocessing"])}
@@ -205,7 +232,12 @@ def facts_of(plain: Mapping[str, Any]) -> Checkpoint:
 
 
 def _facts(classifier: LesionClassifier, _content: Mapping[str, Any]) -> dict[str, Any]:
-    known = classifier.checkpoint
+    """Return what is known of both networks: so it is asked for once, and a server can keep it."""
+    near = Near(classifier)
+    return {"model": _known(near.checkpoint), "drawings": _known(near.answering(drawn=True).checkpoint)}
+
+
+def _known(known: Checkpoint) -> dict[str, Any]:
     return {
         "preprocessing": known.preprocessing.to_dict(),
         "temperature": known.temperature,
@@ -213,6 +245,8 @@ def _facts(classifier: LesionClassifier, _content: Mapping[str, Any]) -> dict[st
         "split": {"sha256": known.split.get("sha256")},
         "licence": known.licence,
         "history": list(known.history),
+        "architecture": known.architecture,
+        "subject": known.subject,
         "file_sha256": known.file_sha256,
     }
 

@@ -13,7 +13,8 @@ from PIL import Image
 from lesionviz.class_line import KEY, SOCKET
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cluster import Examiner
-from lesionviz.data.synthetic import draw_lesion
+from lesionviz.data.synthetic import draw_lesion, synthetic_samples
+from lesionviz.drawn import drawn_classifier
 from lesionviz.errors import LesionvizError
 from lesionviz.widgets.parts import background
 from lesionviz.widgets.parts.background import Background, sentence
@@ -73,9 +74,14 @@ def test_what_a_case_does_not_hold_is_explained_at_once_here_and_not_at_all_else
     made = Background(classifier).explain_now(*asked)
     assert made is not None
     assert np.array_equal(made.raw, classifier.explain(Image.fromarray(case.seen), *asked[1:]).raw)
+    drawing, network = drawn_classifier().examine(synthetic_samples()[2]), drawn_classifier()
+    made = Background(classifier).explain_now(drawing, *asked[1:], drawn=True)
+    assert made is not None
+    assert np.array_equal(made.raw, network.explain(Image.fromarray(drawing.seen), *asked[1:]).raw)
     monkeypatch.setenv(SOCKET, "/nowhere/desk")
     monkeypatch.setenv(KEY, "key")
     assert Background().explain_now(*asked) is None
+    assert Background().explain_now(*asked, drawn=True) is None
 
 
 def test_with_a_loop_a_failure_is_told_on_the_loop(classifier: LesionClassifier) -> None:

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lesionviz.checkpoint import DRAWINGS, DRAWN, PHOTOGRAPHS
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cluster import LARGEST, REQUESTS, Examiner, Far, Near, answer, name_of
-from lesionviz.data.synthetic import draw_lesion
+from lesionviz.data.synthetic import draw_lesion, synthetic_samples
+from lesionviz.drawn import drawn_classifier
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.index import make_index
+from lesionviz.files import CACHE, sha256
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.similarity import VARIABLE
 from lesionviz.wire import pack, unpack
@@ -72,6 +75,30 @@ def test_what_is_known_of_a_far_model_is_all_that_a_page_tells_of_it(far: Far, c
     assert told.state_dict == {}
 
 
+def test_drawings_are_asked_of_the_network_that_knows_drawings_wherever_it_is(far: Far, near: Near) -> None:
+    sample = synthetic_samples()[0]
+    there, here = far.answering(drawn=True), near.answering(drawn=True)
+    case = there.complete(there.examine(sample))
+    assert case.prediction == here.examine(sample).prediction == drawn_classifier().predict(sample)
+    assert case.completed
+    assert (there.checkpoint.subject, there.checkpoint.architecture) == (DRAWINGS, here.checkpoint.architecture)
+    assert there.checkpoint.file_sha256 == sha256(DRAWN)
+    assert there.checkpoint.preprocessing == here.checkpoint.preprocessing
+    assert far.checkpoint.subject == PHOTOGRAPHS
+    assert far.examine(sample).prediction == near.examine(sample).prediction != case.prediction
+    with pytest.raises(LesionvizError, match="another model"):
+        far.complete(replace(far.examine(sample), logits=case.logits))
+
+
+def test_a_model_of_drawings_answers_for_them_itself() -> None:
+    near = Near(drawn_classifier())
+    far = Far(lambda question: answer(drawn_classifier(), question))
+    assert near.answering(drawn=True) is near
+    assert far.answering(drawn=True) is far
+    assert near.answering(drawn=False) is near
+    assert far.answering(drawn=False) is far
+
+
 @pytest.mark.heavy
 def test_far_similar_cases_come_with_their_pictures_and_without_their_paths(
     classifier: LesionClassifier,
@@ -108,6 +135,9 @@ def test_no_name_and_no_hash_of_a_file_goes_over_the_line(classifier: LesionClas
     far = Far(ask)
     far.similar(far.complete(far.examine(picture)), 3)
     assert len(heard) == 8
+    drawings = far.answering(drawn=True)
+    drawings.complete(drawings.examine(picture))
+    assert len(heard) == 14
     assert not any(b"Miller" in said or b"abab" in said for said in heard)
 
 
@@ -122,6 +152,9 @@ def test_what_is_wrong_there_is_said_here(far: Far, picture: LesionImage) -> Non
         {"name": "rm"},
         {"name": ["examine"]},
         {"name": None},
+        {"drawn": "drawings"},
+        {"drawn": 1},
+        {"drawn": True},
         {"seen": np.zeros((96, 96, 4), np.uint8)},
         {"seen": np.zeros((96, 96, 3), np.float32)},
         {"seen": np.zeros((5000, 1, 3), np.uint8)},
@@ -195,7 +228,12 @@ def test_near_and_far_offer_the_same_doors() -> None:
         assert len(signatures) == 1
 
 
-def test_a_page_that_asks_elsewhere_imports_neither_torch_nor_dask() -> None:
+def test_a_page_that_asks_elsewhere_imports_neither_torch_nor_dask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    synthetic_samples.cache_clear()
+    synthetic_samples()  # as the server of a class does before it
     code = (
         "import sys, lesionviz.cluster, lesionviz.class_line\n"
         "from lesionviz.widgets import Explorer\n"
@@ -203,6 +241,6 @@ def test_a_page_that_asks_elsewhere_imports_neither_torch_nor_dask() -> None:
         "for tab in ('compare', 'batch', 'quiz'): page._masthead.tab = tab\n"
         "print(sorted({'torch', 'torchvision', 'distributed', 'pandas', 'sklearn', 'scipy'} & set(sys.modules)))"
     )
-    line = {"LESIONVIZ_DESK": "/nowhere/desk", "LESIONVIZ_DESK_KEY": "key"}
+    line = {"LESIONVIZ_DESK": "/nowhere/desk", "LESIONVIZ_DESK_KEY": "key", CACHE: str(tmp_path)}
     made = subprocess.run([sys.executable, "-c", code], env=line, capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "[]"

@@ -29,7 +29,8 @@ from lesionviz.case import Case
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import load
 from lesionviz.cluster import Far, facts_of
-from lesionviz.data.synthetic import draw_lesion
+from lesionviz.data.synthetic import draw_lesion, synthetic_samples
+from lesionviz.drawn import drawn_classifier
 from lesionviz.errors import LesionvizError
 from lesionviz.wire import unpack
 from lesionviz.workers import Certificates, Workers
@@ -685,17 +686,22 @@ def test_without_room_for_temporary_files_there_is_a_sentence(
 def test_workers_with_the_bundled_model_answer_the_closed_list_as_it_does_here(loop: Loop) -> None:
     pictures = [draw_lesion("MEL", seed, (600, 450)) for seed in range(4)]
 
-    async def ask() -> tuple[Checkpoint, list[Case]]:
+    async def ask() -> tuple[Checkpoint, list[Case], Case]:
         workers, running = Workers(BUNDLED.read_bytes()), asyncio.get_running_loop()
         facts = await workers.start()
         far = Far(lambda question: asyncio.run_coroutine_threadsafe(workers.ask(question), running).result(120))
         try:
             cases = [asyncio.to_thread(lambda picture=one: far.complete(far.examine(picture))) for one in pictures]
-            return facts_of(unpack(facts)["ok"]), await asyncio.gather(*cases)
+            sample = await asyncio.to_thread(lambda: far.answering(drawn=True).examine(synthetic_samples()[2]))
+            return facts_of(unpack(facts)["ok"]), await asyncio.gather(*cases), sample
         finally:
             await workers.close()
 
-    facts, cases = loop.run(ask())
+    facts, cases, sample = loop.run(ask())
+    assert sample.prediction.diagnosis == "MEL"
+    assert sample.prediction.confidence == pytest.approx(
+        drawn_classifier().predict(synthetic_samples()[2]).confidence
+    )
     here = load(BUNDLED)
     assert facts.file_sha256 == here.checkpoint.file_sha256
     for picture, case in zip(pictures, cases, strict=True):

@@ -140,11 +140,13 @@ class Background:
         return job
 
     def explain_now(
-        self, case: Case, target: str, layer: str, method: str, against: str | None
+        self, case: Case, target: str, layer: str, method: str, against: str | None, drawn: bool = False
     ) -> Explanation | None:
         """Return at once an explanation that a case does not hold; None where the model is elsewhere."""
         examiner = self.examiner
-        return examiner.explain(case, target, layer, method, against) if isinstance(examiner, Near) else None
+        if not isinstance(examiner, Near):
+            return None
+        return examiner.answering(drawn).explain(case, target, layer, method, against)
 
     def _drop(self, job: Job) -> None:
         """Let go of a question that waits elsewhere, so that the next one need not wait behind it."""
