@@ -60,20 +60,24 @@ def matrix(title: str, answers: Sequence[Answer], column: str = "answer") -> dic
     return {"title": title, "columns": columns, "counts": [[found[row, one] for one in columns] for row in CODES]}
 
 
-def matrices(learner: str, own: Sequence[Answer], answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def matrices(
+    learner: str, own: Sequence[Answer], answers: Sequence[Answer], drawn: bool = False
+) -> list[dict[str, Any]]:
     """Return the confusion matrices that a learner is shown, each with ``who`` in one word.
 
     Args:
         learner: his name; empty for whoever looks at the class alone.
         own: what he answered.
         answers: what all answered; they are the class when they are more than one.
+        drawn: whether the pictures are drawings, which the small network answers.
     """
     people = len(learners(answers))
     tables = [{"who": "learner", **matrix(learner, own)}] if learner else []
     if people > 1 or not learner:
         title = f"The class, {people} learner{'' if people == 1 else 's'}"
         tables.append({"who": "class", **matrix(title, answers)})
-    return [*tables, {"who": "model", **matrix("The model, on the same cases", own if learner else answers, "model")}]
+    title = f"The {'small network' if drawn else 'model'}, on the same cases"
+    return [*tables, {"who": "model", **matrix(title, own if learner else answers, "model")}]
 
 
 def score(answers: Iterable[Answer]) -> int:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage, open_image
@@ -112,17 +111,22 @@ def evenly(groups: Mapping[str, Sequence[T]], count: int) -> list[T]:
 
 
 def drawn_set() -> QuizSet:
-    """Return drawn samples, several in the manner of each diagnosis, to try the quiz with."""
+    """Return typical drawings of each diagnosis, no two of the same lesion, to learn structures and the quiz with."""
     items = []
-    for diagnosis in DIAGNOSES:
+    for place, diagnosis in enumerate(DIAGNOSES):
         for number in range(1, DRAWN_PER_CLASS + 1):
             name = f"drawn {diagnosis.name} {number}"
-            items.append(Item(name, diagnosis.code, name, _drawing(diagnosis.code, number)))
+            items.append(Item(name, diagnosis.code, name, _drawing(diagnosis.code, 100 * (place + 1) + number)))
     return QuizSet(DRAWN_NAME, tuple(items), drawn=True)
 
 
 def _drawing(code: str, seed: int) -> Callable[[str], LesionImage]:
-    return lambda name: LesionImage(draw_lesion(code, seed, DRAWN_SIZE), name)
+    def read(name: str) -> LesionImage:
+        from lesionviz.data.drawings import draw, typical  # SciPy is loaded only where something is drawn
+
+        return LesionImage(draw(typical(code, seed), seed, DRAWN_SIZE), name)
+
+    return read
 
 
 def set_of(data: QuizSet | Collection | str | Path) -> QuizSet:

@@ -20,6 +20,11 @@ NOTICE = (
     "Show a changing or worrying spot to a doctor."
 )
 IN_CLASS = "In a class, other models, training and reports on collections are switched off."
+DRAWN = (
+    "Answered by a small network that was trained on drawings alone. It knows no photographs, and its answer says nothing "
+    "about skin."
+)
+"""Said of every answer to a drawn sample, which is never the real model's."""
 FORCED = "The model can only name one of these four, even for a picture of something else."
 
 
@@ -55,12 +60,13 @@ def threshold_sentence(probability: float, point: Mapping[str, float]) -> str:
     )
 
 
-def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None) -> str:
+def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None, drawn: bool = False) -> str:
     """Return the answer for one picture, headed by the picture's name.
 
     Args:
         prediction: the answer; a refusal in it becomes a warning.
         point: an operating point to hold the probability of melanoma against.
+        drawn: whether the network answered that knows drawings alone.
     """
     best = DIAGNOSES[target_index(prediction.diagnosis)]
     if prediction.refusal:
@@ -80,13 +86,15 @@ def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None
         )
     invalid = " lv-invalid" if prediction.refusal else ""
     share = f"probability {prediction.confidence:.1%}"
-    label = "The model answers"
+    label = "The small network answers" if drawn else "The model answers"
     lines = f'<p class="lv-forced">{FORCED}</p>'
     if prediction.refusal:
         label = "Forced answer, not valid"
         lines = f'<p class="lv-warning">Do not rely on this answer: {escape(prediction.refusal)}.</p>' + lines
     else:
         lines += f'<p class="lv-glossary">{escape(best.sentence)}</p>'
+    if drawn:
+        lines = f'<p class="lv-drawn">{DRAWN}</p>' + lines
     if prediction.warning:
         lines = f'<p class="lv-warning">Read it with care: {escape(prediction.warning)}.</p>' + lines
     if prediction.notes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import Image
 
 import lesionviz
+from lesionviz.checkpoint import DRAWINGS
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
 from lesionviz.widgets.case.answer import answer_html, notice_html, title_html
@@ -66,7 +67,7 @@ def case_page(
         LesionvizError: the case is not on view.
     """
     _picture_on(view, case)
-    prediction = case.prediction
+    prediction, drawn = case.prediction, checkpoint.subject == DRAWINGS
     traits: dict[str, Any] = {name: getattr(view, name) for name in TRAITS}
     traits["maps"] = {method: pack_maps(case, method) for method in METHODS}
     lines = provenance(prediction.source, checkpoint, when)
@@ -80,7 +81,7 @@ def case_page(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(prediction.source)} · lesionviz</title>"
         f"<style>{style('parts/base', 'case/stage', 'case/case_view', 'case/answer', 'export/page')}</style></head><body>"
-        f'<main class="lv lv-page">{title_html()}{notice_html()}{answer_html(prediction, point)}'
+        f'<main class="lv lv-page">{title_html()}{notice_html()}{answer_html(prediction, point, drawn)}'
         f'<div id="lv-case"></div><dl class="lv-provenance">{facts}</dl></main>'
         f'<script type="application/json" id="lv-traits">{content}</script>'
         f"<script>{code}</script></body></html>\n"
@@ -127,6 +128,7 @@ def case_sheet(
         provenance(prediction.source, checkpoint, when),
         calibrated=checkpoint.temperature != 1,
         point=point,
+        drawn=checkpoint.subject == DRAWINGS,
     )
     # What matplotlib would add by itself (its version, the clock) is left out: equal cases give equal files.
     metadata: dict[str, Any] = {"Software": None}

@@ -24,7 +24,7 @@ from lesionviz.imaging import LesionImage
 from lesionviz.imaging.encoding import fit
 from lesionviz.network import describe_grid
 from lesionviz.preprocessing import Preprocessing
-from lesionviz.widgets.case.answer import FORCED, NOTICE, refusal_sentence, threshold_sentence
+from lesionviz.widgets.case.answer import DRAWN, FORCED, NOTICE, refusal_sentence, threshold_sentence
 from lesionviz.widgets.export.paper import ACCENT, HEIGHT, INK, LINE, SOFT, WARNING, WIDTH, Paper
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def draw_sheet(
     provenance: Mapping[str, str],
     calibrated: bool,
     point: Mapping[str, float] | None = None,
+    drawn: bool = False,
 ) -> Figure:
     """Return the sheet of a case.
 
@@ -75,6 +76,7 @@ def draw_sheet(
         provenance: what to print about picture, model, split and date, by name.
         calibrated: whether the probabilities are.
         point: an operating point to hold the probability of melanoma against.
+        drawn: whether the network answered that knows drawings alone.
     """
     small = fit(explanation.pixels, LARGEST)
     shown = replace(
@@ -84,7 +86,7 @@ def draw_sheet(
         box=preprocessing.box(small.width, small.height),
     )
     paper = Paper()
-    end = _head(paper, prediction)
+    end = _head(paper, prediction, drawn)
     end = _pictures(paper, shown, seen, explanation.pixels.size, preprocessing.size, look, end + 0.2)
     column = 5.0
     _bars(paper, prediction, point, calibrated, end + 0.3, column)
@@ -93,7 +95,7 @@ def draw_sheet(
     return paper.figure
 
 
-def _head(paper: Paper, prediction: Prediction) -> float:
+def _head(paper: Paper, prediction: Prediction, drawn: bool) -> float:
     """Write name, answer or refusal."""
     whole = WIDTH - 2 * MARGIN
     paper.write("lesionviz", MARGIN, 0.36, 2, 10, ACCENT, bold=True)
@@ -103,8 +105,11 @@ def _head(paper: Paper, prediction: Prediction) -> float:
     if prediction.refusal:
         return paper.write(refusal_sentence(prediction), MARGIN, end + 0.03, whole, 11, WARNING, lines=3)
     kind = "malignant" if best.malignant else "benign"
-    answer = f"The model answers {best.name} ({best.code}, {kind}), probability {prediction.confidence:.1%}."
+    who = "small network" if drawn else "model"
+    answer = f"The {who} answers {best.name} ({best.code}, {kind}), probability {prediction.confidence:.1%}."
     end = paper.write(answer, MARGIN, end + 0.03, whole, 12)
+    if drawn:
+        end = paper.write(DRAWN, MARGIN, end + 0.03, whole, 11, WARNING)
     if prediction.warning:
         end = paper.write(f"Read it with care: {prediction.warning}.", MARGIN, end + 0.03, whole, 11, WARNING)
     return end

@@ -55,7 +55,8 @@ def revealed_page(game: Game, question: Question, insisted: bool) -> Page:
     verdict, model = question.verdict, None
     if verdict is not None:
         shown = verdict.prediction is not None and shows_answer(question, insisted)
-        html = answer_html(verdict.prediction) if shown and verdict.prediction is not None else ""
+        drawn = game.pictures.drawn
+        html = answer_html(verdict.prediction, drawn=drawn) if shown and verdict.prediction is not None else ""
         model = {**verdict.facts, "html": html}
     return {
         **question_page(game),
@@ -87,7 +88,7 @@ def end_page(game: Game, thumbnails: Mapping[int, bytes], error: str) -> Page:
         "phase": "end",
         "learner": game.learner,
         "score": _score(game),
-        "matrices": results.matrices(game.learner, game.own, game.answers),
+        "matrices": results.matrices(game.learner, game.own, game.answers, game.pictures.drawn),
         "cases": [
             {**{k: a[k] for k in ("case", "truth", "answer", "model", "image")}, "thumbnail": thumbnails[a["case"]]}
             for a in game.own

@@ -64,7 +64,7 @@ function render({ model, el }) {
     const counts = element("ul", { className: "lv-quiz-counts" }, ...classes.map((one) =>
       element("li", {}, element("i", { style: `background:${one.colour}` }), element("b", { textContent: set.counts[one.code].toLocaleString("en") }), ` ${one.name} (${one.code})`)));
     const drawn = set.drawn
-      ? element("p", { className: "lv-quiz-drawn", textContent: "These are drawings, made by a program in the manner of each diagnosis, and only there to try the quiz. The model knows photographs only: expect no answer from it, or an odd one." })
+      ? element("p", { className: "lv-quiz-drawn", textContent: "These are drawings, made by a program with the structures that name each diagnosis. A small network that was trained on drawings alone answers for them; it knows no photographs, and the model for photographs takes no part." })
       : null;
     const problems = set.problems.length
       ? element("details", { open: true }, element("summary", { textContent: "What was left out" }), element("ul", { className: "lv-quiz-problems" }, ...set.problems.map((text) => element("li", { textContent: text }))))

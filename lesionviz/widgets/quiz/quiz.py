@@ -249,8 +249,11 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         self._foot.layout.display = "flex" if shown and page["phase"] == "reveal" else "none"
 
     def _ask(self, question: Question) -> None:
-        """Let the model look at the picture while the learner does. Its answer stays in the kernel."""
-        picture, number = self.game.picture, question.number
+        """Let the model look at the picture while the learner does. Its answer stays in the kernel.
+
+        Drawings are asked of the small network that knows drawings alone, never of the model for photographs.
+        """
+        picture, number, drawn = self.game.picture, question.number, self.game.pictures.drawn
         assert picture is not None
         if number in self._jobs and not self._jobs[number].cancelled and question.verdict is None:
             return  # it is at it
@@ -259,7 +262,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             self.game.enter(question, Verdict(case.prediction, case if question is self.game.question else None))
             if question is self.game.question:
                 self._jobs[number] = self._background.submit(
-                    lambda examiner: examiner.complete(case), more, without_more
+                    lambda examiner: examiner.answering(drawn).complete(case), more, without_more
                 )
             self._show_change(question)
 
@@ -275,7 +278,9 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         def without_more(error: Exception) -> None:  # the maps of the last layer are there
             self.error = sentence(error, f"case {number}")
 
-        self._jobs[number] = self._background.submit(lambda examiner: examiner.examine(picture), done, failed)
+        self._jobs[number] = self._background.submit(
+            lambda examiner: examiner.answering(drawn).examine(picture), done, failed
+        )
 
     def _show_change(self, question: Question) -> None:
         """Show what the model's verdict changed; before the commit that is nothing that the browser may know."""
