@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from lesionviz.checkpoint import DRAWINGS
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.widgets.case.bundle import photo_of
 
@@ -33,12 +34,14 @@ class Examined:
         case: the classifier's; completed after a while.
         photo: the picture as the browser shows it, a JPEG; empty until it was made.
         similar: cases that look alike to the network; empty until they were found, and where there is no index.
+        drawn: whether the network that answered was trained on drawings alone.
     """
 
     picture: LesionImage
     case: Case
     photo: bytes = b""
     similar: Similar = ()
+    drawn: bool = False
 
     @property
     def prediction(self) -> Prediction:
@@ -48,7 +51,12 @@ class Examined:
 
 def examine(examiner: Examiner, picture: LesionImage) -> Examined:
     """Have a picture looked at; its case holds the maps that the view shows first."""
-    return Examined(picture, examiner.examine(picture))
+    return Examined(picture, examiner.examine(picture), drawn=examiner.checkpoint.subject == DRAWINGS)
+
+
+def examine_drawn(examiner: Examiner, picture: LesionImage) -> Examined:
+    """Have a drawing looked at by the network that knows drawings alone."""
+    return examine(examiner.answering(drawn=True), picture)
 
 
 def examine_whole(examiner: Examiner, data: bytes, name: str) -> Examined:
@@ -62,5 +70,6 @@ def examine_whole(examiner: Examiner, data: bytes, name: str) -> Examined:
 
 
 def rest_of(examiner: Examiner, examined: Examined) -> tuple[Case, Similar]:
-    """Return the case with all its maps, and the cases that look alike to the network."""
-    return examiner.complete(examined.case), examiner.similar(examined.case, SIMILAR)
+    """Return the case with all its maps, and the cases that look alike to the network; a drawing has none."""
+    case = examiner.answering(examined.drawn).complete(examined.case)
+    return case, () if examined.drawn else examiner.similar(case, SIMILAR)

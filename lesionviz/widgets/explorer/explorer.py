@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
+from lesionviz.checkpoint import DRAWINGS
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES, target_index
 from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.imaging import ImageSource, LesionImage, open_image
-from lesionviz.network import LAYERS, check_layer
+from lesionviz.network import ARCHITECTURES, LAYERS, check_layer
 from lesionviz.widgets.case.answer import notice_html
 from lesionviz.widgets.case.bundle import photo_of
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.explorer.beside import Beside
-from lesionviz.widgets.explorer.examined import Examined, Similar, examine, rest_of
+from lesionviz.widgets.explorer.examined import Examined, Similar, examine, examine_drawn, rest_of
 from lesionviz.widgets.explorer.image_picker import ImagePicker
 from lesionviz.widgets.explorer.keeping import Keeping
 from lesionviz.widgets.explorer.page import SENSITIVITIES, Page
@@ -156,7 +157,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _model_ready(self, examiner: Examiner) -> None:
         size, name = examiner.checkpoint.preprocessing.size, examiner.checkpoint.file_sha256[:8] or "in memory"
         self._input_size = size
-        self._masthead.model_words = f"Model ready: EfficientNet-B0, {size} × {size} pixels, {name}"
+        kind = ARCHITECTURES[examiner.checkpoint.architecture]
+        only = ", knows drawings alone" if examiner.checkpoint.subject == DRAWINGS else ""
+        self._masthead.model_words = f"Model ready: {kind}, {size} × {size} pixels, {name}{only}"
 
     def _model_failed(self, error: Exception) -> None:
         self._masthead.model_words = "No model"
@@ -214,17 +217,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._become(self._state.in_line(place))
 
     def _sample_chosen(self, sample: LesionImage) -> None:
-        """Show a drawn sample with its answer: everyone knows that it is a drawing, and it is there to be tried."""
+        """Show a drawn sample with the answer of the network that knows drawings."""
         self._turn(State("receiving", sample.name))
         self._film = -1
-
-        def take(examined: Examined) -> None:
-            self._take(examined)
-            self.insist = True
-
         self._job = self._background.submit(
-            lambda examiner: examine(examiner, sample),
-            take,
+            lambda examiner: examine_drawn(examiner, sample),
+            self._take,
             lambda error: self._refuse(sentence(error, sample.name)),
         )
 
@@ -272,7 +270,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         """Show the answer for a picture; if the model refuses it, say so, and wait to be asked."""
         if examined is not None:
             with self._guard(examined.prediction.source):
-                points = self._background.examiner.checkpoint.operating_points
+                points = self._background.examiner.answering(examined.drawn).checkpoint.operating_points
                 self._become(judged(examined, self.insist, points, self.sensitivity))
 
     def _become(self, state: State) -> None:
@@ -335,7 +333,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             if case.holds(self.layer, self.method, contrast=against is not None):
                 self.explanation = case.explanation(target, self.layer, self.method, against).on(picture)
             else:  # its maps are still being computed, or the method has no exact contrast
-                made = self._background.explain_now(case, target, self.layer, self.method, against)
+                made = self._background.explain_now(case, target, self.layer, self.method, against, examined.drawn)
                 self.explanation = made and made.on(picture)
 
     @contextmanager

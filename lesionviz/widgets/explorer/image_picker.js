@@ -262,8 +262,8 @@ function render({ model, el }) {
     { className: "lv-picker-samples" },
     element("p", {
       textContent:
-        "or try a synthetic sample: drawn by a program, in the manner of each diagnosis. " +
-        "The model knows photographs only, so expect odd answers.",
+        "or try a synthetic sample: drawn by a program, with the structures that name each diagnosis. " +
+        "A small network that was trained on drawings alone answers for these.",
     }),
     element("div", { className: "lv-picker-row" }, ...samples),
   );

@@ -42,6 +42,7 @@ class Keeping:
         stem = "".join(letter if letter.isalnum() else "-" for letter in PurePath(source).stem).strip("-") or "case"
 
         def work(examiner: Examiner) -> tuple[str, bytes, str]:
+            examiner = examiner.answering(examined.drawn)
             now, checkpoint, case = datetime.now(), examiner.checkpoint, examiner.complete(examined.case)
             point = self._state().point
             if key == "page":

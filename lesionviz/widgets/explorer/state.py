@@ -125,7 +125,7 @@ def shown(state: State) -> Shown:
             "answered",
             state.name,
             examined=examined,
-            answer=answer_html(examined.prediction, state.point),
+            answer=answer_html(examined.prediction, state.point, examined.drawn),
             thresholds=bool(state.points),
             similar=similar_html(examined.similar) if examined.similar else "",
             label=_label(examined.prediction),

@@ -8,6 +8,7 @@ import ipywidgets
 
 from lesionviz.class_line import FarDesk
 from lesionviz.widgets.batch.batch import Batch
+from lesionviz.widgets.case.answer import DRAWN
 from lesionviz.widgets.compare.compare import Compare
 from lesionviz.widgets.explorer.examined import Examined
 from lesionviz.widgets.explorer.state import Shown
@@ -62,7 +63,10 @@ class Tabs:
 
     @property
     def apart(self) -> str:
-        """Why the picture on view cannot be compared; empty where it can, or there is none."""
+        """Why no second picture can be put beside the one on view; empty where one can, or there is none."""
+        examined = self._shown.examined
+        if examined is not None and examined.drawn:
+            return f"{examined.picture.name} is a drawing and stands alone: photographs are another model's."
         return self._shown.apart
 
     def show(self, shown: Shown) -> None:
@@ -76,9 +80,15 @@ class Tabs:
             self.comparison.say(shown.apart)
 
     def compare(self, examined: Examined) -> None:
-        """Take the picture on view to the comparison, with the maps that there are."""
-        if self.comparison is not None:
-            self.comparison.put(examined.case, examined.photo)
+        """Take the picture on view to the comparison, with the maps that there are.
+
+        A drawing goes there once it has all of them: the comparison could only ask the model for photographs for more.
+        """
+        if self.comparison is None or (examined.drawn and not examined.case.completed):
+            return
+        self.comparison.put(examined.case, examined.photo)
+        if examined.drawn:
+            self.comparison.say(DRAWN)
 
     def parts_to_say_again(self) -> list[Part]:
         """Return what only Python knows of the tabs."""
