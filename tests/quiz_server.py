@@ -15,11 +15,11 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from lesionviz.classifier import LesionClassifier
+from lesionviz.cluster import Near
 from lesionviz.errors import LesionvizError
 from lesionviz.game import Verdict
 from lesionviz.game.class_desk import handle, keep_asking, newer
-from lesionviz.game.classroom import Classroom
-from lesionviz.imaging import LesionImage
+from lesionviz.game.classroom import Classroom, Wanted
 from lesionviz.serving.teacher import teacher_routes
 
 LEARNER = """
@@ -106,9 +106,10 @@ def class_server(
     sockets = bind_sockets(port, "127.0.0.1")
     address = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/"
 
-    async def examine(picture: LesionImage) -> Verdict:
+    async def examine(wanted: Wanted) -> Verdict:
         assert classifier is not None
-        case = await asyncio.to_thread(lambda: classifier.complete(classifier.examine(picture)))
+        asked = Near(classifier).answering(wanted.drawn)
+        case = await asyncio.to_thread(lambda: asked.complete(asked.examine(wanted.picture)))
         return Verdict(case.prediction, case)
 
     async def serve() -> None:

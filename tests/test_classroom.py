@@ -23,7 +23,7 @@ from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.game import Item, QuizSet, Verdict
 from lesionviz.game.class_desk import HereDesk, handle, keep_asking, newer
-from lesionviz.game.classroom import Classroom
+from lesionviz.game.classroom import Classroom, Wanted
 from lesionviz.game.results import NO_ANSWER
 from lesionviz.game.seats import MAX_SEATS
 from lesionviz.imaging import LesionImage
@@ -451,8 +451,8 @@ def test_what_the_model_saw_is_there_from_the_reveal_to_the_next_case(room: Clas
 def test_the_model_is_asked_as_soon_as_a_case_is_on_view_and_its_failure_is_an_answer(room: Classroom) -> None:
     asked: list[str] = []
 
-    async def examine(picture: LesionImage) -> Verdict:
-        asked.append(picture.name)
+    async def examine(wanted: Wanted) -> Verdict:
+        asked.append(wanted.picture.name)
         if len(asked) == 2:
             raise LesionvizError("The workers are gone.")
         return says("MEL")

@@ -7,19 +7,30 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from lesionviz.answering import Seen
+from lesionviz.case import Case
 from lesionviz.class_line import KEY, SOCKET, Line, _Connection
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cluster import LARGEST, Far, answer
 from lesionviz.data.synthetic import draw_lesion
+from lesionviz.drawn import drawn_classifier
 from lesionviz.errors import LesionvizError
+from lesionviz.game.class_desk import newer
+from lesionviz.game.class_store import VARIABLE
+from lesionviz.game.results import NO_ANSWER
 from lesionviz.imaging import LesionImage
+from lesionviz.serving.behind import Behind
 from lesionviz.serving.desk import Desk
+from lesionviz.widgets.case.answer import DRAWN
 from lesionviz.widgets.parts.background import Background
+from lesionviz.widgets.quiz.class_pages import class_page
 from lesionviz.wire import pack
 
 
@@ -284,3 +295,57 @@ async def _hold(engine: Here) -> None:
 
 async def _free(engine: Here) -> None:
     engine.free.set()
+
+
+def test_the_class_is_asked_about_drawings_of_another_network_than_about_photographs(
+    classifier: LesionClassifier, drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "class.sqlite"))
+
+    async def played(behind: Behind) -> Case:
+        """Play the only case of a quiz; return what all are shown of it."""
+        room = behind.room
+        room.join("session of Ada", "Ada")
+        await asyncio.to_thread(room.start, 1)
+        room.commit("session of Ada", 1, "MEL")
+        while room.sitting.question.verdict is None:  # type: ignore[union-attr]
+            await newer(room, room.version)
+        room.reveal(1)
+        seen = room.seen(1)
+        assert seen is not None
+        view = room.view("session of Ada")
+        page = class_page(view, seen)
+        assert view["verdict"]["code"] in {seen.prediction.diagnosis, NO_ANSWER}
+        room.finish()
+        ended = room.view("session of Ada")
+        told[view["drawn"]] = (page["model"]["html"], ended["matrices"][-1]["title"], room.teacher_view()["drawn"])
+        return seen
+
+    async def lesson() -> tuple[Case, Case]:
+        behind, engine = Behind(2), Here(classifier)
+        desk = behind.desk(engine, lambda _kernel: None)
+        await desk.start(await engine.start())
+        drawing = await played(behind)
+        await asyncio.to_thread(behind.room.open, drawn_folder)
+        photograph = await played(behind)
+        await desk.close()
+        return drawing, photograph
+
+    told: dict[bool, tuple[str, str, bool]] = {}
+    for case, network in zip(asyncio.run(lesson()), (drawn_classifier(), classifier), strict=True):
+        assert case.completed
+        assert case == replace(
+            network.complete(network.examine_seen(seen_of(case))), identity=case.identity, upload=case.upload
+        )
+    html, title, drawn = told[True]
+    assert DRAWN in html
+    assert title.startswith("The small network")
+    assert drawn
+    html, title, drawn = told[False]
+    assert DRAWN not in html
+    assert title.startswith("The model")
+    assert not drawn
+
+
+def seen_of(case: Case) -> Seen:
+    return Seen(Image.fromarray(case.seen), case.name, case.size, case.prediction.notes)

@@ -21,6 +21,7 @@ from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.preprocessing import Preprocessing
+from lesionviz.widgets.case.answer import DRAWN
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
@@ -118,6 +119,23 @@ def test_teacher_and_two_learners_meet_in_one_quiz(browser: Browser, opened: Who
         assert len(rows) == 8
         assert all(row["model"] for row in rows)
 
+        # Drawings are answered by the network that knows them, in the next quiz and in the Explorer.
+        teacher.get_by_role("button", name="drawn").click()
+        expect(teacher.get_by_text("made by a program with the structures")).to_be_visible()
+        teacher.get_by_role("button", name="Start the quiz").press("Enter")
+        for page in (ada, ben):
+            page.get_by_role("radio", name="Melanoma MEL").check()
+            page.get_by_role("button", name="Commit").click()
+        teacher.get_by_role("button", name="Reveal").click()
+        expect(ada.locator(".lv-quiz-box").get_by_text("The small network answers")).to_be_visible()
+        expect(ada.locator(".lv-quiz-box").get_by_text(DRAWN)).to_be_visible()
+        expect(ada.locator(".lv-quiz-box .lv-figures")).to_be_visible()
+
         # The other pages stayed what they were.
         ben.get_by_role("tab", name="Explore").click()
         expect(ben.locator(".lv-status")).to_have_attribute("data-state", "answered")
+        expect(ben.locator(".lv-explore .lv-answer")).to_contain_text("The model answers")
+        ben.get_by_role("button", name="synthetic melanoma").click()
+        expect(ben.locator(".lv-explore .lv-answer")).to_contain_text("synthetic melanoma")
+        expect(ben.locator(".lv-explore .lv-answer")).to_contain_text(DRAWN)
+        expect(ben.locator(".lv-explore .lv-answer")).to_contain_text("Melanoma")

@@ -12,12 +12,11 @@ from threading import Condition
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lesionviz.errors import LesionvizError
-from lesionviz.game.classroom import Classroom
+from lesionviz.game.classroom import Classroom, Wanted
 from lesionviz.game.rules import SURE, Verdict
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
-    from lesionviz.imaging import LesionImage
 
 PATIENCE = 25.0
 """Seconds that a view is waited for before it is given unchanged: proxies end what is silent for longer."""
@@ -110,12 +109,13 @@ async def newer(room: Classroom, seen: int, patience: float = PATIENCE) -> None:
         release()
 
 
-async def keep_asking(room: Classroom, examine: Callable[[LesionImage], Awaitable[Verdict]]) -> None:
+async def keep_asking(room: Classroom, examine: Callable[[Wanted], Awaitable[Verdict]]) -> None:
     """Ask the model about each case once, as soon as it is on view, and enter what it says. Runs until it is cancelled.
 
     Args:
         room: the class.
-        examine: asks the model; a LesionvizError that it raises becomes the reason why there is no answer.
+        examine: asks the model, or about a drawing the network that knows those; a LesionvizError that it raises becomes
+            the reason why there is no answer.
     """
     while True:
         version = room.version
@@ -124,7 +124,7 @@ async def keep_asking(room: Classroom, examine: Callable[[LesionImage], Awaitabl
             await newer(room, version)
             continue
         try:
-            verdict = await examine(wanted.picture)
+            verdict = await examine(wanted)
         except LesionvizError as error:
             verdict = Verdict(failure=str(error))
         room.enter(wanted.question, verdict)

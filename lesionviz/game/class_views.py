@@ -21,19 +21,19 @@ def learner_view(sitting: Sitting, seats: Seats, name: str) -> View:
     """Return what the learner of a name may know.
 
     Always ``phase``, ``name`` (empty: he has none yet) and ``waiting`` (whether seats wait since a restart).
-    With a name, while a case is on view, what :func:`_case` says, and of his own ``answer``, ``sureness`` and ``score``;
-    after the reveal what :func:`_truth` says, and ``maps`` (how many there are to be had); at the end ``score``,
-    ``matrices`` and ``cases``.
+    With a name, ``drawn`` (whether the pictures are drawings, which the small network answers); while a case is on view,
+    what :func:`_case` says, and his own ``answer``, ``sureness`` and ``score``; after the reveal what :func:`_truth` says,
+    and ``maps`` (how many there are to be had); at the end ``score``, ``matrices`` and ``cases``.
     """
     view: View = {"phase": sitting.phase, "name": name, "waiting": bool(seats.waiting)}
     if not name or sitting.phase == "waiting":
         return view
-    own = sitting.own(name)
+    own, view["drawn"] = sitting.own(name), sitting.drawn
     view["score"] = {"right": results.score(own), "of": len(own), "model": results.model_score(own)}
     if sitting.phase == "over":
         keys = ("case", "truth", "answer", "model")
         view["cases"] = [{key: answer[key] for key in keys} for answer in own]
-        view["matrices"] = results.matrices(name, own, sitting.answers)
+        view["matrices"] = results.matrices(name, own, sitting.answers, sitting.drawn)
         view["leftOut"] = len(sitting.left_out)
         return view
     mine = sitting.committed.get(name, {})
@@ -48,13 +48,15 @@ def learner_view(sitting: Sitting, seats: Seats, name: str) -> View:
 def teacher_view(sitting: Sitting, seats: Seats) -> View:
     """Return what the teacher's page shows of the quiz.
 
-    ``phase``, ``learners`` (``name``, ``here``, ``answered``, and ``right`` of ``of``, in revealed cases), ``counted`` (how
-    many those are), ``score``, ``model`` and ``matrices`` of the class, ``problems`` (pictures left out); while a case is
-    on view, what :func:`_case` says; after the reveal what :func:`_truth` says, and ``image``, where the picture is from.
+    ``phase``, ``drawn`` (whether the pictures are drawings), ``learners`` (``name``, ``here``, ``answered``, and ``right``
+    of ``of``, in revealed cases), ``counted`` (how many those are), ``score``, ``model`` and ``matrices`` of the class,
+    ``problems`` (pictures left out); while a case is on view, what :func:`_case` says; after the reveal what :func:`_truth`
+    says, and ``image``, where the picture is from.
     """
     scores = {one["name"]: one for one in results.learners(sitting.answers)}
     view: View = {
         "phase": sitting.phase,
+        "drawn": sitting.drawn,
         "learners": [
             {
                 "name": seat.name,
@@ -68,7 +70,7 @@ def teacher_view(sitting: Sitting, seats: Seats) -> View:
         "counted": len(sitting.revealed),
         "score": {"right": results.score(sitting.answers), "of": len(sitting.answers)},
         "model": results.model_score(sitting.answers),
-        "matrices": results.matrices("", [], sitting.answers) if sitting.answers else [],
+        "matrices": results.matrices("", [], sitting.answers, sitting.drawn) if sitting.answers else [],
         "problems": sitting.left_out[:MAX_PROBLEMS],
     }
     if sitting.question is None:

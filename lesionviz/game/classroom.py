@@ -45,6 +45,11 @@ class Wanted:
     question: Question
     picture: LesionImage
 
+    @property
+    def drawn(self) -> bool:
+        """Whether a program drew it; then the network for drawings is to be asked."""
+        return self.question.item.drawn
+
 
 class Classroom:
     """One class and its one quiz.

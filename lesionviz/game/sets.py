@@ -39,12 +39,14 @@ class Item:
         truth: code of its diagnosis.
         lesion: photographs of one lesion share it.
         read: opens the picture under the name that it gets; raises LesionvizError when it cannot be used.
+        drawn: whether a program drew it; then the network answers that knows drawings alone.
     """
 
     name: str
     truth: str
     lesion: str
     read: Callable[[str], LesionImage]
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,17 @@ class QuizSet:
     Attributes:
         name: what to call it.
         items: the pictures.
-        drawn: whether a program drew them.
         problems: sentences about what was left out.
     """
 
     name: str
     items: tuple[Item, ...]
-    drawn: bool = False
     problems: tuple[str, ...] = ()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a program drew them."""
+        return any(item.drawn for item in self.items)
 
     @property
     def lesions(self) -> int:
@@ -116,8 +121,8 @@ def drawn_set() -> QuizSet:
     for place, diagnosis in enumerate(DIAGNOSES):
         for number in range(1, DRAWN_PER_CLASS + 1):
             name = f"drawn {diagnosis.name} {number}"
-            items.append(Item(name, diagnosis.code, name, _drawing(diagnosis.code, 100 * (place + 1) + number)))
-    return QuizSet(DRAWN_NAME, tuple(items), drawn=True)
+            items.append(Item(name, diagnosis.code, name, _drawing(diagnosis.code, 100 * (place + 1) + number), True))
+    return QuizSet(DRAWN_NAME, tuple(items))
 
 
 def _drawing(code: str, seed: int) -> Callable[[str], LesionImage]:

@@ -67,6 +67,11 @@ class Sitting:
         """The question on view."""
         return self.questions[self.case - 1] if self.opened is not None else None
 
+    @property
+    def drawn(self) -> bool:
+        """Whether its pictures are drawings."""
+        return any(question.item.drawn for question in self.questions)
+
     def own(self, name: str) -> list[Answer]:
         """Return the answers of a learner that count."""
         return [answer for answer in self.answers if answer["learner"] == name]

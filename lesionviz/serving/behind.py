@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lesionviz.case import Case
 from lesionviz.checkpoint import default_path
 from lesionviz.cluster import REQUESTS, Far, name_of
 from lesionviz.errors import LesionvizError
 from lesionviz.game import Verdict
 from lesionviz.game.class_desk import handle, keep_asking, newer
 from lesionviz.game.class_store import ClassStore
-from lesionviz.game.classroom import Classroom
-from lesionviz.imaging import LesionImage
+from lesionviz.game.classroom import Classroom, Wanted
 from lesionviz.serving.desk import Desk
 from lesionviz.serving.teacher import Route, teacher_routes
 from lesionviz.serving.turns import Engine
@@ -105,8 +105,12 @@ class Behind:
 
         far = Far(ask)
 
-        async def examine(picture: LesionImage) -> Verdict:
-            case = await asyncio.to_thread(lambda: far.complete(far.examine(picture)))
+        def look(wanted: Wanted) -> Case:
+            asked = far.answering(wanted.drawn)
+            return asked.complete(asked.examine(wanted.picture))
+
+        async def examine(wanted: Wanted) -> Verdict:
+            case = await asyncio.to_thread(look, wanted)
             return Verdict(case.prediction, case)
 
         await keep_asking(self.room, examine)

@@ -12,6 +12,7 @@ interface TeacherFacts {
 interface TeacherState {
   version: number;
   phase: "waiting" | "question" | "revealed" | "over";
+  drawn: boolean;
   set: { name: string; counts: Record<string, number>; drawn: boolean; most: number; problems: string[]; source: string };
   learners: ClassLearner[];
   counted: number;

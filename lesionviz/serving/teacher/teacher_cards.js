@@ -121,7 +121,7 @@ function setupCard({ classes, places, bound }, act) {
     const counts = element("ul", { className: "lv-quiz-counts" }, ...classes.map((one) =>
       element("li", {}, element("i", { style: `background:${one.colour}` }), element("b", { textContent: set.counts[one.code].toLocaleString("en") }), ` ${one.name} (${one.code})`)));
     const note = set.drawn
-      ? element("p", { className: "lv-quiz-drawn", textContent: "These are drawings, made by a program in the manner of each diagnosis, and only there to try the quiz. The model knows photographs only: expect no answer from it, or an odd one." })
+      ? element("p", { className: "lv-quiz-drawn", textContent: DRAWINGS })
       : null;
     const problems = set.problems.length
       ? element("details", { open: true }, element("summary", { textContent: "What was left out" }), element("ul", { className: "lv-quiz-problems" }, ...set.problems.map((text) => element("li", { textContent: text }))))
@@ -143,8 +143,8 @@ function resultsCard(classes) {
   const node = element("section", { className: "lv-teacher-results", ariaLabel: "Results so far" });
   let shown = "";
   /** @param {TeacherState} state */
-  function show({ counted: done, score, model, matrices, learners, phase, problems }) {
-    const key = JSON.stringify([done, score, model, learners.map(({ name, right, of }) => [name, right, of]), phase === "over", problems]);
+  function show({ counted: done, score, model, matrices, learners, phase, problems, drawn }) {
+    const key = JSON.stringify([done, score, model, drawn, learners.map(({ name, right, of }) => [name, right, of]), phase === "over", problems]);
     if (key === shown) return;
     shown = key;
     const people = learners.filter((one) => one.of || one.here);
@@ -156,7 +156,7 @@ function resultsCard(classes) {
       element("p", { className: "lv-quiz-soft", textContent: about }),
       ...(score.of
         ? [
-            element("div", { className: "lv-quiz-scores" }, scoreCard("The class, all answers together", score), scoreCard("The model", model)),
+            element("div", { className: "lv-quiz-scores" }, scoreCard("The class, all answers together", score), scoreCard(theModel(drawn), model)),
             matricesSection(matrices, classes),
             element("section", { className: "lv-teacher-scores", ariaLabel: "Scores" }, element("h3", { textContent: "Scores" }), plainTable(["Learner", "Right", "Of"], people.map((one) => [one.name, one.right, one.of]))),
           ]

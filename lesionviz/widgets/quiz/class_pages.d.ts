@@ -47,6 +47,7 @@ interface ClassRevealPage extends OneCase, Refused {
   tally: Record<string, number>;
   model: ModelVerdict | null;
   map: boolean;
+  drawn: boolean;
   last: boolean;
 }
 interface ClassEndPage extends Refused {
@@ -55,5 +56,6 @@ interface ClassEndPage extends Refused {
   learner: string;
   score: RoundScore;
   matrices: Matrix[];
+  drawn: boolean;
   cases: Pick<AnsweredCase, "case" | "truth" | "answer" | "model">[];
 }

@@ -37,7 +37,7 @@ def class_page(view: Mapping[str, Any], case: Case | None, *, insisted: bool = F
     if view["phase"] == "waiting":
         return {"phase": "wait", **known}
     if view["phase"] == "over":
-        return {"phase": "end", **known, **{k: view[k] for k in ("score", "matrices", "cases")}}
+        return {"phase": "end", **known, **{k: view[k] for k in ("score", "matrices", "cases", "drawn")}}
     shared = ("quiz", "case", "of", "width", "height", "sure", "leftOut", "score", "answer", "sureness")
     page = known | {key: view[key] for key in shared}
     if view["phase"] == "question":
@@ -45,10 +45,10 @@ def class_page(view: Mapping[str, Any], case: Case | None, *, insisted: bool = F
     return {
         "phase": "reveal",
         **page,
-        **{key: view[key] for key in ("truth", "tally", "last")},
+        **{key: view[key] for key in ("truth", "tally", "last", "drawn")},
         "sentence": DIAGNOSES[CODES.index(view["truth"])].sentence,
         "map": case is not None,
-        "model": _model(view["verdict"], case, insisted),
+        "model": _model(view["verdict"], case, insisted, view["drawn"]),
     }
 
 
@@ -58,9 +58,9 @@ def shows_map(view: Mapping[str, Any], insisted: bool) -> bool:
     return verdict is not None and (not verdict["reason"] or insisted)
 
 
-def _model(verdict: Mapping[str, Any] | None, case: Case | None, insisted: bool) -> Page | None:
+def _model(verdict: Mapping[str, Any] | None, case: Case | None, insisted: bool, drawn: bool) -> Page | None:
     """Return the model's verdict with the answer as HTML, where that is to be seen."""
     if verdict is None:
         return None
     shown = case is not None and (not verdict["reason"] or insisted)
-    return {**verdict, "html": answer_html(case.prediction) if shown and case is not None else ""}
+    return {**verdict, "html": answer_html(case.prediction, drawn=drawn) if shown and case is not None else ""}

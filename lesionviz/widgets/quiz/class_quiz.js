@@ -156,11 +156,11 @@ function render({ model, el }) {
       if (kept) heading.focus();
       if (!found || spoken) return;
       spoken = true;
-      say(`The model: ${diagnosis(found.code)?.name ?? "no answer"}.`);
+      say(`${theModel(next.drawn)}: ${diagnosis(found.code)?.name ?? "no answer"}.`);
     }
     update(page);
     const node = element("div", { className: "lv-quiz-reveal" }, header(heading, head, track(page.case, page.of)), element("div", { className: "lv-quiz-columns" }, figure, info));
-    const other = page.model ? ` The model: ${diagnosis(page.model.code)?.name ?? "no answer"}.` : "";
+    const other = page.model ? ` ${theModel(page.drawn)}: ${diagnosis(page.model.code)?.name ?? "no answer"}.` : "";
     return { node, heading, update, keys: {}, words: `${heading.textContent}.${page.answer ? ` You answered ${nameOf(page.answer)}.` : ""}${other}` };
   }
 
@@ -174,8 +174,8 @@ function render({ model, el }) {
     const node = element(
       "div",
       { className: "lv-quiz-end" },
-      header(heading, element("p", { className: "lv-quiz-soft", textContent: "The quiz is over. The model is counted on the cases that you answered." })),
-      score.of ? element("div", { className: "lv-quiz-scores" }, scoreCard(page.learner, score), scoreCard("The model", score.model)) : null,
+      header(heading, element("p", { className: "lv-quiz-soft", textContent: `The quiz is over. ${theModel(page.drawn)} is counted on the cases that you answered.` })),
+      score.of ? element("div", { className: "lv-quiz-scores" }, scoreCard(page.learner, score), scoreCard(theModel(page.drawn), score.model)) : null,
       cases.length
         ? element("section", { ariaLabel: "Your answers" }, element("h3", { textContent: "Your answers" }), plainTable(["Case", "It was", "You", "Model"], cases.map((one) => [one.case, `${nameOf(one.truth)} (${one.truth})`, judged(one.answer, one.truth), judged(one.model, one.truth)])))
         : null,

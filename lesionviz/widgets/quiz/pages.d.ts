@@ -61,6 +61,7 @@ interface RevealedPage extends OneCase {
   sentence: string;
   image: string;
   model: ModelVerdict | null;
+  drawn: boolean;
   last: boolean;
 }
 /** `code` is a diagnosis', or another word where there is no answer, for a `reason`; `html`: the answer with its bars. */

@@ -46,16 +46,15 @@ def question_page(game: Game) -> Page:
 
 
 def revealed_page(game: Game, question: Question, insisted: bool) -> Page:
-    """Return the question's page and ``truth``, ``answer``, ``sentence``, ``image``, and ``model`` once it has answered.
+    """Return the question and ``truth``, ``answer``, ``sentence``, ``image``, ``drawn``, and ``model`` once it is there.
 
     ``model``: ``code`` (or ``NO_ANSWER``), ``reason``, ``html`` (the answer with its bars; for a refused picture
     only when the person insisted).
     """
     mine = next(answer for answer in game.own if answer["case"] == question.number)
-    verdict, model = question.verdict, None
+    verdict, model, drawn = question.verdict, None, question.item.drawn
     if verdict is not None:
         shown = verdict.prediction is not None and shows_answer(question, insisted)
-        drawn = game.pictures.drawn
         html = answer_html(verdict.prediction, drawn=drawn) if shown and verdict.prediction is not None else ""
         model = {**verdict.facts, "html": html}
     return {
@@ -66,6 +65,7 @@ def revealed_page(game: Game, question: Question, insisted: bool) -> Page:
         "sentence": DIAGNOSES[CODES.index(mine["truth"])].sentence,
         "image": question.item.name,
         "model": model,
+        "drawn": drawn,
         "last": question.number == len(game.questions),
     }
 

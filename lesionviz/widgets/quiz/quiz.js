@@ -64,7 +64,7 @@ function render({ model, el }) {
     const counts = element("ul", { className: "lv-quiz-counts" }, ...classes.map((one) =>
       element("li", {}, element("i", { style: `background:${one.colour}` }), element("b", { textContent: set.counts[one.code].toLocaleString("en") }), ` ${one.name} (${one.code})`)));
     const drawn = set.drawn
-      ? element("p", { className: "lv-quiz-drawn", textContent: "These are drawings, made by a program with the structures that name each diagnosis. A small network that was trained on drawings alone answers for them; it knows no photographs, and the model for photographs takes no part." })
+      ? element("p", { className: "lv-quiz-drawn", textContent: DRAWINGS })
       : null;
     const problems = set.problems.length
       ? element("details", { open: true }, element("summary", { textContent: "What was left out" }), element("ul", { className: "lv-quiz-problems" }, ...set.problems.map((text) => element("li", { textContent: text }))))
@@ -141,7 +141,7 @@ function render({ model, el }) {
       if (kept) heading.focus();
       if (found && !spoken) {
         spoken = true;
-        if (shell.hasShown()) say(`The model: ${diagnosis(found.code)?.name ?? "no answer"}.`);
+        if (shell.hasShown()) say(`${theModel(next.drawn)}: ${diagnosis(found.code)?.name ?? "no answer"}.`);
       }
     }
     place(page);
@@ -153,7 +153,7 @@ function render({ model, el }) {
       element("div", { className: "lv-quiz-header" }, heading, head, track(page.score.of, page.of)),
       element("div", { className: "lv-quiz-columns" }, figure, info),
     );
-    const answer = page.model ? ` The model: ${diagnosis(page.model.code)?.name ?? "no answer"}.` : "";
+    const answer = page.model ? ` ${theModel(page.drawn)}: ${diagnosis(page.model.code)?.name ?? "no answer"}.` : "";
     return { node, heading, update, keys: { n: go, N: go }, words: `${hit ? "Right" : "Not right"}: it is ${nameOf(page.truth)}. You answered ${nameOf(page.answer)}.${answer}` };
   }
 

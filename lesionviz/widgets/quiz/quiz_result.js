@@ -12,7 +12,7 @@ function resultPage(page, { classes, images, send }) {
   const { score, learners } = page;
   const heading = element("h2", { tabIndex: -1, textContent: `${page.learner}: ${score.right} of ${score.of} right` });
   const model = score.model;
-  const words = `${heading.textContent}. The model on the same cases: ${model.right} of ${model.of - model.none} right${model.none ? `, ${model.none} without an answer` : ""}.`;
+  const words = `${heading.textContent}. ${theModel(page.drawn)} on the same cases: ${model.right} of ${model.of - model.none} right${model.none ? `, ${model.none} without an answer` : ""}.`;
   const missed = page.cases.filter((one) => one.truth !== one.answer);
   const right = page.cases.filter((one) => one.truth === one.answer);
   /** @param {AnsweredCase} one */
@@ -33,9 +33,9 @@ function resultPage(page, { classes, images, send }) {
   const node = element(
     "div",
     { className: "lv-quiz-end" },
-    element("div", { className: "lv-quiz-header" }, heading, element("p", { className: "lv-quiz-soft", textContent: "Compared with the model on the same cases." })),
+    element("div", { className: "lv-quiz-header" }, heading, element("p", { className: "lv-quiz-soft", textContent: `Compared with ${theModel(page.drawn).toLowerCase()} on the same cases.` })),
     page.error ? element("p", { className: "lv-message lv-error", role: "alert", textContent: page.error }) : null,
-    element("div", { className: "lv-quiz-scores" }, scoreCard(page.learner, score), scoreCard("The model", model)),
+    element("div", { className: "lv-quiz-scores" }, scoreCard(page.learner, score), scoreCard(theModel(page.drawn), model)),
     matricesSection(page.matrices, classes),
     learners.length > 1
       ? element(

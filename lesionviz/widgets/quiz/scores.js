@@ -1,6 +1,12 @@
 // Scores and confusion matrices, as the results of a quiz show them.
 // @ts-check
 
+const DRAWINGS = "These are drawings, made by a program with the structures that name each diagnosis. A small network that was trained on drawings alone answers for them; it knows no photographs, and the model for photographs takes no part.";
+/** Who answers beside people: for drawings another one than for photographs.
+ * @param {boolean} drawn
+ */
+const theModel = (drawn) => (drawn ? "The small network" : "The model");
+
 /** A confusion matrix: rows are true, columns answered. The right answers are on the diagonal, outlined and bold.
  * @param {Matrix} matrix
  * @param {LesionClass[]} classes
