@@ -86,8 +86,9 @@ def answer_html(prediction: Prediction, point: Mapping[str, float] | None = None
         )
     invalid = " lv-invalid" if prediction.refusal else ""
     share = f"probability {prediction.confidence:.1%}"
-    label = "The small network answers" if drawn else "The model answers"
-    lines = f'<p class="lv-forced">{FORCED}</p>'
+    who = "small network" if drawn else "model"
+    label = f"The {who} answers"
+    lines = f'<p class="lv-forced">{FORCED.replace("model", who)}</p>'
     if prediction.refusal:
         label = "Forced answer, not valid"
         lines = f'<p class="lv-warning">Do not rely on this answer: {escape(prediction.refusal)}.</p>' + lines

@@ -72,7 +72,7 @@ function render({ model, el }) {
     const node = element(
       "div",
       { className: "lv-quiz-start" },
-      element("div", { className: "lv-quiz-header" }, heading, element("p", { textContent: "Look at the photograph and commit to one of four diagnoses. Only then do you see what it is, what the model answers, and where the model found its evidence. At the end you are compared with the model on the same cases." })),
+      element("div", { className: "lv-quiz-header" }, heading, element("p", { textContent: "Look at the picture and commit to one of four diagnoses. Only then do you see what it is, what the model answers, and where the model found its evidence. At the end you are compared with the model on the same cases." })),
       page.error ? element("p", { className: "lv-message lv-error", role: "alert", textContent: page.error }) : null,
       element(
         "div",
