@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 from conftest import FLAGS
+from pages import theme
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from servers import running_dashboard
@@ -49,11 +50,12 @@ def quiz(page: Page) -> None:
     page.evaluate("document.activeElement.blur()")
 
 
-PICTURES: dict[str, tuple[Callable[[Page], None], str, int]] = {
-    "screenshot": (explore, "light", 1205),
-    "compare": (compare, "light", 785),
-    "quiz": (quiz, "dark", 1310),
+PICTURES: dict[str, tuple[Callable[[Page], None], bool, int]] = {
+    "screenshot": (explore, False, 1205),
+    "compare": (compare, False, 785),
+    "quiz": (quiz, True, 1310),
 }
+"""By file, what to show, whether in the dark theme, and how many pixels of it."""
 
 
 def main() -> None:
@@ -66,11 +68,12 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        for name, (prepare, theme, height) in PICTURES.items():
+        for name, (prepare, dark, height) in PICTURES.items():
             page = browser.new_page(viewport={"width": WIDTH, "height": height})
             page.set_default_timeout(30_000)
-            page.goto(f"{address}?theme={theme}")
+            page.goto(address)
             page.get_by_text("Model ready").wait_for()
+            theme(page, dark)
             prepare(page)
             page.wait_for_timeout(800)
             page.evaluate("window.scrollTo(0, 0)")
