@@ -27,7 +27,7 @@ from lesionviz.archive.inputs import find_images
 from lesionviz.archive.join import KINDS, Counts
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import COLUMNS, Row, part_of, schema
-from lesionviz.checkpoint import BUNDLED, Checkpoint
+from lesionviz.checkpoint import BUNDLED, DRAWN, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cli import main
 from lesionviz.data.read import read_collection
@@ -125,6 +125,15 @@ def test_what_holds_no_images_is_refused_in_a_sentence(
 
 
 # --- the table ----------------------------------------------------------------------------------------------------------
+def test_embeddings_are_as_wide_as_the_network_that_was_asked(pictures: Path, tmp_path: Path) -> None:
+    scored = lesionviz.score(pictures, tmp_path, model=DRAWN, embeddings=True, progress=False)
+    network = lesionviz.drawn_classifier()
+    for row in parquet.read_table(scored.table).to_pylist():
+        if not row["error"]:
+            expected = network.examine(pictures / row["image"]).embedding
+            assert row["embedding"] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
 def test_the_table_says_what_the_classifier_says_and_a_refused_picture_has_no_diagnosis(
     pictures: Path, model: Path, tmp_path: Path
 ) -> None:

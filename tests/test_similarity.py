@@ -12,6 +12,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.split import split_by_lesion
+from lesionviz.drawn import drawn_classifier
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.index import make_index
 from lesionviz.similarity import EMBEDDING, SimilarityIndex
@@ -101,3 +102,9 @@ def test_damaged_or_hostile_indices_are_refused(damage: str, judged: LesionClass
         np.savez(path, **content | {"diagnosis": np.full(len(content["image"]), "<script>")})
     with pytest.raises(LesionvizError, match=r"is damaged\. Make it again"):
         judged.similar(read_isic2019(drawn_folder).present["path"].iloc[0])
+
+
+def test_the_network_for_drawings_gets_no_index_of_photographs(drawn_folder: Path) -> None:
+    with pytest.raises(LesionvizError, match="knows drawings alone"):
+        make_index(drawn_folder, drawn_classifier(), part="all")
+    assert not drawn_classifier().index_path.exists()

@@ -13,7 +13,7 @@ from lesionviz.archive.schema import Row, part_of, schema
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import open_image, read_file
 from lesionviz.network import LAYERS, grid_size
-from lesionviz.refusal import EMBEDDING
+from lesionviz.weights.find import HEAD
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier
@@ -38,7 +38,7 @@ class ClassifierScorer:
         self._threads = torch.get_num_threads()
         cells = grid_size(LAYERS[-1], classifier.preprocessing.size)
         shape = (4, cells, cells) if maps else ()
-        self._schema = schema(facts, EMBEDDING if embeddings else 0, shape)
+        self._schema = schema(facts, classifier.checkpoint.state_dict[HEAD].shape[1] if embeddings else 0, shape)
 
     @property
     def at_once(self) -> int | None:

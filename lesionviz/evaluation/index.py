@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from lesionviz.checkpoint import DRAWINGS
 from lesionviz.classifier import LesionClassifier, load
 from lesionviz.data.collection import Collection
 from lesionviz.data.read import read_collection
+from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.outputs import outputs_of
 from lesionviz.evaluation.parts import recorded_split
 from lesionviz.evaluation.usable import left_out, look_at, usable_rows
@@ -35,6 +37,8 @@ def make_index(
         LesionvizError: the data or the model cannot be used, or the split does not come out the same.
     """
     classifier = model if isinstance(model, LesionClassifier) else load(model)
+    if classifier.checkpoint.subject == DRAWINGS:
+        raise LesionvizError("The model knows drawings alone, and an index is of photographs. Give another --model.")
     collection = data if isinstance(data, Collection) else read_collection(data)
     rows = collection.present
     if part != "all":
