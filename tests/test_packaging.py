@@ -58,6 +58,7 @@ def test_the_wheel_carries_what_it_needs_and_nothing_from_the_dataset(wheel: Pat
         "lesionviz/models/best_model.pth",
         "lesionviz/models/drawings.pth",
         "lesionviz/models/drawings.pth.sha256",
+        "lesionviz/data/samples.json",
         "lesionviz/serving/lesion_explorer.ipynb",
         "lesionviz/serving/share/jupyter/voila/templates/lesionviz/index.html.j2",
         "lesionviz/widgets/case/case_view.js",

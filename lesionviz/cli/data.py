@@ -13,7 +13,7 @@ from lesionviz.files import replacing
 
 
 def add_data(commands: Commands) -> None:
-    """Add the command and the two that belong to it."""
+    """Add the command and those that belong to it."""
     parser = commands.add_parser("data", help="look at labelled images, or download the official ones")
     inner = parser.add_subparsers(required=True, metavar="COMMAND")
     inspect = inner.add_parser("inspect", help="say what is in a folder: classes, sources, missing, broken, twice")
@@ -34,6 +34,9 @@ def add_data(commands: Commands) -> None:
     download = inner.add_parser("download", help="fetch the ISIC 2019 training data (9.1 GB)")
     download.set_defaults(run=_download)
     download.add_argument("folder", type=Path, metavar="DIR", help="where to")
+    samples = inner.add_parser("samples", help="fetch twelve freely licensed photographs to try the page with (CC-0)")
+    samples.set_defaults(run=_samples)
+    samples.add_argument("folder", type=Path, metavar="DIR", help="where to; a folder for each class is made there")
     download.add_argument("--accept-licence", action="store_true", help="do not ask whether you accept it")
 
 
@@ -87,4 +90,12 @@ def _download(options: argparse.Namespace) -> int:
             return 1
     download_isic2019(options.folder)
     say(f"Complete. Look at it with: lesionviz data inspect {options.folder}")
+    return 0
+
+
+def _samples(options: argparse.Namespace) -> int:
+    from lesionviz.data.samples import ATTRIBUTION, fetch_samples
+
+    found = fetch_samples(options.folder, report=say)
+    say(f"{len(found)} photographs are in {options.folder}; whose they are is in {ATTRIBUTION} there.")
     return 0

@@ -19,6 +19,7 @@ from lesionviz.files import replacing, sha256
 
 SERVER = "https://isic-challenge-data.s3.amazonaws.com/2019/"
 """Where https://challenge.isic-archive.com/data/#2019 sends downloads."""
+HOME = "https://challenge.isic-archive.com/data/#2019"
 ARCHIVE = "ISIC_2019_Training_Input.zip"
 FILES = (GROUND_TRUTH, METADATA, ARCHIVE)
 CHECKSUMS = "SHA256SUMS"
@@ -78,7 +79,7 @@ def download_isic2019(folder: str | Path, server: str = SERVER) -> None:
 
 def _ask(address: str) -> _Remote:
     """Return what the server says about a file."""
-    with _open(urllib.request.Request(address, method="HEAD")) as answer:
+    with open_address(urllib.request.Request(address, method="HEAD")) as answer:
         size = answer.headers.get("Content-Length")
     if not size:
         raise LesionvizError(f"The server does not say how long {address} is. Try again later.")
@@ -101,7 +102,7 @@ def _fetch(remote: _Remote, part: Path) -> Path:
     if have < remote.size:
         request = urllib.request.Request(remote.address, headers={"Range": f"bytes={have}-"})
         with (
-            _open(request) as answer,
+            open_address(request) as answer,
             part.open("ab" if answer.status == 206 else "wb") as file,  # 200: the server starts anew
             tqdm(
                 total=remote.size,
@@ -117,7 +118,7 @@ def _fetch(remote: _Remote, part: Path) -> Path:
                     file.write(piece)
                     bar.update(len(piece))
             except (HTTPException, OSError) as error:
-                raise _broken(remote.address, error) from error
+                raise broken(remote.address, error) from error
     if part.stat().st_size != remote.size:
         raise LesionvizError(
             f"The connection ended after {part.stat().st_size:,} of {remote.size:,} bytes. "
@@ -126,19 +127,29 @@ def _fetch(remote: _Remote, part: Path) -> Path:
     return part
 
 
-def _open(request: urllib.request.Request) -> Any:
+def open_address(request: urllib.request.Request, home: str = HOME) -> Any:
+    """Return a server's answer.
+
+    Args:
+        request: what to ask for.
+        home: the page that says where the data is, for the words of an error.
+
+    Raises:
+        LesionvizError: the server refuses, or cannot be reached.
+    """
     try:
         return urllib.request.urlopen(request, timeout=TIMEOUT)
     except HTTPError as error:
         raise LesionvizError(
             f"The server refused {request.full_url} ({error.code} {error.reason}). "
-            "See https://challenge.isic-archive.com/data/#2019 for where the data is now."
+            f"See {home} for where the data is now."
         ) from error
     except (URLError, HTTPException, OSError) as error:
-        raise _broken(request.full_url, error) from error
+        raise broken(request.full_url, error) from error
 
 
-def _broken(address: str, error: Exception) -> LesionvizError:
+def broken(address: str, error: Exception) -> LesionvizError:
+    """Return what to tell a person of a connection that failed."""
     return LesionvizError(
         f"{address} could not be reached or broke off ({error}). Connect to the internet and call the command again; "
         "it goes on where it stopped."
