@@ -4,7 +4,8 @@ As a program it makes a run in a process of its own, which others may kill, star
 
     python tests/stand_in.py PATHS OUT [--resume] [--hold POINT:COUNT] [--file-limit BYTES]
 
-It prints ``held`` when it reaches the point where it is to be held, and stays there.
+It prints ``held`` when it reaches the point where it is to be held, and stays there. With ``--workers N`` workers look at
+the pictures, and ``--control FOLDER`` sees and holds them as :func:`on_worker` says.
 """
 
 from __future__ import annotations
@@ -12,26 +13,58 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+import json
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 import lesionviz.archive.join
 import lesionviz.archive.store
+from lesionviz.archive.cluster import ClusterSetup
 from lesionviz.archive.engine import Looked, Part, Shard
 from lesionviz.archive.local import LocalEngine
 from lesionviz.archive.manifest import Manifest
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import Row, part_of, schema
+from lesionviz.archive.worker_side import answering, check_versions
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import open_image, read_file
 from lesionviz.prediction import Prediction
+from lesionviz.wire import unpack
 
 OPTIONS = {"shard": 8, "batch": 3}
+HOME = "stand_in:on_worker"
+IMAGES = 44
+
+
+def draw_archive(folder: Path) -> Path:
+    """Draw 44 small pictures, 3 of which are broken: empty, cut off, and no picture at all."""
+    random = np.random.default_rng(3)
+    for number in range(IMAGES):
+        path = folder / f"{'deep/' * (number % 2)}{number:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (40, 48, 3), np.uint8)).save(path)
+    (folder / "04.png").write_bytes(b"")
+    (folder / "deep/21.png").write_bytes((folder / "deep/21.png").read_bytes()[:900])
+    (folder / "30.png").write_text("a page that says: not found")
+    return folder
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    """Return what must be the same in two runs, and all names that are there besides."""
+    found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for timed in ("manifest.json", "sessions.json", "summary.html", "run.lock"):
+        found[timed] = b""
+    return found
 
 
 @dataclass
@@ -41,12 +74,14 @@ class StandIn:
     Attributes:
         known: fields of the manifest that it says of itself.
         threads: of the engine.
+        control: for workers, see :func:`on_worker`.
         looked: places of the images that were looked at.
         on_look: called before each of them.
     """
 
     known: dict[str, Any] = field(default_factory=dict)
     threads: int = 2
+    control: Path = Path()
     looked: list[int] = field(default_factory=list)
     on_look: Callable[[int], None] = lambda number: None
     at_once: int | None = None
@@ -57,12 +92,12 @@ class StandIn:
     def end(self) -> None:
         pass
 
-    def look(self, number: int, image: str) -> Looked:
+    def look(self, number: int, image: str, data: bytes | None = None) -> Looked:
         self.on_look(number)
         self.looked.append(number)
         sha256 = ""
         try:
-            data = read_file(Path(image), Path(image).name)
+            data = read_file(Path(image), Path(image).name) if data is None else data
             sha256 = hashlib.sha256(data).hexdigest()
             return Looked(number, image, sha256, open_image(data, Path(image).name).pixels.size)
         except LesionvizError as error:
@@ -85,6 +120,33 @@ class StandIn:
 
     def engine(self, manifest: Manifest) -> LocalEngine:
         return LocalEngine(self, manifest.batch, self.threads)
+
+    def model(self, manifest: Manifest) -> bytes:
+        return bytes(self.control)
+
+
+def on_worker(data: bytes) -> Callable[[bytes], bytes]:
+    """Return what answers on a worker, as :func:`~lesionviz.archive.worker_side.with_run` does, seen and held by a folder.
+
+    For each image it is at it leaves a file ``NUMBER-PROCESS`` there, and it stays as long as there is a ``hold-NUMBER``.
+    """
+    told = unpack(data)
+    control, manifest = Path(told["model"].decode()), Manifest(**json.loads(told["manifest"]))
+    check_versions(manifest)
+
+    def seen(number: int) -> None:
+        (control / f"{number}-{os.getpid()}").touch()
+        while (control / f"hold-{number}").exists():
+            time.sleep(0.005)
+
+    return answering(StandIn(on_look=seen), manifest.batch)
+
+
+def with_workers(control: Path, workers: int | None = 1, **options: Any) -> ClusterSetup:
+    """Return a setup that has pictures looked at by workers, which must find this module by ``PYTHONPATH``."""
+    return ClusterSetup(
+        StandIn(control=control), options.pop("cluster", "local"), workers=workers, home=HOME, **options
+    )
 
 
 def answer_of(looked: Looked) -> Prediction:
@@ -135,13 +197,15 @@ def main(options: argparse.Namespace) -> int:
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (options.file_limit, options.file_limit))
     point, _, count = options.hold.partition(":")
-    stand_in = hold(point, int(count)) if point else StandIn()
+    setup: Any = hold(point, int(count)) if point else StandIn()
     try:
-        run(options.paths, options.out, stand_in, OPTIONS, options.resume, progress=False)
+        if options.workers:
+            setup = with_workers(options.control, options.workers)
+        finished = run(options.paths, options.out, setup, OPTIONS, options.resume, progress=False).finished
     except LesionvizError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+    return 0 if finished else 130
 
 
 if __name__ == "__main__":
@@ -151,4 +215,6 @@ if __name__ == "__main__":
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--hold", default="")
     parser.add_argument("--file-limit", type=int)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--control", type=Path, default=Path())
     sys.exit(main(parser.parse_args()))

@@ -40,7 +40,7 @@ BELOW = {
     "class_line": {"wire", "case"},
     "evaluation": {"classifier", "data", "recipe"},
     "interrupt": set(),
-    "archive": {"classifier", "data", "evaluation", "interrupt", "machine"},
+    "archive": {"workers", "classifier", "data", "evaluation", "interrupt", "machine"},
     "training": {"data", "network", "checkpoint", "evaluation", "interrupt"},
     "spreadsheet": set(),
     "game": {"case", "data", "spreadsheet"},

@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as parquet
 import pytest
-from PIL import Image
-from stand_in import OPTIONS, StandIn
+from stand_in import IMAGES, OPTIONS, StandIn, draw_archive, files_of
 
 from lesionviz.archive.join import Counts
 from lesionviz.archive.manifest import Manifest
@@ -24,22 +22,11 @@ from lesionviz.archive.state import Run
 from lesionviz.errors import LesionvizError
 
 pytestmark = pytest.mark.heavy
-IMAGES = 44
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """44 small pictures, 3 of which are broken: empty, cut off, and no picture at all."""
-    folder = tmp_path_factory.mktemp("archive")
-    random = np.random.default_rng(3)
-    for number in range(IMAGES):
-        path = folder / f"{'deep/' * (number % 2)}{number:02}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (40, 48, 3), np.uint8)).save(path)
-    (folder / "04.png").write_bytes(b"")
-    (folder / "deep/21.png").write_bytes((folder / "deep/21.png").read_bytes()[:900])
-    (folder / "30.png").write_text("a page that says: not found")
-    return folder
+    return draw_archive(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +38,6 @@ def undisturbed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def go(archive: Path, out: Path, stand_in: StandIn | None = None, resume: bool = False) -> Scored:
     return run(archive, out, stand_in or StandIn(), OPTIONS, resume, progress=False)
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    """Return what must be the same in two runs, and all names that are there besides."""
-    found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    for timed in ("manifest.json", "sessions.json", "summary.html", "run.lock"):
-        found[timed] = b""
-    return found
 
 
 @contextmanager

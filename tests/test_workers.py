@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
+from cluster_processes import ours
 from conftest import no_running_loop
 
 from lesionviz.case import Case
@@ -111,12 +112,6 @@ async def asked(folder: Path, times: int) -> list[int]:
     """Wait until a question was put so often; return the workers' process ids, in any order."""
     await until(lambda: len(list(folder.glob("asked-*"))) >= times)
     return [int(path.name.split("-")[1]) for path in folder.glob("asked-*")]
-
-
-def ours(role: str, server: int | None = None) -> list[psutil.Process]:
-    """The processes that this one, or another server, has as scheduler or workers."""
-    children = psutil.Process(server).children()
-    return [each for each in children if f"lesionviz.workers.process {role}" in " ".join(each.cmdline())]
 
 
 def waiting(folder: Path) -> bytes:
@@ -552,7 +547,7 @@ def test_a_worker_with_other_versions_is_left_out_in_one_sentence(run: Callable[
     run(come())
     own = own_versions()
     (sentence,) = told
-    assert f"has lesionviz 0.0.9, torch 1.13 and this server has lesionviz {own['lesionviz']}, torch " in sentence
+    assert f"has lesionviz 0.0.9, torch 1.13 and this machine has lesionviz {own['lesionviz']}, torch " in sentence
 
 
 @pytest.mark.parametrize(
@@ -748,14 +743,14 @@ OWN = {"python": "3.11.7", "lesionviz": "0.1.0", "distributed": "2026.8.0", "tor
         (OWN | {"python": "3.11.2.final.0", "torch": "2.14.0"}, ""),
         (
             OWN | {"python": "3.12.1.final.0"},
-            "It has Python 3.12 and this server has Python 3.11: install the same on both.",
+            "It has Python 3.12 and this machine has Python 3.11: install the same on both.",
         ),
         (
             OWN | {"lesionviz": None, "distributed": "2026.8.1"},
-            "It has no lesionviz, distributed 2026.8.1 and this server has lesionviz 0.1.0, distributed 2026.8.0: "
+            "It has no lesionviz, distributed 2026.8.1 and this machine has lesionviz 0.1.0, distributed 2026.8.0: "
             "install the same on both.",
         ),
-        (OWN | {"torch": "2.5.1"}, "It has torch 2.5 and this server has torch 2.14: install the same on both."),
+        (OWN | {"torch": "2.5.1"}, "It has torch 2.5 and this machine has torch 2.14: install the same on both."),
     ],
 )
 def test_versions_that_do_not_fit_are_named_on_both_sides(theirs: dict[str, str | None], expected: str) -> None:

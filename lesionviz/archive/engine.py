@@ -72,8 +72,8 @@ class Scorer(Protocol):
     def begin_thread(self) -> None:
         """Make a thread ready for :meth:`rows`."""
 
-    def look(self, number: int, image: str) -> Looked:
-        """Read an image and make it ready; whatever is wrong with it is kept for its row."""
+    def look(self, number: int, image: str, data: bytes | None = None) -> Looked:
+        """Read an image, unless its file's bytes are given, and make it ready; whatever is wrong is kept for its row."""
 
     def rows(self, looked: Sequence[Looked]) -> list[Row]:
         """Run a batch, and return a row for each of its images."""

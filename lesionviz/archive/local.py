@@ -33,6 +33,11 @@ class LocalEngine:
         self._scorer, self._batch = scorer, batch
         self.threads = threads or cores()
 
+    @property
+    def scorer(self) -> Scorer:
+        """What it computes with."""
+        return self._scorer
+
     def score(
         self, shards: Iterable[Shard], tick: Callable[[int], None], stop: Callable[[], bool]
     ) -> Generator[Part, None, None]:

@@ -75,6 +75,10 @@ def score(
     shard_size: int | None = None,
     precision: str | None = None,
     threads: int | None = None,
+    cluster: str | None = None,
+    cluster_certificates: str | Path | None = None,
+    workers: int | None = None,
+    dask_page: bool = False,
     progress: bool = True,
 ) -> Scored:
     """Ask the model about every image of an archive, and write one table and a page about it.
@@ -94,7 +98,14 @@ def score(
         batch_size: images in one run of the network (8).
         shard_size: images in one part (512).
         precision: ``"float32"``, or ``"bfloat16"``, faster where the processor computes with it.
-        threads: how many decode and compute; by default one for each core. The results do not hang on it.
+        threads: how many decode and compute; by default one for each core, and with ``cluster="local"`` one in each
+            worker. The results do not hang on it.
+        cluster: have it computed by Dask's workers: ``"local"`` starts some on this machine, ``"tls://host:8786"`` asks
+            those of a scheduler that runs already. They read the paths themselves; what they cannot read is read here
+            and sent to them. The rows are the same.
+        cluster_certificates: folder with ``ca.pem``, ``cert.pem`` and ``key.pem`` of a cluster that runs already.
+        workers: how many to start with ``"local"``; by default as many as memory and cores allow.
+        dask_page: open Dask's own page, for this machine alone, with ``"local"``.
         progress: show a bar where someone is looking.
 
     Raises:
@@ -107,7 +118,18 @@ def score(
         "batch": _counted(batch_size, "batch size"),
         "shard": _counted(shard_size, "shard size"),
     }
-    setup = LocalSetup(model, precision, _counted(threads, "number of threads"))
+    threads, workers = _counted(threads, "number of threads"), _counted(workers, "number of workers")
+    local = LocalSetup(model, precision, threads)
+    if cluster is None:
+        if workers is not None or cluster_certificates is not None or dask_page:
+            raise LesionvizError("Workers, certificates and Dask's page are for a cluster. Name it with --cluster.")
+        return run(paths, Path(out), local, options, resume, progress)
+    from lesionviz.archive.cluster import ClusterSetup
+
+    if model is not None and not isinstance(model, (str, Path)):
+        raise LesionvizError("Workers take a model as a file. Save the classifier's checkpoint, and give its path.")
+    certificates = None if cluster_certificates is None else Path(cluster_certificates)
+    setup = ClusterSetup(local, cluster, certificates, workers, threads, dask_page)
     return run(paths, Path(out), setup, options, resume, progress)
 
 

@@ -57,11 +57,11 @@ class ClassifierScorer:
 
         torch.set_num_threads(self._threads)
 
-    def look(self, number: int, image: str) -> Looked:
-        """Read an image and make it ready; whatever is wrong with it is kept for its row."""
+    def look(self, number: int, image: str, data: bytes | None = None) -> Looked:
+        """Read an image, unless its file's bytes are given, and make it ready; whatever is wrong is kept for its row."""
         name, sha256 = Path(image).name, ""
         try:
-            data = read_file(Path(image), name)
+            data = read_file(Path(image), name) if data is None else data
             sha256 = hashlib.sha256(data).hexdigest()
             seen = see(open_image(data, name), self._classifier.preprocessing, measure=True)
         except LesionvizError as error:

@@ -40,6 +40,13 @@ class Setup(Protocol):
         """Return what makes the parts of a run."""
 
 
+class SetupWithModel(Setup, Protocol):
+    """A setup whose model is a file, which workers elsewhere can be given."""
+
+    def model(self, manifest: Manifest) -> bytes:
+        """Return it."""
+
+
 class LocalSetup:
     """The engine of this machine.
 
@@ -90,6 +97,21 @@ class LocalSetup:
         classifier = self._classifier or self._load(manifest)
         scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps)
         return LocalEngine(scorer, manifest.batch, self._threads)
+
+    def model(self, manifest: Manifest) -> bytes:
+        """Return the model's file, for workers elsewhere.
+
+        Raises:
+            LesionvizError: it cannot be read, or is not the run's any more.
+        """
+        path = self._model_path(manifest)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise LesionvizError(f"The model {path} cannot be read ({error}). Name it with --model.") from error
+        if hashlib.sha256(data).hexdigest() != manifest.model_sha256:
+            raise LesionvizError(f"The model {path} has changed since the run was begun. Bring it back.")
+        return data
 
     def _load(self, manifest: Manifest) -> LesionClassifier:
         import torch

@@ -36,7 +36,26 @@ def add_score(commands: Commands) -> None:
         help="bfloat16 is faster where the processor computes with it, and rounds (default: float32)",
     )
     score.add_argument(
-        "--threads", type=int, metavar="N", help="how many decode and compute (default: one for each core)"
+        "--threads",
+        type=int,
+        metavar="N",
+        help="how many decode and compute (default: one for each core; with --cluster local, one in each worker)",
+    )
+    many = score.add_argument_group("on several processes or machines")
+    many.add_argument(
+        "--cluster",
+        metavar="local|ADDRESS",
+        help="have Dask's workers compute: local starts some here, tls://host:8786 asks those of a scheduler that runs "
+        "already. They read the paths themselves, as on a shared file system; what they cannot read is sent to them",
+    )
+    many.add_argument(
+        "--cluster-certificates", type=Path, metavar="DIR", help="folder with its ca.pem, cert.pem and key.pem"
+    )
+    many.add_argument(
+        "--workers", type=int, metavar="N", help="start so many, with --cluster local (default: by memory and cores)"
+    )
+    many.add_argument(
+        "--dask-page", action="store_true", help="open Dask's page, for this machine alone, with --cluster local"
     )
 
 
@@ -53,6 +72,10 @@ def _score(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         precision=options.precision,
         threads=options.threads,
+        cluster=options.cluster,
+        cluster_certificates=options.cluster_certificates,
+        workers=options.workers,
+        dask_page=options.dask_page,
     )
     for note in scored.notes:
         say(note)

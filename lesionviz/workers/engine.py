@@ -1,4 +1,4 @@
-"""``Workers``: the engine of a class. It puts each question to a worker that has the model, and again when that one dies.
+"""``Workers``: processes that have a model. Each question is put to one of them, and again when that one dies.
 
 It lives in the server's loop and holds nothing of a question but until its answer is there. All waiting is by the loop's
 clock, which no change of the time on the wall moves.
@@ -32,6 +32,25 @@ LONGEST_PAUSE = 30
 NOT_BACK = "The cluster is not back yet; looking for it goes on."
 
 
+def said(outcome: tuple[Outcome, bytes] | None) -> bytes | None:
+    """Return the answer that a worker gave, or None where there is none, as it died or has lost the model.
+
+    Raises:
+        LesionvizError: it refused the question, or there is a defect.
+    """
+    match outcome:
+        case "answer", answer:
+            return answer
+        case "refusal", words:
+            raise LesionvizError(words.decode())
+        case "defect", where:
+            raise LesionvizError(
+                f"The model could not answer: a defect of lesionviz ({where.decode()}). Try another picture, and report "
+                "this."
+            )
+    return None
+
+
 class Workers:
     """Processes that answer questions with one model.
 
@@ -45,6 +64,8 @@ class Workers:
         log: a folder for all that Dask says in the processes started here; nothing of a question is in it.
         answering: what makes the answering function of the model's bytes; see :mod:`.worker_side`.
         first: the question whose answer :meth:`start` gives; by default the one after the model's facts.
+        spread: make what is started here fit for :class:`~lesionviz.workers.spread.Spread`.
+        page: give the scheduler that is started here Dask's page, for this machine alone.
 
     Raises:
         LesionvizError: the extra is not installed, or an argument cannot be used.
@@ -62,10 +83,12 @@ class Workers:
         log: Path | None = None,
         answering: str = MODEL,
         first: bytes = pack({"name": "facts"}),
+        spread: bool = False,
+        page: bool = False,
     ) -> None:
         if missing := [name for name in ("distributed", "cryptography") if not has(name)]:
             raise LesionvizError(
-                f'A class needs {" and ".join(missing)}, missing here. Install: pip install "lesionviz[cluster]"'
+                f'Workers need {" and ".join(missing)}, missing here. Install: pip install "lesionviz[cluster]"'
             )
         if address is not None and (not address.startswith("tls://") or certificates is None):
             raise LesionvizError(
@@ -75,10 +98,12 @@ class Workers:
         if threads < 1 or (workers is not None and workers < 1):
             raise LesionvizError("At least one worker with one thread is needed.")
         self._model, self._answering = model, answering
-        self._key = f"{hashlib.sha256(model).hexdigest()} {answering}"
+        self.key = f"{hashlib.sha256(model).hexdigest()} {answering}"
         self._first, self._tell, self._versions = first, tell, own_versions()
         self._address, self._certificates = address, certificates
-        self._local = None if address is not None else LocalCluster(workers, threads, log, self._complain)
+        self._local = (
+            None if address is not None else LocalCluster(workers, threads, log, self._complain, spread, page)
+        )
         self._bell = Bell()
         self._seats = Seats(self._bell)
         self._welcomes: dict[str, asyncio.Task[None]] = {}
@@ -93,6 +118,11 @@ class Workers:
         return None if self._link is None else self._link.address
 
     @property
+    def page(self) -> str:
+        """The address of Dask's page, where one was asked for."""
+        return self._local.page if self._local is not None else ""
+
+    @property
     def certificates(self) -> Certificates | None:
         """What lets a client or a worker join: whoever can read these files may ask the workers anything."""
         return self._certificates
@@ -101,6 +131,15 @@ class Workers:
     def threads(self) -> int:
         """How many questions are worked on at once, as things stand; at least one."""
         return max(1, self._seats.threads)
+
+    @property
+    def places(self) -> list[Place]:
+        """Who has the model, as things stand."""
+        return list(self._seats)
+
+    async def changed(self) -> None:
+        """Wait until a worker comes or goes."""
+        await self._bell.next()
 
     async def start(self) -> bytes:
         """Start or join the cluster; when this returns, every worker has the model.
@@ -132,31 +171,27 @@ class Workers:
                 outcome = await self._put(place, question)
             finally:
                 self._seats.give(place)
-            match outcome:
-                case "answer", answer:
-                    return answer
-                case "refusal", words:
-                    raise LesionvizError(words.decode())
-                case "defect", where:
-                    raise LesionvizError(
-                        f"The model could not answer: a defect of lesionviz ({where.decode()}). Try another picture, "
-                        "and report this."
-                    )
-                case "no model", _:  # others have asked this worker about so many models that ours is gone
-                    self._left(place.address)
-                    self._joined(place.link, place.address)
+            if (answer := said(outcome)) is not None:
+                return answer
+            if outcome is not None:
+                self.welcome_again(place)
         raise LesionvizError(
             "The computation was cut short three times over this question. Try another picture; if that goes wrong, "
             "too, tell whoever keeps this server."
         )
 
+    def welcome_again(self, place: Place) -> None:
+        """Give a worker the model anew: others have asked it about so many models that ours is gone."""
+        self._left(place.address)
+        self._joined(place.link, place.address)
+
     async def close(self) -> None:
         """End what was started here, and nothing else; questions that wait are refused."""
         self._closed = True
         self._seats.close()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait({self._keeper})
+        while self._keeper is not None and not self._keeper.done():
+            self._keeper.cancel()  # again, since Dask may take it for a connection that broke
+            await asyncio.wait({self._keeper}, timeout=1)
         self._disperse()
         if self._link is not None:
             await self._link.close()
@@ -166,7 +201,7 @@ class Workers:
     async def _put(self, place: Place, question: bytes) -> tuple[Outcome, bytes] | None:
         """Put a question to one worker; return None when no answer will come from there."""
         try:
-            future = place.link.submit(place.address, self._key, question)
+            future = place.link.submit([place.address], self.key, question)
         except Exception:  # noqa: BLE001 - Dask has many for a connection that is just breaking
             return None
         answer = asyncio.ensure_future(future.result())
@@ -264,9 +299,9 @@ class Workers:
             ):
                 self._complain(wrong)
                 return
-            if not await link.run(address, holds, self._key):
+            if not await link.run(address, holds, self.key):
                 model = Sealed(self._model)
-                if wrong := await link.run(address, take, self._key, model, self._answering):
+                if wrong := await link.run(address, take, self.key, model, self._answering):
                     self._complain(wrong)
                     return
             self._seats.add(Place(address, link, await link.threads(address)))

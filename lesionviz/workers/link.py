@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -119,8 +119,10 @@ class Link:
         assert self._client is not None
         return (await self._client.run(function, *arguments, workers=[worker]))[worker]
 
-    def submit(self, worker: str, key: str, question: bytes) -> Future[tuple[Outcome, Sealed]]:
-        """Put a question to one worker, and to no other."""
+    def submit(
+        self, workers: Sequence[str], key: str, question: bytes, retries: int = 0
+    ) -> Future[tuple[Outcome, Sealed]]:
+        """Put a question to one of some workers, as Dask chooses, and to no other."""
         assert self._client is not None
         return self._client.submit(
             answer_here,
@@ -128,7 +130,8 @@ class Link:
             Sealed(question),
             key=f"question-{uuid4().hex}",
             pure=False,
-            workers=[worker],
+            retries=retries,
+            workers=list(workers),
             allow_other_workers=False,
         )
 

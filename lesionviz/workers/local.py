@@ -114,11 +114,26 @@ class LocalCluster:
         threads: how many questions each answers at once.
         log: a folder for all that Dask says; by default what is wrong goes to standard error.
         failed: called with a sentence when a worker ends before it was there.
+        spread: whether Dask chooses the workers.
+        page: whether the scheduler has Dask's page.
+
+    Attributes:
+        page: its address; empty where there is none.
     """
 
-    def __init__(self, workers: int | None, threads: int, log: Path | None, failed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        workers: int | None,
+        threads: int,
+        log: Path | None,
+        failed: Callable[[str], None],
+        spread: bool = False,
+        page: bool = False,
+    ) -> None:
         self.workers = number_of_workers(cores() // threads, available_memory()) if workers is None else workers
         self._threads, self._log, self._failed = threads, log, failed
+        self._options = ["--spread"] * spread
+        self._of_scheduler, self.page = ["--page"] * page, ""
         self._folder: Path | None = None
         self._scheduler: Child | None = None
         self._children: dict[int, Child] = {}
@@ -138,8 +153,8 @@ class LocalCluster:
                 f"No cluster can be started: {tempfile.gettempdir()} cannot be written to ({error}). Make room there, "
                 "or name a folder that you may write to in TMPDIR."
             ) from error
-        self._scheduler = self._child("scheduler", "scheduler")
-        address = await self._first_line(self._scheduler)
+        self._scheduler = self._child("scheduler", "scheduler", *self._of_scheduler)
+        address, _, self.page = (await self._first_line(self._scheduler)).partition(" ")
         if not address:
             raise LesionvizError(
                 "The scheduler of the cluster did not start; what it said is above. Run lesionviz doctor."
@@ -187,7 +202,7 @@ class LocalCluster:
         compute = str(max(1, cores() // (self.workers * self._threads)))
         # Without MALLOC_TRIM_THRESHOLD_, which Dask's own starter sets: it more than doubles the time of a picture's maps.
         variables = {"OMP_NUM_THREADS": compute, "MKL_NUM_THREADS": compute}
-        options = ["--folder", str(self._folder), "--threads", str(self._threads), *log, *more]
+        options = ["--folder", str(self._folder), "--threads", str(self._threads), *log, *self._options, *more]
         return Child(role, *options, **variables)
 
     @staticmethod

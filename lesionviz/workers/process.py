@@ -1,8 +1,8 @@
 """A scheduler or a worker as a process of its own, which ends with the server that started it.
 
-``python -m lesionviz.workers.process scheduler|worker …`` says its address in one line, and then nothing more. The server
-holds the other end of its standard input: when that closes, the server has ended, however it did, and this process ends
-as well.
+``python -m lesionviz.workers.process scheduler|worker …`` says its address, and its page's, in one line, and then nothing
+more. The server holds the other end of its standard input: when that closes, the server has ended, however it did, and
+this process ends as well.
 Dask's defaults and a person's own settings of Dask do not count here.
 """
 
@@ -16,11 +16,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lesionviz.machine import GIB
 from lesionviz.workers.certificates import certificates_in
+from lesionviz.workers.worker_side import settle_in
 
 if TYPE_CHECKING:
     from distributed import Security
@@ -51,6 +54,16 @@ SETTINGS: dict[str, Any] = {
     # Else a thousand messages are kept, each with the question or the answer in it.
     "distributed.admin.low-level-log-length": 0,
 }
+SPREAD: dict[str, Any] = {
+    # Dask chooses the worker, takes from who has more than he can do, and asks another one when his dies.
+    "distributed.scheduler.work-stealing": True,
+    "distributed.scheduler.allowed-failures": 3,
+}
+"""What counts besides where a server does not choose itself."""
+PAGE: dict[str, Any] = {
+    "distributed.scheduler.http.routes": [f"distributed.http.{name}" for name in ("scheduler.info", "statics")],
+}
+"""What Dask's page needs; nothing there can change anything."""
 
 
 def keep_steady_time() -> None:
@@ -62,11 +75,12 @@ def keep_steady_time() -> None:
     time.time = lambda: start + time.monotonic()
 
 
-def settle(log: str) -> None:
+def settle(log: str, more: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Settle how Dask behaves in this process; to be called before ``distributed`` is imported.
 
     Args:
         log: a file that gets all that Dask says; without, what is wrong goes to standard error.
+        more: settings that count before ``SETTINGS``.
     """
     import dask
 
@@ -82,7 +96,7 @@ def settle(log: str) -> None:
         "root": {"level": "DEBUG" if log else "CRITICAL", "handlers": ["one"]},
         "loggers": {"lesionviz": {"level": "DEBUG" if log else "WARNING"}},
     }
-    dask.config.set(SETTINGS | {"logging": logging})
+    dask.config.set({**SETTINGS, **more, "logging": logging})
 
 
 def end_with_server(folder: Path | None) -> None:
@@ -101,9 +115,9 @@ def end_with_server(folder: Path | None) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def say(address: str) -> None:
+def say(*addresses: str) -> None:
     """Say where this process listens; what anybody prints from here on goes to standard error."""
-    print(address, flush=True)  # noqa: T201
+    print(*addresses, flush=True)  # noqa: T201
     os.dup2(2, 1)
 
 
@@ -119,6 +133,16 @@ async def scheduler(security: Security) -> None:
 
     async with Quiet(host=HOST, port=0, protocol="tls", security=security, dashboard=False) as one:
         say(one.address)
+        await one.finished()
+
+
+async def scheduler_with_page(security: Security) -> None:
+    """Be a scheduler with Dask's page, for this machine alone, until it is closed."""
+    from distributed import Scheduler
+
+    options = {"dashboard": True, "dashboard_address": f"{HOST}:0"}
+    async with Scheduler(host=HOST, port=0, protocol="tls", security=security, **options) as one:
+        say(one.address, f"http://{HOST}:{one.http_server.port}/status")
         await one.finished()
 
 
@@ -158,17 +182,21 @@ def main() -> None:
     parser.add_argument("--scheduler", default="")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log", default="")
+    parser.add_argument("--spread", action="store_true")
+    parser.add_argument("--page", action="store_true")
     given = parser.parse_args()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the server, whose end is ours, too; Ctrl-C goes to all
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     end_with_server(given.folder if given.role == "scheduler" else None)
     keep_steady_time()
-    settle(given.log)
+    own = {"temporary-directory": str(given.folder)}  # Dask leaves an empty folder in the common one
+    settle(given.log, own | (SPREAD if given.spread else {}) | (PAGE if given.page else {}))
     security = certificates_in(given.folder).security()
     if given.role == "scheduler":
-        asyncio.run(scheduler(security))
+        asyncio.run(scheduler_with_page(security) if given.page else scheduler(security))
     else:
+        settle_in(given.folder)
         asyncio.run(worker(given.scheduler, security, given.threads, given.folder / "dask-scratch-space"))
     os._exit(0)
 

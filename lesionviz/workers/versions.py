@@ -42,4 +42,4 @@ def misfit(who: str, theirs: Mapping[str, str | None], ours: Mapping[str, str], 
             for name in wrong
         )
 
-    return f"{who} has {said(theirs)} and this server has {said(ours)}: install the same on both."
+    return f"{who} has {said(theirs)} and this machine has {said(ours)}: install the same on both."

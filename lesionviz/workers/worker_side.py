@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import shutil
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import PickleBuffer
 from tempfile import TemporaryDirectory
@@ -31,6 +33,7 @@ KEPT = 2
 """Models that a worker keeps, those last asked: other servers may ask the same worker about theirs."""
 
 _answering: OrderedDict[str, Answering] = OrderedDict()
+_folder: Path | None = None
 _log = logging.getLogger(__name__)
 
 
@@ -124,8 +127,26 @@ def read_classifier(model: bytes) -> LesionClassifier:
     from lesionviz.checkpoint import Checkpoint
     from lesionviz.classifier import LesionClassifier
 
-    # In memory where that is possible: a full disk keeps no worker from being started again.
-    with TemporaryDirectory(prefix="lesionviz-", dir=roomy_memory(2 * len(model))) as folder:  # 0700
+    with model_file(model) as path:
+        return LesionClassifier(Checkpoint.load(path))
+
+
+@contextmanager
+def model_file(model: bytes) -> Iterator[Path]:
+    """Give a private file with these bytes for the time of a block.
+
+    It lies in memory where that is possible, since a full disk should keep no worker from being started again, and in
+    the cluster's folder where there is one, so that it goes even if this process is ended meanwhile.
+    """
+    needed = 2 * len(model)
+    fits = _folder is not None and shutil.disk_usage(_folder).free > needed
+    with TemporaryDirectory(prefix="lesionviz-", dir=_folder if fits else roomy_memory(needed)) as folder:  # 0700
         path = Path(folder) / "best_model.pth"
         path.write_bytes(model)
-        return LesionClassifier(Checkpoint.load(path))
+        yield path
+
+
+def settle_in(folder: Path) -> None:
+    """Have files lie in a folder that is removed with the cluster."""
+    global _folder
+    _folder = folder
