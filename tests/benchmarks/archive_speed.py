@@ -1,6 +1,6 @@
 """How fast, how equal and how lean a run over an archive is, beside the original notebook's loop; in one run, interleaved.
 
-    python tests/benchmarks/archive_speed.py IMAGES [--only speed agreement memory rows cost] [--images 240] [--rounds 7]
+    python tests/benchmarks/archive_speed.py IMAGES [--only speed workers cost …] [--images 240] [--rounds 7]
 
 IMAGES is a folder of JPEGs, 600 x 450 for the figures that are reported. The original's loop takes one image at a time,
 with Pillow and plain fp32, on as many threads as torch wants, and gives a class; ours gives a whole row: hash, quality,
@@ -12,6 +12,7 @@ same round, with the quartiles; nothing is asserted.
 * ``memory``: proportional set size of ``lesionviz score`` between ``--from-images`` and ``--to-images``; files are linked
   to again and again, so that a folder of a few hundred is enough.
 * ``rows``: the same over ``--rows`` rows with a stand-in for reading and network.
+* ``workers``: images a second with one and two workers of one thread each, started beforehand and asked in turn.
 * ``cost``: hours for a million images on other machines, computed from what was measured here.
 """
 
@@ -33,19 +34,24 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
+from lesionviz.archive.asking import Asking
+from lesionviz.archive.background import Background
 from lesionviz.archive.engine import Looked, Part, Shard
 from lesionviz.archive.local import LocalEngine
-from lesionviz.archive.manifest import Manifest
+from lesionviz.archive.manifest import Manifest, now, versions
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import Row, part_of, schema
 from lesionviz.archive.scorer import ClassifierScorer
+from lesionviz.archive.setup import LocalSetup
 from lesionviz.archive.state import Run
+from lesionviz.archive.worker_side import HOME, run_bytes
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.folders import walk
 from lesionviz.diagnoses import CODES
 from lesionviz.machine import cores, keep_freed_memory
 from lesionviz.prediction import Prediction
+from lesionviz.workers import Workers
 
 BATCH = 8
 
@@ -225,6 +231,52 @@ def rows(count: int) -> None:
         followed([sys.executable, __file__, str(table), "--only", "stand-in", "--out", str(out)], out, count // 20, 1)
 
 
+def workers(paths: Sequence[Path], rounds: int) -> None:
+    """Print what a second worker brings: both clusters run all the time, and one of them is asked at a time."""
+    shards = [
+        Shard(number, start, tuple(map(str, paths[start : start + 2 * BATCH])))
+        for number, start in enumerate(range(0, len(paths), 2 * BATCH))
+    ]
+    local = LocalSetup(None, None, None)
+    chosen = {"shard": 2 * BATCH, "batch": BATCH, "embeddings": False, "maps": False}
+    about = {"images": len(paths), "images_sha256": "", "versions": versions(), "created": now(), "notes": []}
+    manifest = Manifest(**local.identity(None), **chosen, **about)
+    loop, times = Background(), dict[int, list[float]]({1: [], 2: []})
+    clusters = {
+        count: Workers(
+            run_bytes(manifest, local.model(manifest)), workers=count, answering=HOME, first=b"", spread=True
+        )
+        for count in times
+    }
+
+    def never() -> bool:
+        return False
+
+    async def end() -> None:
+        for each in clusters.values():
+            await each.close()
+
+    try:
+        for each in clusters.values():
+            loop.wait(each.start(), never)
+        for number in range(rounds + 1):
+            for count, each in clusters.items():
+                began = time.perf_counter()
+                asking = Asking(each, iter(shards), print)
+                while loop.wait(asking.next(), never) is not None:
+                    pass
+                if number:  # the first round warms up
+                    times[count].append(len(paths) / (time.perf_counter() - began))
+    finally:
+        loop.end(end())
+    print(f"{len(paths)} images in shards of {2 * BATCH}; {rounds} rounds, interleaved; one thread for each worker")
+    for count, rates in times.items():
+        low, middle, high = np.percentile(rates, [25, 50, 75])
+        print(f"{count} worker{'s' if count > 1 else ' '}: {middle:.1f} images a second ({low:.1f} to {high:.1f})")
+    low, middle, high = np.percentile(np.array(times[2]) / np.array(times[1]), [25, 50, 75])
+    print(f"from 1 worker to 2: {middle:.2f} ({low:.2f} to {high:.2f})")
+
+
 def cost(paths: Sequence[Path], gpu: float) -> None:
     """Print hours for a million images: what was measured here on one thread, and what follows from it elsewhere."""
     torch.set_num_threads(1)
@@ -278,6 +330,7 @@ def main(options: argparse.Namespace) -> None:
         "agreement": lambda: agreement(paths[: options.agreement]),
         "memory": lambda: memory(paths, options.from_images, options.to_images),
         "rows": lambda: rows(options.rows),
+        "workers": lambda: workers(paths[: options.images], options.rounds),
         "cost": lambda: cost(paths[: options.images], options.gpu_ms),
     }
     for name, do in sections.items():
@@ -290,7 +343,7 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images_in", type=Path, metavar="IMAGES")
-    parser.add_argument("--only", nargs="+", default=["speed", "agreement", "memory", "rows", "cost"])
+    parser.add_argument("--only", nargs="+", default=["speed", "agreement", "memory", "rows", "workers", "cost"])
     numbers = {
         "images": 240,
         "rounds": 7,
