@@ -22,6 +22,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get(CACHE) or user_cache_path("lesionviz"))
 
 
+def data_folder() -> Path:
+    """Return the folder for what must outlast this process."""
+    from platformdirs import user_data_path
+
+    return user_data_path("lesionviz")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; rename it to ``path`` when the block ends well.

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from platformdirs import user_data_path
 
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
-from lesionviz.files import replacing
+from lesionviz.files import data_folder, replacing
 
 if TYPE_CHECKING:
     import torch
@@ -160,5 +159,5 @@ def index_path(state_dict: Mapping[str, torch.Tensor], size: int) -> Path:
     digest = hashlib.sha256(f"{size}".encode())
     for name in sorted(state_dict):
         digest.update(state_dict[name].contiguous().numpy().tobytes())
-    root = Path(os.environ.get(VARIABLE) or user_data_path("lesionviz") / "index")
+    root = Path(os.environ.get(VARIABLE) or data_folder() / "index")
     return root / f"{digest.hexdigest()[:16]}.npz"

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_data_path
-
 from lesionviz.diagnoses import CODES
+from lesionviz.files import data_folder
 from lesionviz.game.names import MAX_LEARNER, plain_name
 from lesionviz.game.rules import SURE
 from lesionviz.game.sets import MAX_CASES
@@ -91,7 +90,7 @@ class ClassStore:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(os.environ.get(VARIABLE) or user_data_path("lesionviz") / "class.sqlite")
+        self.path = path or Path(os.environ.get(VARIABLE) or data_folder() / "class.sqlite")
         self.problem = ""
         self._db: sqlite3.Connection | None = None
         self._ours = False  # what lies there was made or read by us
