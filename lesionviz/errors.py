@@ -1,5 +1,8 @@
 """The one exception that a person is meant to read, and a kind of it that a page can do something about."""
 
+PREFIX = "lesionviz: "
+"""How the command line begins the line that tells what is wrong, for whoever reads what a process has said."""
+
 
 class LesionvizError(Exception):
     """An input that cannot be used.

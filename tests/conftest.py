@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lesionviz.archive.known import VARIABLE as RUNS
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
@@ -52,9 +53,10 @@ def _ctrl_c_is_heard() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep decoded pixels out of the user's cache folder."""
+    """Keep decoded pixels out of the user's cache folder, and runs off their list."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(RUNS, str(tmp_path_factory.mktemp("runs") / "runs.json"))
         yield
 
 

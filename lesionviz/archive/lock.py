@@ -45,9 +45,10 @@ def locked(path: Path) -> Iterator[None]:
         ) from error
     with file:
         if not _taken(file):
+            number = holder(path)
+            who = "" if number is None else f" (process {number})"
             raise LesionvizError(
-                f"Another run writes into {path.parent} at this moment{_holder(path)}. Wait for its end, or name another "
-                "folder."
+                f"Another run writes into {path.parent} at this moment{who}. Wait for its end, or name another folder."
             )
         file.seek(0)
         file.truncate()
@@ -81,10 +82,10 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _holder(path: Path) -> str:
-    """Say which process it is, where it has said so."""
+def holder(path: Path) -> int | None:
+    """Return the number of the process that holds the lock of a folder, or held it last; None where it has not said so."""
     try:
-        number = path.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-    return f" (process {number})" if number.isdigit() else ""
+        number = path.read_text(encoding="utf-8")[:20].strip()
+    except (OSError, ValueError):
+        return None
+    return int(number) if number.isascii() and number.isdigit() else None

@@ -8,6 +8,7 @@ from pathlib import Path
 import lesionviz
 from lesionviz.cli.options import Commands, add_model
 from lesionviz.cli.terminal import complain, say
+from lesionviz.errors import LesionvizError
 
 
 def add_score(commands: Commands) -> None:
@@ -30,6 +31,9 @@ def add_score(commands: Commands) -> None:
         "--maps", action="store_true", default=None, help="add the maps of the last layer, all classes (1 kB a row)"
     )
     score.add_argument("--batch-size", type=int, metavar="N", help="images in one run of the network (default: 8)")
+    score.add_argument(
+        "--shard-size", type=int, metavar="N", help="images in one part, which an interruption costs (default: 512)"
+    )
     score.add_argument(
         "--precision",
         metavar="float32|bfloat16",
@@ -60,8 +64,13 @@ def add_score(commands: Commands) -> None:
 
 
 def _score(options: argparse.Namespace) -> int:
+    from lesionviz.archive.known import remember
     from lesionviz.archive.page import duration
 
+    try:
+        remember(options.out)
+    except LesionvizError as error:
+        complain(f"{error} The page's list of runs will lack this one.")
     scored = lesionviz.score(
         options.paths or None,
         options.out,
@@ -70,6 +79,7 @@ def _score(options: argparse.Namespace) -> int:
         embeddings=options.embeddings,
         maps=options.maps,
         batch_size=options.batch_size,
+        shard_size=options.shard_size,
         precision=options.precision,
         threads=options.threads,
         cluster=options.cluster,

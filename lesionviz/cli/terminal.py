@@ -7,6 +7,8 @@ import contextlib
 import io
 import sys
 
+from lesionviz.errors import PREFIX
+
 PLAIN = {
     "×": "x",
     "–": "-",
@@ -30,7 +32,7 @@ def say(sentence: str) -> None:
 
 def complain(sentence: str) -> None:
     """Print a sentence about something that is wrong, where errors go."""
-    print(f"lesionviz: {sentence}", file=sys.stderr)
+    print(f"{PREFIX}{sentence}", file=sys.stderr)
 
 
 def print_on_any_terminal() -> None:

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.data.portions import ALSO_TEST
 from lesionviz.data.split import FILE, Split
-from lesionviz.errors import LesionvizError
+from lesionviz.errors import PREFIX, LesionvizError
 from lesionviz.recipe import Recipe
 from lesionviz.training.initial_weights import IMAGENET
 from lesionviz.training.judging import chosen_figure
@@ -32,8 +32,6 @@ from lesionviz.training.train import TrainingResult, train
 from lesionviz.training.unfinished import UNFINISHED
 from lesionviz.training.usable import CAUTION
 
-PREFIX = "lesionviz: "
-"""How the command line begins the line that tells what is wrong."""
 LAST_LINES = 15
 
 
