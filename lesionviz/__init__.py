@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from lesionviz.prediction import Prediction
     from lesionviz.recipe import Recipe
     from lesionviz.training.train import train
-    from lesionviz.widgets import Explorer, TrainingMonitor
+    from lesionviz.widgets import Batch, Explorer, TrainingMonitor
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Batch": "lesionviz.widgets",
     "Case": "lesionviz.case",
     "Explanation": "lesionviz.explanation",
     "Explorer": "lesionviz.widgets",
@@ -43,6 +44,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Batch",
     "Case",
     "Explanation",
     "Explorer",

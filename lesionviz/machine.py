@@ -22,6 +22,16 @@ SHARED_MEMORY = Path("/dev/shm")
 """Where processes hand pictures over; not every machine has it."""
 
 
+ONE_PERSON = "LESIONVIZ_ONE_PERSON"
+"""Environment variable of a page's process: set by a server that serves the person alone to whom this machine belongs."""
+
+
+def is_for_one_person() -> bool:
+    """Return whether whoever sees this process's pages may use its machine anyway: not where Voila shows them to all."""
+    shown = os.environ.get("SERVER_SOFTWARE", "").startswith("voila") or "VOILA_BASE_URL" in os.environ
+    return not shown or bool(os.environ.get(ONE_PERSON))
+
+
 def check_shared_memory(workers: int, batch: int) -> None:
     """Make sure that processes which decode images have room to hand their batches over.
 

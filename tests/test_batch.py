@@ -332,7 +332,7 @@ def test_after_a_lost_connection_a_view_hears_where_the_batch_stands(
     states: list[set[str]] = []
     monkeypatch.setattr(batch, "send_state", lambda key: states.append(set(key)))
     page.send({"kind": "say again"})
-    assert states == [{"done", "total", "running", "note", "removed"}]
+    assert states == [{"done", "total", "running", "note", "removed", "shown"}]
     assert page.heard[-1] == ({"kind": "said", "sender": VIEW, "answered": 1, "opened": -1}, [])
     page.send({"kind": "cancel"})
     page.send({"kind": "say again"})

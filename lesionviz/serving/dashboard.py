@@ -29,7 +29,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from lesionviz.checkpoint import VARIABLE
 from lesionviz.errors import LesionvizError
-from lesionviz.machine import cores
+from lesionviz.machine import ONE_PERSON, cores
 from lesionviz.serving.gate import Gate, GatedApplication
 from lesionviz.serving.hosts import Hosts
 from lesionviz.serving.kernels import Channels, Furnisher, Kernels, PageHandler
@@ -291,6 +291,7 @@ def serve(
     """
     port, base_url, hosts, notebook = check_port(port), check_path(base_url), Hosts(allow_hosts), notebook_path()
     config = configured(notebook, address=ADDRESS, port=port, base_url=base_url, dark=dark, model=model, tell=tell)
+    os.environ[ONE_PERSON] = "1"  # kernels inherit it
     config.Voila.open_browser = browser and base_url == "/"  # the proxy's own address is not known here
     config.Voila.identity_provider_class = _CookieIdentity
     # A kernel whose page is gone ends at once (see above), or after five minutes at the latest.

@@ -100,13 +100,21 @@ function renderBatch({ model, el }) {
   });
   const forceRow = element("label", { className: "lv-batch-force" }, force, "Show the forced answers to refused pictures; they are not valid");
   const shownWords = element("p", { className: "lv-batch-shown" });
-  const save = button("Save as CSV", () => send({ kind: "csv", forced: force.checked }));
+  const ofRun = () => model.get("shown").folder;
+  /** @param {string} type */
+  const saveRun = (type) => {
+    tell("");
+    say("Making the file …");
+    send({ kind: "archive", do: "save", as: type, forced: force.checked });
+  };
+  const save = button("Save as CSV", () => (ofRun() ? saveRun("csv") : send({ kind: "csv", forced: force.checked })));
+  const saveParquet = button("Save as Parquet", () => saveRun("parquet"));
   const clear = button("Clear", () => send({ kind: "clear" }));
   const restore = button("", () => send({ kind: "restore" }));
   const tools = element(
     "div",
     { className: "lv-batch-tools" },
-    element("div", { className: "lv-row" }, kind.node, element("div", { className: "lv-dropdown" }, element("label", { htmlFor: search.id, textContent: "Name contains" }), search), shownWords, element("span", { className: "lv-batch-keep" }, save, clear)),
+    element("div", { className: "lv-row" }, kind.node, element("div", { className: "lv-dropdown" }, element("label", { htmlFor: search.id, textContent: "Name contains" }), search), shownWords, element("span", { className: "lv-batch-keep" }, save, saveParquet, clear)),
     forceRow,
   );
   let resting = 0; // until how many are left is said: once typing rests
@@ -125,11 +133,13 @@ function renderBatch({ model, el }) {
     say,
   });
   const empty = element("p", { className: "lv-empty", textContent: "No files yet. Each file that you add becomes a row with the model's answer, or says why there is none." });
+  const archive = archiveSection({ model, off: facts.archive_off, say, onView: ofRun, there: () => line.trouble() !== "gone" });
+  const runWords = element("p", { className: "lv-batch-run" });
   const restoreRow = element("div", { className: "lv-row lv-batch-restore" }, element("span", { textContent: "The table was cleared." }), restore);
   el.classList.add("lv", "lv-batch");
   keepKeys(el);
   el.replaceChildren(
-    zone, progress, message, restoreRow, empty, summary, tools, table.node, spoken,
+    zone, archive.node, progress, message, restoreRow, empty, runWords, summary, tools, table.node, spoken,
     element("p", { className: "lv-batch-notice", role: "note", textContent: facts.notice }),
   );
   takeDrops(el, take);
@@ -168,6 +178,7 @@ function renderBatch({ model, el }) {
    */
   function onSaid({ sender: theirs, answered, opened }) {
     lacking = send({ kind: "rows", from: rows.length });
+    archive.again();
     if (cancelled) send({ kind: "cancel" });
     else if (current && heeded && theirs !== sender) letGo(); // it was told to stop meanwhile
     else if (current && announce()) {
@@ -183,7 +194,8 @@ function renderBatch({ model, el }) {
   /** @param {Found[]} found */
   function take(found) {
     const wanted = found.filter(({ path }) => !CLUTTER.test(path)).sort((a, b) => collator.compare(a.path, b.path));
-    const taken = wanted.slice(0, Math.max(0, facts.max_files - model.get("total")));
+    const held = model.get("shown").behind ?? model.get("total"); // a run gives way to files
+    const taken = wanted.slice(0, Math.max(0, facts.max_files - held));
     tell("");
     if (!wanted.length) tell("There are no files in what was chosen. Choose images, or a folder that holds some.");
     else if (taken.length < wanted.length) {
@@ -276,10 +288,12 @@ function renderBatch({ model, el }) {
       redraw();
     }
     if (content.kind === "rows") receive(content, buffers);
-    if (content.kind === "csv") {
-      download(content.name, buffers[0], "text/csv");
+    if (content.kind === "csv" || content.kind === "parquet") {
+      download(content.name, buffers[0], content.kind === "csv" ? "text/csv" : "application/vnd.apache.parquet");
       say(`${content.name} is saved.`);
     }
+    if (content.kind === "unsaved") tell(content.words);
+    archive.hear(content);
     if (content.kind === "opened") {
       opening = null;
       if (content.problem) tell(content.problem);
@@ -319,6 +333,13 @@ function renderBatch({ model, el }) {
       ...parts.filter(({ number }) => number).flatMap(({ number, name }) => [" · ", element("span", { className: "lv-batch-part", textContent: `${number.toLocaleString()} ${name}` })]),
     );
     forceRow.hidden = !refused;
+    const { folder: place = "", images: all = 0 } = model.get("shown");
+    runWords.hidden = saveParquet.hidden = !place;
+    const more = all > rows.length ? `: the first ${count(rows.length, "row")} of ${all.toLocaleString()}; a saved file has all of them.` : "";
+    runWords.replaceChildren(element("b", { textContent: "Results in " }), `${place}${more}`);
+    el.classList.toggle("lv-of-run", Boolean(place));
+    clear.textContent = place ? "Close the run" : "Clear";
+    archive.redraw();
     state();
   });
 
@@ -356,14 +377,13 @@ function renderBatch({ model, el }) {
     restore.textContent = `Bring back ${count(model.get("removed"), "row")}`;
     clear.disabled = running;
     zone.classList.toggle("lv-small", any || running);
-    const root = el.getRootNode();
-    const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+    const focused = focusIn(el);
     progress.hidden = !running;
     empty.hidden = any || running;
     restoreRow.hidden = !(model.get("removed") > 0);
     for (const node of [summary, tools, table.node]) node.hidden = !any;
     // What had the focus may be gone with its part of the page; the keyboard goes on at the next thing to do.
-    if (focused && el.contains(focused) && !focused.checkVisibility()) [restore, save, chooseImages].find((node) => node.checkVisibility())?.focus();
+    if (focused && !focused.checkVisibility()) [restore, save, chooseImages].find((node) => node.checkVisibility())?.focus();
   }
   const onState = () => {
     listen();
@@ -376,7 +396,7 @@ function renderBatch({ model, el }) {
   }, 1000);
 
   model.on("msg:custom", onMessage);
-  const counted = /** @type {const} */ (["done", "total", "running", "removed"]);
+  const counted = /** @type {const} */ (["done", "total", "running", "removed", "shown"]);
   for (const name of counted) model.on(`change:${name}`, onState);
   model.on("change:note", onNote);
   onNote();
@@ -391,5 +411,6 @@ function renderBatch({ model, el }) {
     for (const name of counted) model.off(`change:${name}`, onState);
     model.off("change:note", onNote);
     table.release();
+    archive.release();
   };
 }

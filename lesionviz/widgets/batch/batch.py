@@ -12,6 +12,11 @@ following one start (:mod:`lesionviz.widgets.batch.queue`). Rows travel as messa
 lacks, and nothing that the browser sends changes a trait. Over a new connection the view says once more how many have
 no row, and sends the file again that may be lost (:mod:`lesionviz.widgets.parts.recovery`): a file becomes one row,
 however often it comes.
+
+A run over a whole archive is shown in the same table, and begun and watched from the same page
+(:mod:`lesionviz.widgets.batch.archive`)::
+
+    Batch(run="scores")  # one of `lesionviz score archive/ --out scores`
 """
 
 from __future__ import annotations
@@ -27,8 +32,10 @@ import traitlets
 
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES
+from lesionviz.widgets.batch.archive import Archive, why_off
 from lesionviz.widgets.batch.opening import Opening
 from lesionviz.widgets.batch.queue import Queue, tasks_of
+from lesionviz.widgets.batch.results import Results
 from lesionviz.widgets.batch.rows import BatchRow, csv, for_browser, table
 from lesionviz.widgets.case.answer import NOTICE
 from lesionviz.widgets.case.bundle import classes
@@ -57,13 +64,19 @@ class Batch(anywidget.AnyWidget):
         classifier: what to ask, or work that is shared with other widgets; by default the bundled model, loaded in
             the background.
         on_open: called with name and bytes of a file when a person clicks its name; without it names are plain text.
+        run: the folder of a run to show; see :meth:`open_run`.
+
+    Raises:
+        LesionvizError: there is no such run.
 
     Attributes:
-        rows: a tuple of :class:`BatchRow`, in the order in which files were looked at.
+        rows: a tuple of :class:`BatchRow`, in the order in which files were looked at; of a run, the first ``MAX_FILES``.
         done: how many rows there are, told at most 20 times a second while files added from Python fly by.
         total: rows, and files that still wait.
         running: whether files wait or are being looked at.
         note: what is to be said about the whole batch, in a sentence; empty when nothing is.
+        shown: of the run whose rows these are: its folder, how many images it has, and how many rows of files wait
+            behind it; empty where they are of files.
     """
 
     _esm = script(
@@ -72,10 +85,11 @@ class Batch(anywidget.AnyWidget):
         "parts/recovery",
         "parts/upload",
         "batch/batch_table",
+        "batch/archive",
         "batch/batch",
         "batch/batch_widget",
     )
-    _css = style("parts/base", "batch/batch")
+    _css = style("parts/base", "batch/batch", "batch/archive")
 
     rows = traitlets.Tuple(help="BatchRow of each file, in order")
     done = traitlets.Int(0).tag(sync=True)
@@ -83,13 +97,17 @@ class Batch(anywidget.AnyWidget):
     running = traitlets.Bool(False).tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     removed = traitlets.Int(0, help="how many rows `restore` would bring back").tag(sync=True)
+    shown = traitlets.Dict(help="the run whose rows these are").tag(sync=True)
     facts = traitlets.Dict(help="classes, limits, and whether files can be opened").tag(sync=True)
 
     def __init__(
         self,
         classifier: LesionClassifier | Background | None = None,
         on_open: Callable[[str, bytes], None] | None = None,
+        run: str | Path | None = None,
     ) -> None:
+        self._background = classifier if isinstance(classifier, Background) else Background(classifier)
+        off = why_off(self._background)
         facts = {
             "classes": classes(),
             "max_bytes": MAX_BYTES,
@@ -97,15 +115,19 @@ class Batch(anywidget.AnyWidget):
             "max_name": MAX_NAME,
             "can_open": on_open is not None,
             "notice": NOTICE,
+            "archive_off": off,
         }
         super().__init__(facts=facts)
-        self._background = classifier if isinstance(classifier, Background) else Background(classifier)
         self._queue = Queue(self._background, self._count, self._add_row, self._end_without_model, self._say)
         self._opening = Opening(on_open, self._say)
         self._run = 0  # counts how often the table was emptied or replaced: views drop rows of another run
         self._told_at = 0.0
         self._removed: tuple[BatchRow, ...] = ()
+        self._behind: tuple[BatchRow, ...] = ()  # rows of files, while those of a run are shown
+        self._archive = Archive(self._background, off, self._say, self._show_results, MAX_FILES)
         self.on_msg(self._on_message)
+        if run is not None:
+            self.open_run(run)
 
     # --- from Python ------------------------------------------------------------------------------------------------
     def add(self, source: str | Path | Iterable[str | Path]) -> None:
@@ -121,6 +143,7 @@ class Batch(anywidget.AnyWidget):
         Raises:
             LesionvizError: a folder holds no files, or the batch would have more than ``MAX_FILES``.
         """
+        self._close_run()
         sources = [source] if isinstance(source, (str, Path)) else list(source)
         tasks = [task for one in sources for task in tasks_of(Path(one))]
         if self.total + len(tasks) > MAX_FILES:
@@ -143,7 +166,9 @@ class Batch(anywidget.AnyWidget):
             self.note = f"Cancelled: {_left_out(left)}."
 
     def clear(self) -> None:
-        """Stop and empty the table; :meth:`restore` brings it back until the next file comes."""
+        """Stop and empty the table; :meth:`restore` brings it back until the next file comes. A run is put away."""
+        if self._archive.on_view is not None:
+            return self._close_run()
         self._queue.drop()
         self._replace(())
 
@@ -152,10 +177,30 @@ class Batch(anywidget.AnyWidget):
         if self._removed and not self.total:
             self._replace(self._removed)
 
+    def open_run(self, folder: str | Path) -> None:
+        """Show a run over a whole archive, wherever it was started; one under way is shown as soon as it is finished.
+
+        Rows of files come back when it is put away by :meth:`clear`, or when a file is added.
+
+        Args:
+            folder: of its results, as ``lesionviz score --out`` names it.
+
+        Raises:
+            LesionvizError: there is none, it cannot be read, or files are being looked at.
+        """
+        self.note = self._archive.open(folder)
+
     @property
     def table(self) -> pd.DataFrame:
-        """The rows as :func:`lesionviz.widgets.batch.rows.table` gives them, without the answers to refused pictures."""
-        return table(self.rows)
+        """The rows as :func:`lesionviz.widgets.batch.rows.table` gives them, without the answers to refused pictures.
+
+        Of a run, these are all, also those that the page does not show.
+        """
+        return self._table()
+
+    def _table(self, forced: bool = False) -> pd.DataFrame:
+        run = self._archive.on_view
+        return table(self.rows, forced) if run is None else run.table(forced)
 
     def to_csv(self, forced: bool = False) -> str:
         """Return the table as CSV that a spreadsheet can open safely.
@@ -163,7 +208,7 @@ class Batch(anywidget.AnyWidget):
         Args:
             forced: with the answers to refused pictures, which are not valid, in columns of their own.
         """
-        return csv(self.rows, forced)
+        return csv(self._table(forced))
 
     # --- what the queue tells ---------------------------------------------------------------------------------------
     def _count(self) -> None:
@@ -184,9 +229,35 @@ class Batch(anywidget.AnyWidget):
         self.cancel()
         self.note = words
 
+    # --- a run instead of files ---------------------------------------------------------------------------------------
+    def _show_results(self, results: Results, asked: bool) -> None:
+        """Show a finished run; one that nobody has asked for only where it takes nothing away."""
+        if self.running or (self.rows and not asked):
+            if asked:
+                raise LesionvizError(
+                    "Files are being looked at. Wait for their answers, or cancel, and show the run then."
+                )
+            return
+        if self._archive.on_view is None:
+            self._behind = self.rows
+        self._archive.on_view = results
+        self._put_run(results.rows, {"folder": str(results.folder), "images": results.images})
+
+    def _close_run(self) -> None:
+        """Put the run on view away, if there is one."""
+        if self._archive.on_view is not None:
+            self._archive.on_view = None
+            self._put_run(self._behind, {})
+
+    def _put_run(self, rows: tuple[BatchRow, ...], shown: dict[str, Any]) -> None:
+        with self.hold_sync():
+            self._replace(rows)
+            self._removed, self.removed = (), 0
+            self.shown = shown and {**shown, "behind": len(self._behind)}
+
     # --- to the browser ----------------------------------------------------------------------------------------------
-    def _say(self, content: dict[str, Any]) -> None:
-        self.send(content)
+    def _say(self, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        self.send(content, list(buffers))
 
     def _tell(self) -> None:
         """Tell views what they have not heard yet."""
@@ -233,12 +304,15 @@ class Batch(anywidget.AnyWidget):
         if not isinstance(content, dict):
             return
         if asks_again(content):
-            traits = ["done", "total", "running", "note", "removed"]
+            traits = ["done", "total", "running", "note", "removed", "shown"]
             arrived = {"sender": self._queue.sender, "answered": self._queue.answered, "opened": self._opening.last}
             say_again(self, [(self, traits)], **arrived)
             return
         match content.get("kind"):
+            case "archive":
+                self._archive.take(content)
             case "queue":
+                self._close_run()
                 most = MAX_FILES - len(self.rows)
                 self._queue.announce(content.get("sender"), content.get("count"), content.get("current"), most)
             case "file" if content.get("open") is True:
@@ -257,7 +331,7 @@ class Batch(anywidget.AnyWidget):
                 start = content.get("from")
                 if type(start) is int and start >= 0:
                     self._send_rows(start)
-            case "csv":
+            case "csv" if self._archive.on_view is None:
                 self._send_csv(content.get("forced") is True)
             case "cancel":
                 self.cancel()

@@ -5,6 +5,7 @@ The kernel reads again what it can; what a browser has, it sends again, piece by
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,6 +68,11 @@ class Opening:
         if isinstance(row.origin, Path):
             try:
                 data = read_file(row.origin, row.file)
+                if row.sha256 and hashlib.sha256(data).hexdigest() != row.sha256:
+                    raise LesionvizError(
+                        f"{row.file} is no longer the file of which this row tells: it was changed or replaced since. "
+                        "Score it again, or add it to a batch."
+                    )
             except LesionvizError as error:
                 self._opened(identity, str(error))
             else:

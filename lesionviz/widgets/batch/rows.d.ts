@@ -22,6 +22,7 @@ interface BatchTraits {
   running: boolean;
   note: string;
   removed: number;
+  shown: ShownRun;
   facts: BatchFacts;
 }
 /** Limits: bytes of a file, files of a batch, letters of a name. */
@@ -32,6 +33,7 @@ interface BatchFacts {
   max_name: number;
   can_open: boolean;
   notice: string;
+  archive_off: string;
 }
 
 interface SentRows {
@@ -53,5 +55,6 @@ type BatchTold =
   | BatchSaid
   | { kind: "next"; id: number }
   | { kind: "stopped"; sender: number }
-  | { kind: "csv"; name: string }
+  | { kind: "csv" | "parquet"; name: string }
+  | ArchiveTold
   | { kind: "opened"; problem: string };

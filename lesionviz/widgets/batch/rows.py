@@ -41,6 +41,7 @@ class BatchRow:
         model: SHA-256 of the model's file; empty when it was never saved, or did not see the picture.
         thumbnail: JPEG of at most ``THUMBNAIL`` pixels; empty when there is no picture.
         origin: where the file can be had again.
+        sha256: of the file's bytes when it was looked at, where that was long ago; empty for the files of today.
     """
 
     file: str
@@ -49,6 +50,7 @@ class BatchRow:
     model: str = ""
     thumbnail: bytes = field(default=b"", repr=False)
     origin: Origin = field(default=0, repr=False)
+    sha256: str = field(default="", repr=False)
 
     @property
     def outcome(self) -> str:
@@ -96,23 +98,27 @@ def table(rows: Sequence[BatchRow], forced: bool = False) -> pd.DataFrame:
             "warning": answer.warning if answer else "",
             "error": row.error,
             "model_sha256": row.model or None,
-            "notice": NOTICE_SHORT,
         }
         if answer is not None:
             values = (answer.diagnosis, answer.confidence, *(answer.probabilities[code] for code in CODES))
             line |= zip(FORCED if answer.refusal else ANSWER, values, strict=True)
         lines.append(line)
+    return table_of(pd.DataFrame(lines, columns=[*COLUMNS, *FORCED]), forced)
+
+
+def table_of(found: pd.DataFrame, forced: bool) -> pd.DataFrame:
+    """Return the columns of :func:`table`, in their order, from a table that lacks the notice alone."""
     columns = ["file", *ANSWER, *(FORCED if forced else ()), *ABOUT]
     numbers = [name for name in columns if name.endswith(("probability", *CODES))]
-    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(numbers, float))
+    return found.assign(notice=NOTICE_SHORT)[columns].astype(dict.fromkeys(numbers, float))
 
 
-def csv(rows: Sequence[BatchRow], forced: bool = False) -> str:
-    """Return :func:`table` as CSV, six digits a probability.
+def csv(found: pd.DataFrame) -> str:
+    """Return a :func:`table` as CSV, six digits a probability.
 
     Words that a spreadsheet would take for a formula get an apostrophe in front.
     """
-    safe = table(rows, forced)
+    safe = found.copy()
     for column in ("file", "refused_because", "warning", "error"):
         safe[column] = [harmless(words) for words in safe[column]]
     text: str = safe.to_csv(index=False, float_format="%.6f", lineterminator="\n")

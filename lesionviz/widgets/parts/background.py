@@ -130,13 +130,7 @@ class Background:
             elif isinstance(error, Exception):
                 failed(error)
 
-        running = self._pool.submit(run)
-        self._loop = loop = running_loop()
-        if loop is None:
-            wait([running])
-            deliver(running)
-        else:
-            running.add_done_callback(lambda future: loop.call_soon_threadsafe(deliver, future))
+        self._loop = deliver_here(self._pool.submit(run), deliver)
         return job
 
     def explain_now(
@@ -167,6 +161,17 @@ def sentence(error: Exception, name: str) -> str:
         return str(error)
     LOG.error("failed on %s", name, exc_info=error)
     return f"{name} could not be examined: something inside lesionviz failed. See the log."
+
+
+def deliver_here(running: Future[T], deliver: Callable[[Future[T]], None]) -> asyncio.AbstractEventLoop | None:
+    """Deliver what a thread makes to the event loop that runs this code, and return that; where none does, wait for it."""
+    loop = running_loop()
+    if loop is None:
+        wait([running])
+        deliver(running)
+    else:
+        running.add_done_callback(lambda future: loop.call_soon_threadsafe(deliver, future))
+    return loop
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

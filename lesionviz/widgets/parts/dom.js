@@ -187,6 +187,15 @@ const homeOf = (node) => node.closest(".lv-explorer") ?? node;
  */
 const partsOf = (node, selector) => node.querySelectorAll(selector);
 
+/** What has the focus inside a node, if anything has.
+ * @param {HTMLElement} node
+ */
+function focusIn(node) {
+  const root = node.getRootNode();
+  const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+  return focused && node.contains(focused) ? focused : null;
+}
+
 /** Keep keys that are pressed here from being JupyterLab's: "d d" would delete the cell, and arrows would leave a slider.
  *  Its shortcuts match the focused element itself, so each one is marked when it gets the focus.
  * @param {HTMLElement} node
