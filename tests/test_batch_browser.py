@@ -236,6 +236,18 @@ def test_a_narrow_phone_scrolls_the_table_and_not_the_page(fresh: Page, mixed: P
         page.wait_for_function("document.querySelector('.lv-batch-region').scrollLeft > 0")
 
 
+def test_folders_of_the_computer_are_named_in_jupyterlab_and_not_in_anybodys_voila(page: Page) -> None:
+    part = page.locator(".lv-archive")
+    part.get_by_text("A whole folder on this computer").click()
+    if page.locator(".jp-NotebookPanel").count():
+        expect(part.get_by_label("Folder with images")).to_be_visible()
+    else:
+        expect(part.get_by_text("This page may be anybody's, so it names no folders")).to_be_visible()
+        expect(part.get_by_role("textbox")).to_have_count(0)
+    assert accessibility(page, ".lv-batch") == ""
+    part.get_by_text("A whole folder on this computer").click()
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing_with_and_without_rows(fresh: Page, mixed: Path, dark: bool) -> None:
     page = fresh
