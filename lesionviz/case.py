@@ -90,7 +90,7 @@ class Case:
         Args:
             target: the class to explain; by default the one with the largest logit.
             layer: the block to read, ``features.0`` (fine) to ``features.8`` (coarse, closest to the answer).
-            method: ``"gradcam"``, ``"hirescam"``, ``"layercam"`` or ``"gradcam++"``.
+            method: a key of ``METHODS`` (:mod:`lesionviz.explanation.methods`).
             against: another class: the map then says why the target *and not* this one. Only for methods that are
                 linear in the gradient, whose map of a difference is the difference of their maps.
 

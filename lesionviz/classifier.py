@@ -241,7 +241,7 @@ class LesionClassifier:
             image: as for :meth:`predict`.
             target: the class to explain; by default the predicted one.
             layer: the block to read, ``features.0`` (fine) to ``features.8`` (coarse, closest to the answer).
-            method: ``"gradcam"``, ``"hirescam"``, ``"layercam"`` or ``"gradcam++"``.
+            method: a key of ``METHODS`` (:mod:`lesionviz.explanation.methods`).
             against: another class: the map then says why the target *and not* this one
                 (Finer-CAM, arXiv 2501.11309).
 

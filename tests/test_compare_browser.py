@@ -13,6 +13,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Dialog, Page, expect
 from servers import running, write_notebook
 
+from lesionviz.explanation.methods import METHODS
+
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
 CODE = """
@@ -91,7 +93,7 @@ def test_every_comparison_has_its_tiles_and_says_what_its_scale_means(page: Page
     for what, count, words in (
         ("Classes", 4, "One scale for all four classes"),
         ("Layers", 9, "evidence per picture area"),
-        ("Methods", 4, "Each method has its own scale"),
+        ("Methods", len(METHODS), "Each method has its own scale"),
         ("Why not another", 3, "the third map is the first minus the second"),
         ("Two pictures", 2, "One scale for both pictures"),
     ):

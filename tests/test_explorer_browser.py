@@ -23,6 +23,7 @@ from lesionviz.classifier import load
 from lesionviz.data.strangers import strangers
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES, DIAGNOSES, target_index
+from lesionviz.explanation.methods import METHODS
 from lesionviz.network import LAYERS
 from lesionviz.widgets.case.answer import NOTICE
 
@@ -603,7 +604,7 @@ def test_comparisons_of_the_case_on_view_and_with_another_picture(page: Page, ph
     turned = upside_down(photo, tmp_path / "turned.png")
     example(page, photo)
     part = open_tab(page, "Compare")
-    for what, tiles in (("Classes", 4), ("Layers", 9), ("Methods", 4), ("Why not another", 3)):
+    for what, tiles in (("Classes", 4), ("Layers", 9), ("Methods", len(METHODS)), ("Why not another", 3)):
         part.get_by_role("radio", name=what, exact=True).check()
         expect(part.locator(".lv-tile:visible")).to_have_count(tiles)
         expect(part.locator(".lv-waiting")).to_be_empty()

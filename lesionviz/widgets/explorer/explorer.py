@@ -62,7 +62,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         target: code of the class to explain, or None for the predicted one.
         against: code of a class held against it, or None: "why MEL and not NV".
         layer: the block whose map is shown.
-        method: how maps are made: ``gradcam``, ``hirescam``, ``layercam`` or ``gradcam++``.
+        method: how maps are made: a key of ``METHODS`` (:mod:`lesionviz.explanation.methods`).
         alpha: share of the heatmap in the overlay, 0 to 1.
         prediction: the answer for ``image``; None until there is one.
         explanation: the map on view; None until there is one. What a person turns in the browser arrives here when

@@ -1,0 +1,197 @@
+"""The harness for CAM methods: every method × layer × class goes through it, and a new one is tested by its entry alone.
+
+A method is a function and an entry of ``METHODS`` (:mod:`lesionviz.explanation.methods`); nothing here names one. What an
+entry promises, ``linear`` among it, is measured. Values worked out by hand stand in ``test_explanation.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from lesionviz.case import Case
+from lesionviz.classifier import LesionClassifier
+from lesionviz.data.synthetic import synthetic_samples
+from lesionviz.diagnoses import CODES
+from lesionviz.errors import LesionvizError
+from lesionviz.explanation.methods import METHODS, Method, find_method
+from lesionviz.network import LAYERS
+
+SAMPLE = synthetic_samples()[2]
+every_method = pytest.mark.parametrize("method", METHODS)
+every_map = [
+    pytest.mark.parametrize("code", CODES),
+    pytest.mark.parametrize("layer", LAYERS),
+    every_method,
+]
+
+
+def of_every_map(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test for every method × layer × class."""
+    for mark in every_map:
+        test = mark(test)
+    return test
+
+
+@pytest.fixture(scope="module")
+def case(classifier: LesionClassifier) -> Case:
+    return classifier.complete(classifier.examine(SAMPLE))
+
+
+@pytest.fixture(scope="module")
+def textbook(classifier: LesionClassifier) -> dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]]:
+    """Activations and gradients by layer and class, by hooks and ``backward``, on a second network of the same weights."""
+    network = classifier.checkpoint.network().requires_grad_(True)
+    kept: dict[str, torch.Tensor] = {}
+
+    def keeper(layer: str) -> Callable[[torch.nn.Module, object, torch.Tensor], None]:
+        def keep(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+            output.retain_grad()
+            kept[layer] = output
+
+        return keep
+
+    for layer in LAYERS:
+        network.get_submodule(layer).register_forward_hook(keeper(layer))
+    found = {}
+    for index, code in enumerate(CODES):
+        pixels = classifier.preprocessing.resize(SAMPLE.pixels)
+        network(classifier._runner.batch([pixels]))[0, index].backward()
+        for layer, output in kept.items():
+            assert output.grad is not None
+            found[layer, code] = output.detach(), output.grad.detach().clone()
+    return found
+
+
+def close(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32], of_the_peak: float = 1e-5) -> bool:
+    return bool(np.abs(one - other).max() <= of_the_peak * np.abs(other).max())
+
+
+@of_every_map
+def test_a_map_is_its_formula_on_textbook_gradients(
+    method: str,
+    layer: str,
+    code: str,
+    case: Case,
+    textbook: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]],
+) -> None:
+    raw = case.explanation(code, layer, method).raw
+    expected = METHODS[method].function(*textbook[layer, code])[0].numpy()
+    assert raw.dtype == np.float32
+    assert raw.shape == expected.shape == textbook[layer, code][0].shape[-2:]
+    assert np.isfinite(raw).all()
+    assert not raw.flags.writeable
+    assert close(raw, expected)
+
+
+@pytest.mark.heavy
+@of_every_map
+def test_one_picture_several_and_a_case_give_the_same_map(
+    method: str, layer: str, code: str, case: Case, classifier: LesionClassifier
+) -> None:
+    expected = case.explanation(code, layer, method).raw
+    shown = classifier.explain(SAMPLE, code, layer, method)
+    assert (shown.target, shown.layer, shown.method) == (code, layer, method)
+    assert close(shown.raw, expected)
+    *_, last = classifier.explain_many([synthetic_samples()[0], SAMPLE], code, layer, method)
+    assert close(last.raw, expected, 1e-4)  # a batch adds up in another order
+
+
+@of_every_map
+def test_a_map_can_be_drawn_and_laid_over_its_picture(method: str, layer: str, code: str, case: Case) -> None:
+    shown = case.explanation(code, layer, method).on(SAMPLE)
+    assert shown.heatmap().size == shown.overlay().size == SAMPLE.pixels.size
+    assert shown.overlay(alpha=0).tobytes() == SAMPLE.pixels.tobytes()
+
+
+@every_method
+def test_what_is_seen_first_stays_when_the_other_maps_come(
+    method: str, case: Case, classifier: LesionClassifier
+) -> None:
+    first = classifier.examine(SAMPLE)
+    assert np.array_equal(classifier.complete(first).maps[method, LAYERS[-1]], first.maps[method, LAYERS[-1]])
+    assert close(first.maps[method, LAYERS[-1]], case.maps[method, LAYERS[-1]])
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@every_method
+def test_the_classes_have_maps_of_their_own(method: str, layer: str, case: Case) -> None:
+    """A map that is the same for every class, as Eigen-CAM's, explains none of them."""
+    maps = case.maps[method, layer]
+    assert len(maps) == len(CODES)
+    for index, one in enumerate(maps):
+        for other in maps[index + 1 :]:
+            assert not close(one, other, 1e-3)
+
+
+@every_method
+def test_without_a_gradient_there_is_no_evidence(method: str) -> None:
+    activations = torch.randn(2, 8, 5, 5, generator=torch.Generator().manual_seed(0))
+    assert METHODS[method].function(activations, torch.zeros_like(activations)).abs().max() == 0
+
+
+@every_method
+def test_pictures_of_a_batch_do_not_mix(method: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    activations, gradient = (torch.randn(3, 8, 5, 5, generator=generator) for _ in range(2))
+    function = METHODS[method].function
+    batch = function(activations, gradient)
+    assert batch.shape == (3, 5, 5)
+    for index in range(3):
+        assert torch.allclose(batch[index], function(activations[index], gradient[index]), rtol=1e-5, atol=1e-5)
+    # At features.8 one picture meets the gradients of four classes, which are the same at every place.
+    flat = gradient[:, :, :1, :1].expand(-1, -1, 5, 5)
+    each = torch.stack([function(activations[0], one) for one in flat])
+    assert torch.allclose(function(activations[:1], flat), each, rtol=1e-5, atol=1e-5)
+
+
+@every_method
+def test_linear_is_said_of_the_methods_that_are(method: str) -> None:
+    """Where it is, the page makes the map of "this and not that" from two maps that it has."""
+    generator = torch.Generator().manual_seed(2)
+    activations, one, other = (torch.randn(8, 5, 5, generator=generator) for _ in range(3))
+    function = METHODS[method].function
+    of_difference = function(activations, one - other)
+    difference = function(activations, one) - function(activations, other)
+    assert torch.allclose(of_difference, difference, rtol=1e-4, atol=1e-4) is METHODS[method].linear
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@every_method
+def test_a_contrast_is_made_or_refused_in_words(
+    method: str, layer: str, case: Case, classifier: LesionClassifier
+) -> None:
+    asked = classifier.explain(SAMPLE, "MEL", layer, method, against="NV").raw
+    if METHODS[method].linear:
+        # Both maps may be far larger than their difference: what is left of rounding is measured by them.
+        size = max(np.abs(case.explanation(code, layer, method).raw).max() for code in ("MEL", "NV"))
+        assert np.abs(case.explanation("MEL", layer, method, against="NV").raw - asked).max() <= 1e-4 * size
+    else:
+        with pytest.raises(LesionvizError, match=f"{re.escape(METHODS[method].name)} is not linear"):
+            case.explanation("MEL", layer, method, against="NV")
+
+
+@pytest.mark.heavy
+@every_method
+def test_single_precision_is_enough(method: str, classifier: LesionClassifier) -> None:
+    """Against the same network in double precision: no map hangs on rounding."""
+    double = LesionClassifier(classifier.checkpoint, precision=torch.float64)
+    for sample in synthetic_samples():
+        single, exact = (c.explain_all(sample, method) for c in (classifier, double))
+        for key, shown in single.items():
+            assert close(shown.raw, exact[key].raw, 1e-4), key
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_an_entry_says_what_people_read(method: Method) -> None:
+    assert METHODS[method.key] is find_method(method.key) is method
+    assert re.fullmatch(r"[a-z0-9+]+", method.key), "a key is what callers type: small letters, digits and plus signs"
+    assert re.search(r"\d{4}, (arXiv \d{4}\.\d{5}|doi 10\.\S+)$", method.paper), "author, year, arXiv or doi"
+    assert re.fullmatch(r"[A-Z].*\.", method.guarantee), "what it promises, in a sentence"
+    assert (method.function.__doc__ or "").strip(), "the formula stands in the function's docstring"
+    assert [one.name for one in METHODS.values()].count(method.name) == 1
