@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
@@ -74,6 +75,29 @@ LINES, METHODS = 350, 25
 def reachable(room: str, table: Mapping[str, set[str]]) -> set[str]:
     """Every room that a room may import by a table, directly or because a room below it may."""
     return table[room] | {deep for below in table[room] for deep in reachable(below, table)}
+
+
+def drawing(table: Mapping[str, set[str]] = BELOW) -> str:
+    """The house as a picture in text: who may import whom points downwards, and who needs more lives higher."""
+
+    @cache
+    def floor(room: str) -> int:
+        return 1 + max(map(floor, table[room]), default=0)
+
+    lines, width = [], max(map(len, table))
+    for number in range(max(map(floor, table)), 0, -1):
+        rooms = [room for room in table if floor(room) == number]
+        lines += [
+            f"{number if room == rooms[0] else '':>2} │ {room:<{width}} "
+            + (
+                f"─▶ {', '.join(sorted(table[room], key=lambda below: (-floor(below), below)))}"
+                if table[room]
+                else "·"
+            )
+            for room in rooms
+        ]
+        lines.append("───┼" + "─" * 106)
+    return "\n".join([lines[-1], *lines])
 
 
 def module_of(path: Path, package: Path = PACKAGE) -> str:
@@ -175,6 +199,20 @@ def test_a_room_of_the_widgets_imports_and_joins_only_rooms_below_it() -> None:
     assert faulty((PACKAGE / "widgets").rglob("*.py"), above) == {}
 
 
+def test_the_drawing_of_the_house_shows_every_room_and_who_may_import_whom() -> None:
+    page = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    assert f"```text\n{drawing()}\n```" in page, "paste what `python tests/test_architecture.py` prints"
+    told = re.findall(r"^\| `([\w.]+)` \|", page, flags=re.MULTILINE)
+    assert sorted(told) == sorted(BELOW), "each room has one line that says what it is for"
+    assert sorted(BELOW) == sorted({path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES})
+
+
+def test_the_drawing_has_what_is_needed_below_whoever_needs_it() -> None:
+    shown = drawing({"errors": set(), "cli": {"data", "errors"}, "data": {"errors"}}).splitlines()
+    line = shown[0]
+    assert shown == [line, " 3 │ cli    ─▶ data, errors", line, " 2 │ data   ─▶ errors", line, " 1 │ errors ·", line]
+
+
 def test_no_room_below_widgets_imports_jupyter() -> None:
     below = [path for path in FILES if path.relative_to(PACKAGE).parts[0] not in {"widgets", "serving", "cli"}]
     assert faulty(below, lambda path: {name.split(".")[0] for name in imports(path)} & JUPYTER) == {}
@@ -247,3 +285,7 @@ def test_every_file_says_what_it_is_for() -> None:
 )
 def test_an_opening_is_a_sentence_at_the_very_beginning(text: str, language: str, expected: str) -> None:
     assert opening(text, language) == expected
+
+
+if __name__ == "__main__":
+    print(drawing())
