@@ -15,7 +15,7 @@ NBVAL := env -u LESIONVIZ_DATA $(BIN)/python -m pytest --nbval-lax --nbval-curre
 # The tests without any mark; the others wait for browsers, build wheels, or compute for long.
 PLAIN := not browser and not wheel and not heavy and not slow
 
-.PHONY: dashboard lab quick test test-all test-oldest lint types-js bench browser clean
+.PHONY: dashboard lab quick test test-all test-oldest lint types-js docs figures release-check bench browser clean
 
 dashboard: $(READY)          ## open the Explorer in a browser, no code in sight
 	$(BIN)/lesionviz dashboard $(ARGS)
@@ -51,6 +51,18 @@ lint: $(READY)
 
 types-js:                    ## the types of the JavaScript; needs Node, so CI runs it and no door does
 	@$(PYTHON) tests/script_types.py
+
+docs: $(READY)               ## an API reference from the docstrings, in build/docs
+	$(BIN)/python tests/api_reference.py build/docs
+
+figures: $(READY)            ## recompute every printed figure that needs no data; name those that differ
+	$(BIN)/python tests/figures.py
+
+release-check: $(READY)      ## build wheel and source distribution, check them, and look into them
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest tests/test_packaging.py -m "wheel or not wheel" $(ARGS)
 
 bench: $(READY) browser      ## agreement and speed against peers, and the Explorer against its limits
 	$(BIN)/pip install --quiet -e '.[bench]'

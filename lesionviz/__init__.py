@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lesionviz.training.train import train
     from lesionviz.widgets import Batch, Explorer, TrainingMonitor
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _HOMES = {
     "Batch": "lesionviz.widgets",

@@ -1,4 +1,4 @@
-"""What is shipped: the wheel in an environment of its own, and the two lists of dependencies."""
+"""What is shipped: wheel and source distribution, the wheel in an environment of its own, lists that must agree."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import urllib.request
 import venv
@@ -38,35 +39,101 @@ def test_environment_yml_and_pyproject_name_the_same_packages_and_versions() -> 
     assert {"pip": ["-e ."]} in environment["dependencies"]
 
 
-def test_the_version_is_the_packages() -> None:
+def test_the_version_is_the_packages_the_citations_and_the_changelogs_newest() -> None:
     import lesionviz
 
     assert lesionviz.__version__ == PYPROJECT["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", changelog, flags=re.MULTILINE)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert released[0] == (PYPROJECT["version"], str(citation["date-released"]))
+    assert str(citation["version"]) == PYPROJECT["version"]
+    assert sorted(released, key=lambda one: tuple(map(int, one[0].split("."))), reverse=True) == released
+
+
+def test_the_citation_has_what_the_format_requires() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()  # these and the version of the format are required
+    assert citation["authors"]
+    assert all({"name"} <= author.keys() or {"family-names"} <= author.keys() for author in citation["authors"])
+    assert (citation["type"], citation["license"]) == ("software", PYPROJECT["license"])
+
+
+def test_pre_commit_and_the_workflows_run_nothing_but_make() -> None:
+    """Whatever a server or a hook checks can be checked by a person with one word."""
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"]
+    assert [hook["entry"] for hook in hooks[0]["hooks"]] == ["make lint"]
+    for name in ("ci", "release"):
+        workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
+        steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+        commands = [step["run"].split() for step in steps if "run" in step]
+        assert commands
+        assert all(words[0] == "make" and words[1] in targets for words in commands), commands
+    for form in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
+        assert yaml.safe_load(form.read_text(encoding="utf-8")), form
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", out, ROOT], check=True, capture_output=True)
-    return next(out.glob("*.whl"))
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution and the wheel that is built from it."""
+    out = tmp_path_factory.mktemp("packages")
+    subprocess.run([sys.executable, "-m", "build", "--outdir", out, ROOT], check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheel(packages: Path) -> Path:
+    return next(packages.glob("*.whl"))
+
+
+IMAGES = (".jpg", ".jpeg", ".png", ".heic", ".dcm", ".tif", ".tiff", ".webp", ".avif", ".bmp")
 
 
 @pytest.mark.wheel
 def test_the_wheel_carries_what_it_needs_and_nothing_from_the_dataset(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        weights = archive.read("lesionviz/models/best_model.pth")
+    assert weights == (ROOT / "lesionviz" / "models" / "best_model.pth").read_bytes()
     for needed in (
-        "lesionviz/models/best_model.pth",
         "lesionviz/models/drawings.pth",
         "lesionviz/models/drawings.pth.sha256",
         "lesionviz/data/samples.json",
+        "lesionviz/models/best_model.pth.sha256",
         "lesionviz/serving/lesion_explorer.ipynb",
         "lesionviz/serving/share/jupyter/voila/templates/lesionviz/index.html.j2",
+        "lesionviz/serving/teacher/teacher.html",
         "lesionviz/widgets/case/case_view.js",
         "lesionviz/py.typed",
     ):
         assert needed in names
-    assert not [name for name in names if "ISIC_" in name or name.endswith((".jpg", ".jpeg", ".csv"))]
-    assert not [name for name in names if name.startswith("tests/") or name.endswith(".d.ts")]
+    # Whatever lies there belongs to the package: no test, no picture, no table, no page for those who work on it.
+    assert {name.split("/")[0] for name in names} == {"lesionviz", f"lesionviz-{PYPROJECT['version']}.dist-info"}
+    assert not [name for name in names if "ISIC_" in name or name.endswith((*IMAGES, ".csv", ".d.ts", ".md"))]
+    kinds = {Path(name).suffix for name in names if name.startswith("lesionviz/")}
+    assert kinds == {".py", ".js", ".css", ".html", ".j2", ".json", ".ipynb", ".pth", ".sha256", ".typed"}
+
+
+@pytest.mark.wheel
+def test_the_source_distribution_carries_tests_and_pages_and_no_image_but_the_screenshots(packages: Path) -> None:
+    with tarfile.open(next(packages.glob("*.tar.gz"))) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    for needed in (
+        "tests/test_packaging.py",
+        "notebooks/01_train_and_evaluate.ipynb",
+        "MODEL_CARD.md",
+        "CHANGELOG.md",
+    ):
+        assert needed in names
+    assert {"README.md", "LICENSE", "CITATION.cff", "Makefile", "pyproject.toml"} <= set(names)
+    pictures = {name for name in names if name.endswith(IMAGES)}
+    assert {name.rpartition("/")[0] for name in pictures} <= {"dashboards", "tests/benchmarks", "notebooks"}
+    assert not [
+        name for name in names if "ISIC_" in name or name.startswith((".git/", ".venv", "build", "runs", "shared"))
+    ]
 
 
 @pytest.mark.wheel
