@@ -15,7 +15,7 @@ from lesionviz.data.read import OFFICIAL, read_collection
 from lesionviz.data.tables import read_table
 from lesionviz.errors import LesionvizError
 
-Source: TypeAlias = "str | Path | Collection"
+Source: TypeAlias = str | Path | Collection
 PATHS = ("path", "image_path", "file", "filename", "image")
 """Columns of a table that may hold the paths; the first that is there does."""
 ADVICE = f"Expected is a column of paths, named {', '.join(PATHS[:-1])} or {PATHS[-1]}."

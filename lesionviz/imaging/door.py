@@ -41,10 +41,6 @@ MIN_SIDE = 32
 
 _SMALLER = "Send a smaller copy: 4,000 pixels along the longer side are plenty."
 
-ImageSource: TypeAlias = (
-    "str | Path | bytes | bytearray | memoryview | Image.Image | npt.NDArray[np.uint8] | LesionImage"
-)
-
 
 @dataclass(frozen=True, eq=False)
 class LesionImage:
@@ -70,6 +66,11 @@ class LesionImage:
             return self.file_sha256
         width, height = self.pixels.size
         return hashlib.sha256(f"{width} {height} ".encode() + self.pixels.tobytes()).hexdigest()
+
+
+ImageSource: TypeAlias = (
+    str | Path | bytes | bytearray | memoryview | Image.Image | npt.NDArray[np.uint8] | LesionImage
+)
 
 
 def open_image(source: ImageSource, name: str | None = None) -> LesionImage:
