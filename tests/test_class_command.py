@@ -120,6 +120,16 @@ def test_a_password_comes_from_where_no_list_of_commands_shows_it(
         main(["dashboard", "--class", "3", "--password", "--token", "x"])
 
 
+@pytest.mark.parametrize("typed", ["", "\n", "  \n"])
+def test_an_empty_password_opens_no_class(
+    typed: str, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert main(["dashboard", "--class", "3", "--password"]) == 1
+    assert "No password was typed." in capsys.readouterr().err
+    assert asked == {}
+
+
 def test_the_terminal_shows_both_addresses_apart_and_draws_that_of_the_learners(
     asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,7 +154,10 @@ def _taken(port: int, address: str) -> str:
 
 def _ask() -> str:
     """The password, from a terminal unseen, or from the first line of what is handed in."""
-    return getpass("Password for learners: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    given = getpass("Password for learners: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not given.strip():  # as a token, an empty one would open the class to whoever reaches it
+        raise LesionvizError("No password was typed. Type one of at least 8 letters, or leave --password out.")
+    return given.rstrip("\n")
 
 
 def qr_code(address: str) -> str:
