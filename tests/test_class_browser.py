@@ -96,6 +96,7 @@ def test_a_teacher_and_two_learners_go_through_one_quiz(
         expect(teacher.get_by_text("Nobody yet")).to_be_visible()
         expect(teacher.get_by_role("img", name="QR code")).to_be_visible()
         expect(teacher.get_by_text("This is not a medical device")).to_be_visible()
+        expect(teacher.get_by_text("Only this computer can open it")).to_be_visible()
         check_teacher(teacher)
         for page, name in ((ada, "Ada"), (ben, "Ben")):
             page.goto(voila)

@@ -220,6 +220,29 @@ def test_pages_are_kept_by_nobody_run_no_foreign_script_and_stand_in_no_frame(br
     assert not re.search(r"<(style|script(?![^>]*src=))", browser.page)
 
 
+@pytest.mark.parametrize(
+    ("listens", "host", "proto", "shown", "alone"),
+    [
+        ("http://127.0.0.1:8866/?token=a", "127.0.0.1:8866", "", "http://127.0.0.1:8866/?token=a", True),
+        ("http://127.0.0.1:8866/?token=a", "localhost:8866", "", "http://127.0.0.1:8866/?token=a", True),
+        ("http://[::1]:8866/?token=a", "[::1]:8866", "", "http://[::1]:8866/?token=a", True),
+        ("http://127.0.0.1:8866/x/?token=a", "clinic.example", "https", "https://clinic.example/x/?token=a", False),
+        ("http://127.0.0.1:8866/x/?token=a", "lab:8080", "", "http://lab:8080/x/?token=a", False),
+        ("https://192.168.1.20:8866/?token=a", "localhost:8866", "", "https://192.168.1.20:8866/?token=a", False),
+    ],
+)
+def test_learners_are_shown_an_address_that_others_can_open_or_told_that_there_is_none(
+    room: Classroom, listens: str, host: str, proto: str, shown: str, alone: bool
+) -> None:
+    with class_server(room, address=lambda: listens) as address:
+        asked = Request(f"{address}teacher", headers={"Host": host} | ({"X-Forwarded-Proto": proto} if proto else {}))
+        with build_opener().open(asked, timeout=60) as reply:
+            found = re.search(r'data-facts="([^"]*)"', reply.read().decode())
+    assert found
+    facts = json.loads(html.unescape(found[1]))
+    assert (facts["address"], facts["alone"]) == (shown, alone)
+
+
 def test_the_page_says_what_it_is_not_and_takes_no_markup_from_an_address(room: Classroom) -> None:
     with class_server(room, address=lambda: 'http://x/"><script>alert(1)</script>') as address:
         browser = Browser(address)

@@ -61,6 +61,12 @@ def plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_loopback(name: str) -> bool:
+    """Return whether a name or address leads to this machine, and from this machine alone."""
+    address = plain_address(name)
+    return name == "localhost" if address is None else address.is_loopback
+
+
 def check_host_name(name: str) -> str:
     """Return a name or address as browsers write it.
 

@@ -13,13 +13,16 @@ from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Finish, HTTPError, RedirectHandler, RequestHandler
 
 from lesionviz.diagnoses import DIAGNOSES
 from lesionviz.errors import LesionvizError
 from lesionviz.game.class_desk import newer
 from lesionviz.game.classroom import Classroom
+from lesionviz.serving.hosts import is_loopback
 from lesionviz.widgets.case.answer import NOTICE
 from lesionviz.widgets.parts.front_end import script, style
 
@@ -122,12 +125,13 @@ class _Page(_Handler):
         self.roots, self.address = roots, address
 
     def get(self) -> None:
-        address = self.address()
+        address = seen_by_others(self.address(), self.request)
         classes = [{"code": d.code, "name": d.name, "colour": d.colour, "malignant": d.malignant} for d in DIAGNOSES]
         facts = {
             "classes": classes,
             "notice": NOTICE,
             "address": address,
+            "alone": is_loopback(urlsplit(address).hostname or ""),
             "places": _places(self.roots),
             "bound": bool(self.roots),
             "token": self.xsrf_token.decode(),  # reading it sets the cookie
@@ -225,6 +229,20 @@ class _Move(_Handler):
             allowed = ", ".join(map(str, self.roots))
             raise LesionvizError(f"{folder} is not in a folder that this server was allowed to read: {allowed}.")
         return folder
+
+
+def seen_by_others(address: str, request: HTTPServerRequest) -> str:
+    """Return the learners' address as it is outside, where a proxy stands between: by the name that the teacher used.
+
+    Args:
+        address: where the server listens, which behind a proxy is this machine alone.
+        request: the teacher's; the gate has let its ``Host`` through.
+    """
+    parts, host = urlsplit(address), request.headers.get("Host", "")
+    if not is_loopback(parts.hostname or "") or is_loopback(urlsplit(f"//{host}").hostname or ""):
+        return address
+    forwarded = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    return urlunsplit(parts._replace(netloc=host, scheme="https" if forwarded else parts.scheme))
 
 
 def _places(roots: Sequence[Path]) -> list[str]:

@@ -1,10 +1,11 @@
 // What the teacher's page is told: what teacher.py and Classroom.teacher_view() of game/classroom.py make.
 
-/** What stays the same while the page is open. `bound`: only `places` and what lies below may be opened. */
+/** What stays the same while the page is open. `alone`: nobody else can open `address`. `bound`: only `places` and what lies below may be opened. */
 interface TeacherFacts {
   classes: LesionClass[];
   notice: string;
   address: string;
+  alone: boolean;
   places: string[];
   bound: boolean;
   token: string;

@@ -31,7 +31,7 @@ function teacherPage(home) {
   const results = resultsCard(classes);
   const file = fileCard(act);
   const setup = setupCard(facts, (move, about) => doing(move, about));
-  const columns = element("div", { className: "lv-teacher-columns" }, place, element("aside", { ariaLabel: "The class" }, joinCard(facts.address), people.node));
+  const columns = element("div", { className: "lv-teacher-columns" }, place, element("aside", { ariaLabel: "The class" }, joinCard(facts), people.node));
   const main = element(
     "main",
     {},

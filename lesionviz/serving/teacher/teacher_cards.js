@@ -8,9 +8,9 @@ const card = (title, ...children) => element("section", { className: "lv-quiz-ca
 const counted = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 /** Where the learners go.
- * @param {string} address
+ * @param {TeacherFacts} facts
  */
-function joinCard(address) {
+function joinCard({ address, alone }) {
   const picture = element("div", { className: "lv-teacher-qr" });
   const template = document.querySelector("#qr");
   if (template instanceof HTMLTemplateElement) picture.append(template.content.cloneNode(true));
@@ -21,7 +21,7 @@ function joinCard(address) {
     svg.setAttribute("aria-label", "QR code of the learners' address");
   }
   picture.hidden = !svg;
-  const node = card("Join the class", picture, element("p", { className: "lv-teacher-address", textContent: address }), element("p", { className: "lv-quiz-soft", textContent: "Open it on a phone or a computer, choose the tab Quiz, and type a name." }));
+  const node = card("Join the class", picture, element("p", { className: "lv-teacher-address", textContent: address }), element("p", { className: "lv-quiz-soft", textContent: alone ? "Only this computer can open it. For others, start the class again with --host 0.0.0.0, or behind a proxy and open this page through that." : "Open it on a phone or a computer, choose the tab Quiz, and type a name." }));
   node.classList.add("lv-teacher-join");
   return node;
 }
