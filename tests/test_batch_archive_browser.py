@@ -164,14 +164,14 @@ def test_a_run_goes_on_without_its_page_and_the_results_are_there_when_it_is_ope
 def test_a_run_of_the_command_line_is_seen_stopped_and_gone_on_with_to_the_same_table(
     place: Place, page: Page, tmp_path: Path
 ) -> None:
-    images, out, whole = pictures(tmp_path / "images", 58), tmp_path / "slow", tmp_path / "whole"
+    images, out, whole = pictures(tmp_path / "images", 298), tmp_path / "slow", tmp_path / "whole"
     score = [sys.executable, "-m", "lesionviz", "score", str(images), "--shard-size", "4", "--out"]
     subprocess.run([*score, str(whole)], check=True, capture_output=True)
     with subprocess.Popen([*score, str(out)], start_new_session=True, stderr=subprocess.DEVNULL) as process:
         until(page, lambda: (out / LOCK).exists() and bool((out / LOCK).read_text()))
         part = place.open(page)  # by itself, as something is under way
         item = run_of(part, out)
-        expect(item).to_contain_text(" of 60 images, ")
+        expect(item).to_contain_text(" of 300 images, ")
         expect(item).to_contain_text(" a second, about ")
         process.send_signal(signal.SIGSTOP)  # so that it is not done before somebody stops it
         assert accessibility(page, ".lv-batch") == ""
@@ -183,12 +183,12 @@ def test_a_run_of_the_command_line_is_seen_stopped_and_gone_on_with_to_the_same_
         assert process.wait(60) == 130
     expect(item).to_contain_text("Interrupted: ")
     done = Run.read(out).done
-    assert 0 < done < 60
-    expect(item).to_contain_text(f"{done} of 60 images.")
+    assert 0 < done < 300
+    expect(item).to_contain_text(f"{done} of 300 images.")
     expect(item.get_by_role("button", name="Continue")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_text(f"Results in {out}")).to_be_visible()  # by themselves: the page has seen it finish
-    expect(page.get_by_text("60 files", exact=True)).to_be_visible()
+    expect(page.get_by_text("300 files", exact=True)).to_be_visible()
     assert (out / "scores.parquet").read_bytes() == (whole / "scores.parquet").read_bytes()
     run_of(part, whole).get_by_role("button", name="Take off the list").click()
     expect(run_of(part, whole)).to_have_count(0)

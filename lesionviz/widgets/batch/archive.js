@@ -126,7 +126,7 @@ function archiveSection({ model, off, say, onView, there }) {
   const target = field("Folder for results", "/home/me/images-scores");
   const start = element("button", { type: "submit", textContent: "Score the folder" });
   const form = element("form", { className: "lv-archive-form", noValidate: true }, source.label, source.input, target.label, target.input, start);
-  const message = element("p", { className: "lv-batch-message", hidden: true, role: "alert" });
+  const message = element("p", { className: "lv-archive-message", hidden: true, role: "alert" });
   const list = element("ul", { className: "lv-archive-runs", ariaLabel: "Runs" });
   node.append(
     element("p", { className: "lv-batch-hint", textContent: "For thousands of images. The work goes on when this page is closed; come back, and the results are here. The folders are those of the computer where Python runs." }),
