@@ -46,7 +46,7 @@ class Place:
         return page.locator(".lv-archive")
 
 
-@pytest.fixture(scope="module", params=["voila", pytest.param("lab", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["voila"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The dashboard for one person, or JupyterLab, with a list of runs of its own."""
     folder = tmp_path_factory.mktemp("served")
