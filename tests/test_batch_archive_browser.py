@@ -20,7 +20,7 @@ from servers import running, running_dashboard, write_notebook
 
 from lesionviz.archive.known import VARIABLE
 from lesionviz.archive.state import Run
-from lesionviz.archive.store import LOCK
+from lesionviz.archive.store import SESSIONS
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 
@@ -46,7 +46,7 @@ class Place:
         return page.locator(".lv-archive")
 
 
-@pytest.fixture(scope="module", params=["voila"])
+@pytest.fixture(scope="module", params=["voila", pytest.param("lab", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The dashboard for one person, or JupyterLab, with a list of runs of its own."""
     folder = tmp_path_factory.mktemp("served")
@@ -164,16 +164,16 @@ def test_a_run_goes_on_without_its_page_and_the_results_are_there_when_it_is_ope
 def test_a_run_of_the_command_line_is_seen_stopped_and_gone_on_with_to_the_same_table(
     place: Place, page: Page, tmp_path: Path
 ) -> None:
-    images, out, whole = pictures(tmp_path / "images", 298), tmp_path / "slow", tmp_path / "whole"
+    images, out, whole = pictures(tmp_path / "images", 58), tmp_path / "slow", tmp_path / "whole"
     score = [sys.executable, "-m", "lesionviz", "score", str(images), "--shard-size", "4", "--out"]
     subprocess.run([*score, str(whole)], check=True, capture_output=True)
     with subprocess.Popen([*score, str(out)], start_new_session=True, stderr=subprocess.DEVNULL) as process:
-        until(page, lambda: (out / LOCK).exists() and bool((out / LOCK).read_text()))
+        until(page, (out / SESSIONS).exists)  # written after each part
+        process.send_signal(signal.SIGSTOP)  # so that it is not done before somebody stops it
         part = place.open(page)  # by itself, as something is under way
         item = run_of(part, out)
-        expect(item).to_contain_text(" of 300 images, ")
+        expect(item).to_contain_text(" of 60 images, ")
         expect(item).to_contain_text(" a second, about ")
-        process.send_signal(signal.SIGSTOP)  # so that it is not done before somebody stops it
         assert accessibility(page, ".lv-batch") == ""
         with phone(page):
             assert sideways(page, ".lv-batch") == []
@@ -183,12 +183,12 @@ def test_a_run_of_the_command_line_is_seen_stopped_and_gone_on_with_to_the_same_
         assert process.wait(60) == 130
     expect(item).to_contain_text("Interrupted: ")
     done = Run.read(out).done
-    assert 0 < done < 300
-    expect(item).to_contain_text(f"{done} of 300 images.")
+    assert 0 < done < 60
+    expect(item).to_contain_text(f"{done} of 60 images.")
     expect(item.get_by_role("button", name="Continue")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_text(f"Results in {out}")).to_be_visible()  # by themselves: the page has seen it finish
-    expect(page.get_by_text("300 files", exact=True)).to_be_visible()
+    expect(page.get_by_text("60 files", exact=True)).to_be_visible()
     assert (out / "scores.parquet").read_bytes() == (whole / "scores.parquet").read_bytes()
     run_of(part, whole).get_by_role("button", name="Take off the list").click()
     expect(run_of(part, whole)).to_have_count(0)

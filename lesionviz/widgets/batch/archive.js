@@ -176,6 +176,12 @@ function archiveSection({ model, off, say, onView, there }) {
     const named = source.input.value.trim().replace(/[/\\]+$/, "");
     if (!own) target.input.value = named && `${named}-scores`;
   });
+  // JupyterLab's page does not submit a form by Enter.
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !(event.target instanceof HTMLInputElement)) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const missing = [source.input, target.input].find((input) => !input.value.trim());
