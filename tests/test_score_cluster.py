@@ -260,6 +260,11 @@ class Elsewhere:
         self.certificates = certificates.ca.parent
         self._more: list[subprocess.Popen[bytes]] = []
 
+    @property
+    def options(self) -> dict[str, object]:
+        """What sends a run there."""
+        return {"workers": None, "cluster": self.address, "certificates": self.certificates}
+
     def another_worker(self) -> None:
         command = [sys.executable, "-P", "-m", "lesionviz.workers.process", "worker", "--folder", self.certificates]
         self._more.append(subprocess.Popen([*command, "--scheduler", self.address], stdin=subprocess.PIPE))
@@ -289,15 +294,7 @@ def test_a_worker_that_joins_late_takes_its_share(
     tmp_path: Path,
 ) -> None:
     held = hold(control, SHARD)
-    scoring = begun(
-        apart,
-        archive,
-        tmp_path / "out",
-        control,
-        workers=None,
-        cluster=elsewhere.address,
-        certificates=elsewhere.certificates,
-    )
+    scoring = begun(apart, archive, tmp_path / "out", control, **elsewhere.options)
     (first,) = at(control, SHARD)
     elsewhere.another_worker()
     until(lambda: len(list(tmp_path.glob("out/parts/[0-9]*.parquet"))) == 4)  # all but the two that the first one has
@@ -321,16 +318,7 @@ def test_a_scheduler_that_does_not_come_back_ends_the_run_in_a_sentence(
     monkeypatch.setattr(lesionviz.workers.spread, "AWAY", 1)
     told: list[str] = []
     held = hold(control, 21)
-    scoring = begun(
-        apart,
-        archive,
-        tmp_path / "out",
-        control,
-        workers=None,
-        cluster=elsewhere.address,
-        certificates=elsewhere.certificates,
-        tell=told.append,
-    )
+    scoring = begun(apart, archive, tmp_path / "out", control, **elsewhere.options, tell=told.append)
     at(control, 21)
     ours("scheduler")[0].kill()
     with pytest.raises(LesionvizError, match=r"No worker of the cluster at tls://.* go on with --resume"):

@@ -6,6 +6,8 @@ The larger classes are sums, not measurements: so many times what one learner of
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -26,29 +28,23 @@ def _each_part(server: psutil.Process) -> dict[str, list[psutil.Process]]:
     return parts
 
 
-def memory(server: psutil.Process) -> dict[str, float]:
-    """Return the proportional set size (PSS) in MiB of the server, the kernels, and what else it started."""
-    sizes = dict.fromkeys(PARTS, 0.0)
+def _summed(server: psutil.Process, measure: Callable[[psutil.Process], float]) -> dict[str, float]:
+    sums = dict.fromkeys(PARTS, 0.0)
     for name, processes in _each_part(server).items():
         for process in processes:
-            try:
-                sizes[name] += process.memory_full_info().pss / 2**20
-            except psutil.Error:
-                continue  # it has just ended
-    return sizes
+            with suppress(psutil.Error):  # it has just ended
+                sums[name] += measure(process)
+    return sums
+
+
+def memory(server: psutil.Process) -> dict[str, float]:
+    """Return the proportional set size (PSS) in MiB of the server, the kernels, and what else it started."""
+    return _summed(server, lambda process: process.memory_full_info().pss / 2**20)
 
 
 def processor(server: psutil.Process) -> dict[str, float]:
     """Return the seconds of a core that each part has used since it started."""
-    used = dict.fromkeys(PARTS, 0.0)
-    for name, processes in _each_part(server).items():
-        for process in processes:
-            try:
-                times = process.cpu_times()
-            except psutil.Error:
-                continue  # it has just ended
-            used[name] += times.user + times.system
-    return used
+    return _summed(server, lambda process: sum(process.cpu_times()[:2]))  # user and system
 
 
 def kernels(server: psutil.Process) -> int:
@@ -93,7 +89,9 @@ class Costs:
             + learners * self.held["kernels"] / self.pages
             + workers * self.held["scheduler and workers"] / self.workers
         ) / 1024
-        return f"| {learners:,} | {servers} | {workers} | {max(total, learners / PAGES_A_CORE):.0f} | {held:.0f} GB |"
+        return (
+            f"| {learners:,} | {servers} | {workers} | {max(total, learners / PAGES_A_CORE):.0f} | {held:.0f} GiB |"
+        )
 
 
 SUMS = "| learners | servers | workers | cores | memory |\n|---|---|---|---|---|"
