@@ -31,11 +31,13 @@ def build(folder: Path) -> None:
     for name in lesionviz.__all__:  # they are imported on first use, which pdoc would not cause
         getattr(lesionviz, name)
     pdoc.render.configure(docformat="google")
-    pdoc.pdoc(*MODULES, output_directory=folder)
+    with warnings.catch_warnings():
+        # From here on: what old libraries say while they are imported is not about our pages.
+        warnings.simplefilter("error")
+        pdoc.pdoc(*MODULES, output_directory=folder)
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("error")
     target = Path(sys.argv[1])
     build(target)
     print(f"The reference is {target / 'index.html'}.")
