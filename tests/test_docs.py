@@ -14,6 +14,7 @@ SCRIPT = Path(__file__).with_name("api_reference.py")
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_the_reference_is_built_without_a_warning_and_has_every_public_name(tmp_path: Path) -> None:
     pytest.importorskip("pdoc", reason="needs the dev extra")
     done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)

@@ -45,6 +45,7 @@ def drawings_of(code: str, count: int) -> list[tuple[frozenset[str], int]]:
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 @pytest.mark.parametrize("code", CODES)
 def test_it_names_drawings_of_seeds_that_it_never_saw(code: str) -> None:
     found = answers(drawings_of(code, 60))
@@ -52,6 +53,7 @@ def test_it_names_drawings_of_seeds_that_it_never_saw(code: str) -> None:
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 @pytest.mark.parametrize("code", CODES)
 def test_taking_away_the_structures_that_name_a_class_changes_its_answer(code: str) -> None:
     found = answers([(structures - naming(code), seed) for structures, seed in drawings_of(code, 30)])
@@ -59,6 +61,7 @@ def test_taking_away_the_structures_that_name_a_class_changes_its_answer(code: s
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 @pytest.mark.parametrize("name", [name for name, each in STRUCTURES.items() if each.names])
 def test_each_structure_alone_names_its_class_on_a_plain_lesion(name: str) -> None:
     found = answers([(frozenset({name}), seed) for seed in range(FRESH, FRESH + 40)])
@@ -215,6 +218,7 @@ def test_impossible_recipes_are_refused(wrong: dict[str, int]) -> None:
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_the_command_makes_such_a_file_and_the_same_one_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,6 +122,7 @@ def outlined(drawn_folder: Path, small_checkpoint: Checkpoint, tmp_path: Path) -
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_the_report_judges_every_method_and_layer_on_test_images_only(
     outlined: tuple[Path, Path], drawn_folder: Path, tmp_path: Path
 ) -> None:

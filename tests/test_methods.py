@@ -91,6 +91,7 @@ def test_a_map_is_its_formula_on_textbook_gradients(
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 @of_every_map
 def test_one_picture_several_and_a_case_give_the_same_map(
     method: str, layer: str, code: str, case: Case, classifier: LesionClassifier
@@ -178,6 +179,7 @@ def test_a_contrast_is_made_or_refused_in_words(
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 @every_method
 def test_single_precision_is_enough(method: str, classifier: LesionClassifier) -> None:
     """Against the same network in double precision: no map hangs on rounding."""
