@@ -140,10 +140,8 @@ class Case:
     def to_plain(self) -> dict[str, Any]:
         """Return what :mod:`lesionviz.wire` packs; the names of the picture and of its file stay where they are."""
         values = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in {"name", "upload"}}
-        answer = {one.name: getattr(self.prediction, one.name) for one in fields(Prediction) if one.name != "source"}
-        answer["probabilities"] = dict(self.prediction.probabilities)
         maps = [[method, layer, maps] for (method, layer), maps in self.maps.items()]
-        return {**values, "prediction": answer, "maps": maps}
+        return {**values, "prediction": self.prediction.to_plain(), "maps": maps}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], name: str, upload: str) -> Case:
@@ -153,11 +151,10 @@ class Case:
             plain: from it.
             name, upload: as the attributes; they are known here alone.
         """
-        answer = {**plain["prediction"], "notes": tuple(plain["prediction"]["notes"])}
         values = {
             **plain,
             **{key: tuple(plain[key]) for key in ("size", "box", "logits", "biases")},
-            "prediction": Prediction(**answer, source=name),
+            "prediction": Prediction.from_plain(plain["prediction"], name),
             "maps": {(method, layer): maps for method, layer, maps in plain["maps"]},
         }
         return cls(**values, name=name, upload=upload)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class Prediction:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", MappingProxyType(dict(self.probabilities)))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what :mod:`lesionviz.wire` packs; the picture's name stays where it is."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "source"}
+        return {**values, "probabilities": dict(self.probabilities)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], source: str) -> Prediction:
+        """Return what :meth:`to_plain` was made of; ``source`` as the attribute."""
+        return cls(**{**plain, "notes": tuple(plain["notes"])}, source=source)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy plain data: a view of a mapping does neither."""
