@@ -128,6 +128,28 @@ class Checkpoint:
             checkpoint = _from_state_dict(content, path.name)
         return replace(checkpoint, file_sha256=sha256(path))
 
+    def facts(self) -> dict[str, Any]:
+        """Return what a page tells of a model, as plain data without weights."""
+        return {
+            "preprocessing": self.preprocessing.to_dict(),
+            "temperature": self.temperature,
+            "operating_points": [dict(point) for point in self.operating_points],
+            "split": {"sha256": self.split.get("sha256")},
+            "licence": self.licence,
+            "history": list(self.history),
+            "architecture": self.architecture,
+            "subject": self.subject,
+            "file_sha256": self.file_sha256,
+        }
+
+    @classmethod
+    def from_facts(cls, plain: Mapping[str, Any]) -> Checkpoint:
+        """Return a checkpoint without weights, of what :meth:`facts` gave."""
+        return cls(
+            **{**plain, "operating_points": tuple(plain["operating_points"]), "history": tuple(plain["history"])}
+            | {"state_dict": {}, "preprocessing": Preprocessing.from_dict(plain["preprocessing"])}
+        )
+
     def network(self) -> Network:
         """Return the network in evaluation mode with frozen float32 weights, on the CPU."""
         with ordinary_tensors():
