@@ -202,27 +202,27 @@ class LesionClassifier:
             yield self._runner.outputs([self.preprocessing.resize(picture.pixels) for picture in pictures])
 
     def probabilities(self, batch: torch.Tensor, target: Target, batch_size: int = 32) -> npt.NDArray[np.float64]:
-        """Return the probability of one class for pictures at input size, such as perturbed ones.
+        """Return the probability of one class (N,) for pictures at input size, such as perturbed ones.
 
         Args:
-            batch: uint8 (N, 3, size, size), as the network sees them.
+            batch: uint8 (N, 3, size, size), as the network sees them; anything else is refused.
             target: the class.
             batch_size: how many to run at a time.
-
-        Returns:
-            Array of shape (N,).
-
-        Raises:
-            LesionvizError: the batch has another shape or type.
         """
-        size, index = self.preprocessing.size, target_index(target)
+        return self._shares(batch, batch_size)[:, target_index(target)]
+
+    def shares(self, squares: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Return the probabilities (N, 4) of all classes for pictures at input size, uint8 (N, size, size, 3)."""
+        return self._shares(torch.from_numpy(squares).permute(0, 3, 1, 2), batch_size=32)
+
+    def _shares(self, batch: torch.Tensor, batch_size: int) -> npt.NDArray[np.float64]:
+        size = self.preprocessing.size
         if batch.dtype != torch.uint8 or batch.shape[1:] != (3, size, size):
             raise LesionvizError(
                 f"The batch must be uint8 of shape (N, 3, {size}, {size}), not {batch.dtype} of {tuple(batch.shape)}."
             )
         logits = torch.cat([self._runner.logits(part) for part in torch.split(batch, batch_size)])
-        chosen = torch.softmax(logits / self.checkpoint.temperature, dim=1)[:, index]
-        return np.asarray(chosen.cpu().numpy(), np.float64)
+        return np.asarray(torch.softmax(logits / self.checkpoint.temperature, dim=1).cpu().numpy(), np.float64)
 
     def explain(
         self,
