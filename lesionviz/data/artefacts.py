@@ -1,4 +1,4 @@
-"""Draws on a picture what photographs of skin often carry beside the lesion: ruler, ink, hair, vignette.
+"""Draws on a picture what photographs of skin often carry beside the lesion: ruler, ink, hair, vignette, bubble.
 
 Used to ask whether a classifier's answer hangs on such things. Each function takes an RGB picture and a
 random generator, and returns the changed picture and where it changed.
@@ -63,13 +63,37 @@ def hair(picture: Image.Image, random: np.random.Generator) -> tuple[Image.Image
 def vignette(picture: Image.Image, random: np.random.Generator) -> tuple[Image.Image, npt.NDArray[np.bool_]]:
     """The black corners of a dermoscope's round view."""
     width, height = picture.size
+    half = min(width, height) / 2
+    return round_view(picture, (width / 2, height / 2), half * random.uniform(0.98, 1.04), half / 12)
+
+
+def round_view(
+    picture: Image.Image, middle: tuple[float, float], radius: float, rim: float
+) -> tuple[Image.Image, npt.NDArray[np.bool_]]:
+    """Black outside a circle, over the width of a soft rim; all in pixels."""
+    width, height = picture.size
     y, x = np.mgrid[:height, :width]
-    distance = np.hypot(x - width / 2, y - height / 2) / (min(width, height) / 2)
-    dark = np.clip((distance - random.uniform(0.98, 1.04)) * 12, 0, 1)
+    dark = np.clip((np.hypot(x - middle[0], y - middle[1]) - radius) / rim, 0, 1)
     return _paint(picture, Image.fromarray((dark * 255).astype(np.uint8)), (8, 6, 8), 1.0)
 
 
+def gel_bubble(picture: Image.Image, random: np.random.Generator) -> tuple[Image.Image, npt.NDArray[np.bool_]]:
+    """A bubble of air in the gel under the glass: a bright rim and a glint."""
+    width, height = picture.size
+    side = min(width, height)
+    radius, thin = side * random.uniform(0.36, 0.42), max(1, side // 30)
+    plane = Image.new("L", picture.size)
+    pen = ImageDraw.Draw(plane)
+    middle = np.array([width / 2, height / 2])
+    pen.ellipse((*(middle - radius), *(middle + radius)), fill=40, outline=255, width=thin)
+    turn = random.uniform(0, 2 * np.pi)
+    glint = middle + radius * 0.55 * np.array([np.cos(turn), np.sin(turn)])
+    pen.ellipse((*(glint - radius / 7), *(glint + radius / 7)), fill=255)
+    return _paint(picture, plane, (250, 248, 245), 0.8)
+
+
 ARTEFACTS: dict[str, Artefact] = {"ruler": ruler, "ink ring": ink_ring, "hair": hair, "dark vignette": vignette}
+"""Those that ``lesionviz shortcuts`` asks about."""
 
 
 def _paint(
