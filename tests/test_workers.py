@@ -29,7 +29,7 @@ from conftest import no_running_loop
 from lesionviz.case import Case
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import load
-from lesionviz.cluster import Far, facts_of
+from lesionviz.cluster import Far
 from lesionviz.data.synthetic import draw_lesion, synthetic_samples
 from lesionviz.drawn import drawn_classifier
 from lesionviz.errors import LesionvizError
@@ -688,7 +688,7 @@ def test_workers_with_the_bundled_model_answer_the_closed_list_as_it_does_here(l
         try:
             cases = [asyncio.to_thread(lambda picture=one: far.complete(far.examine(picture))) for one in pictures]
             sample = await asyncio.to_thread(lambda: far.answering(drawn=True).examine(synthetic_samples()[2]))
-            return facts_of(unpack(facts)["ok"]), await asyncio.gather(*cases), sample
+            return Checkpoint.from_facts(unpack(facts)["ok"]["model"]), await asyncio.gather(*cases), sample
         finally:
             await workers.close()
 
