@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionviz.checkpoint import DRAWINGS, DRAWN, PHOTOGRAPHS
+from lesionviz.checkpoint import BUNDLED, DRAWINGS, DRAWN, PHOTOGRAPHS, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cluster import LARGEST, REQUESTS, Examiner, Far, Near, answer, name_of
 from lesionviz.data.synthetic import draw_lesion, synthetic_samples
@@ -24,6 +24,9 @@ from lesionviz.evaluation.index import make_index
 from lesionviz.files import CACHE, sha256
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.similarity import VARIABLE
+from lesionviz.trust.places import marked
+from lesionviz.trust.squares import packed_mask
+from lesionviz.trust.what_if import put_in
 from lesionviz.wire import pack, unpack
 
 
@@ -99,6 +102,65 @@ def test_a_model_of_drawings_answers_for_them_itself() -> None:
     assert far.answering(drawn=False) is far
 
 
+def test_checks_of_a_drawing_are_asked_of_the_network_that_knows_drawings(far: Far, near: Near) -> None:
+    there, here, own = far.answering(drawn=True), near.answering(drawn=True), Near(drawn_classifier())
+    case = own.examine(synthetic_samples()[0])
+    mask, code = marked(case.explanation().raw, case.input_size), case.prediction.diagnosis
+    assert there.pointing(case, mask, code) == here.pointing(case, mask, code) == own.pointing(case, mask, code)
+    assert there.stillness(case) == here.stillness(case) == own.stillness(case)
+    assert there.what_if(case, case.seen) == here.what_if(case, case.seen) == own.what_if(case, case.seen)
+    assert there.answer_sets is here.answer_sets is own.answer_sets is None
+    with pytest.raises(LesionvizError, match="96 × 96"):
+        far.stillness(case)
+
+
+def test_a_far_model_makes_the_answer_sets_of_a_near_one(small_checkpoint: Checkpoint) -> None:
+    calibration = Checkpoint.load(BUNDLED).calibration
+    asked = LesionClassifier(replace(small_checkpoint, calibration=calibration))
+    there, here = Far(lambda question: answer(asked, question)).answer_sets, Near(asked).answer_sets
+    assert there is not None
+    assert here is not None
+    assert there.thresholds(0.9) == here.thresholds(0.9)
+    assert (there.sentence(), there.sources) == (here.sentence(), here.sources)
+
+
+def test_a_far_model_without_a_record_has_no_answer_sets_as_a_near_one(far: Far, near: Near) -> None:
+    assert far.answer_sets is near.answer_sets is None
+
+
+def test_far_checks_of_an_answer_find_what_near_ones_find(far: Far, near: Near, picture: LesionImage) -> None:
+    case = near.examine(picture)
+    mask = marked(case.explanation().raw, case.input_size)
+    code = case.prediction.diagnosis
+    assert far.pointing(case, mask, code) == near.pointing(case, mask, code)
+    assert len(near.pointing(case, mask, code).random_drops[0]) == 19
+    assert far.stillness(case) == near.stillness(case)
+    assert near.stillness(case).confidence == pytest.approx(case.prediction.confidence, abs=1e-5)
+
+
+def test_far_a_changed_square_is_answered_as_near_and_one_left_alone_as_before(
+    far: Far, near: Near, picture: LesionImage
+) -> None:
+    case = near.examine(picture)
+    changed = put_in(case.seen, "dark corner", (1, 1), 0.8)
+    there, here = far.what_if(case, changed), near.what_if(case, changed)
+    assert there == here
+    assert there.source == picture.name
+    assert dict(here.probabilities) != dict(case.prediction.probabilities)
+    alone = near.what_if(case, case.seen)
+    assert dict(alone.probabilities) == pytest.approx(dict(case.prediction.probabilities), abs=1e-5)
+
+
+@pytest.mark.parametrize("mask", [np.zeros((95, 96), bool), np.zeros((96, 96), np.uint8), None])
+def test_near_and_far_refuse_what_is_no_place_in_the_picture(
+    far: Far, near: Near, picture: LesionImage, mask: Any
+) -> None:
+    case = near.examine(picture)
+    for examiner in (far, near):
+        with pytest.raises(LesionvizError, match="96 × 96"):
+            examiner.pointing(case, mask, "MEL")
+
+
 @pytest.mark.heavy
 def test_far_similar_cases_come_with_their_pictures_and_without_their_paths(
     classifier: LesionClassifier,
@@ -133,11 +195,15 @@ def test_no_name_and_no_hash_of_a_file_goes_over_the_line(classifier: LesionClas
         return heard[-1]
 
     far = Far(ask)
-    far.similar(far.complete(far.examine(picture)), 3)
-    assert len(heard) == 8
+    case = far.complete(far.examine(picture))
+    far.similar(case, 3)
+    far.pointing(case, case.seen[..., 0] > 100, "MEL")
+    far.stillness(case)
+    far.what_if(case, case.seen)
+    assert len(heard) == 14
     drawings = far.answering(drawn=True)
     drawings.complete(drawings.examine(picture))
-    assert len(heard) == 14
+    assert len(heard) == 20
     assert not any(b"Miller" in said or b"abab" in said for said in heard)
 
 
@@ -175,6 +241,17 @@ def test_what_is_wrong_there_is_said_here(far: Far, picture: LesionImage) -> Non
         {"name": "similar", "embedding": np.zeros(1280, np.float64), "k": 3},
         {"name": "similar", "embedding": np.zeros(1280, np.float32), "k": 10**9},
         {"name": "similar", "embedding": np.zeros(1280, np.float32), "k": True},
+        {"name": "pointing", "target": "MEL"},
+        {"name": "pointing", "target": "MEL", "marked": np.zeros(1151, np.uint8)},
+        {"name": "pointing", "target": "MEL", "marked": np.zeros((96, 96), np.uint8)},
+        {"name": "pointing", "target": "MEL", "marked": np.zeros(1152, np.float32)},
+        {"name": "pointing", "target": "rm", "marked": np.zeros(1152, np.uint8)},
+        {"name": "pointing", "target": ["MEL"], "marked": np.zeros(1152, np.uint8)},
+        {"name": "pointing", "target": np.zeros(4, np.float32), "marked": np.zeros(1152, np.uint8)},
+        {"name": "stillness", "seen": np.zeros((97, 97, 3), np.uint8)},
+        {"name": "stillness", "seen": None},
+        {"name": "whatif", "size": [0, 5]},
+        {"name": "whatif", "seen": np.zeros((96, 96, 4), np.uint8)},
     ],
     ids=lambda changes: " ".join(f"{key}={str(value)[:12]}" for key, value in changes.items()),
 )
@@ -197,6 +274,8 @@ def test_what_is_no_question_gets_a_sentence(classifier: LesionClassifier, asked
 def test_the_largest_input_fits_into_a_question() -> None:
     seen = np.zeros((1024, 1024, 3), np.uint8)
     assert len(pack({"name": "examine", "seen": seen, "size": [1024, 1024], "notes": ["x" * 500] * 20})) < LARGEST
+    bits = packed_mask(np.ones((1024, 1024), bool), seen)
+    assert len(pack({"name": "pointing", "seen": seen, "marked": bits, "target": "MEL"})) < LARGEST
 
 
 def test_a_defect_becomes_a_sentence_and_the_log_says_nothing_of_the_question(
@@ -219,11 +298,14 @@ def test_every_request_says_what_it_costs_and_answers_come_before_what_completes
         "examine": (1, True),
         "complete": (6, False),
         "similar": (0, False),
+        "pointing": (41, False),
+        "stillness": (24, False),
+        "whatif": (1, False),
     }
 
 
 def test_near_and_far_offer_the_same_doors() -> None:
-    for name in ("examine", "complete", "similar"):
+    for name in ("examine", "complete", "similar", "pointing", "stillness", "what_if"):
         signatures = {str(inspect.signature(getattr(one, name))) for one in (Near, Far, Examiner)}
         assert len(signatures) == 1
 

@@ -688,7 +688,11 @@ def test_workers_with_the_bundled_model_answer_the_closed_list_as_it_does_here(l
         try:
             cases = [asyncio.to_thread(lambda picture=one: far.complete(far.examine(picture))) for one in pictures]
             sample = await asyncio.to_thread(lambda: far.answering(drawn=True).examine(synthetic_samples()[2]))
-            return Checkpoint.from_facts(unpack(facts)["ok"]["model"]), await asyncio.gather(*cases), sample
+            return (
+                Checkpoint.from_facts(unpack(facts)["ok"]["model"]["checkpoint"]),
+                await asyncio.gather(*cases),
+                sample,
+            )
         finally:
             await workers.close()
 

@@ -12,9 +12,15 @@ import numpy as np
 from lesionviz.answering import see
 from lesionviz.case import Case
 from lesionviz.checkpoint import DRAWINGS, Checkpoint
+from lesionviz.diagnoses import CODES, target_index
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import ImageSource, open_image
+from lesionviz.prediction import Prediction
 from lesionviz.similarity import SimilarCase
+from lesionviz.trust.answer_sets import AnswerSets
+from lesionviz.trust.pointing import Pointing
+from lesionviz.trust.squares import Mask, Square, check_square, packed_mask
+from lesionviz.trust.stillness import Stillness
 from lesionviz.wire import pack, unpack
 
 
@@ -36,7 +42,13 @@ class Far:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """What is known of the model, without its weights; asked for once."""
-        return Checkpoint.from_facts(self._answer("facts")["drawings" if self._drawn else "model"])
+        return Checkpoint.from_facts(self._known["checkpoint"])
+
+    @cached_property
+    def answer_sets(self) -> AnswerSets | None:
+        """See :class:`Examiner`."""
+        plain = self._known["answer_sets"]
+        return None if plain is None else AnswerSets.from_plain(plain)
 
     def examine(self, image: ImageSource) -> Case:
         """See :class:`Examiner`."""
@@ -59,6 +71,25 @@ class Far:
             (SimilarCase(image, lesion, diagnosis, path="", similarity=likeness), small)
             for image, lesion, diagnosis, likeness, small in found
         ]
+
+    def pointing(self, case: Case, mask: Mask, target: str) -> Pointing:
+        """See :class:`Examiner`."""
+        code, bits = CODES[target_index(target)], packed_mask(mask, case.seen)
+        return Pointing.from_plain(self._answer("pointing", seen=case.seen, marked=bits, target=code))
+
+    def stillness(self, case: Case) -> Stillness:
+        """See :class:`Examiner`."""
+        return Stillness.from_plain(self._answer("stillness", seen=case.seen))
+
+    def what_if(self, case: Case, changed: Square) -> Prediction:
+        """See :class:`Examiner`."""
+        plain = self._answer("whatif", seen=check_square(changed), size=list(case.size), notes=[])
+        return Prediction.from_plain(plain, case.name)
+
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        known: dict[str, Any] = self._answer("facts")["drawings" if self._drawn else "model"]
+        return known
 
     @cached_property
     def _of_drawings(self) -> Far:

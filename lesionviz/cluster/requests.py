@@ -15,6 +15,11 @@ from lesionviz.cluster.near import Near, small_picture
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.similarity import EMBEDDING
+from lesionviz.trust.pointing import FORWARDS as POINTING
+from lesionviz.trust.pointing import pointing
+from lesionviz.trust.squares import unpacked_mask
+from lesionviz.trust.stillness import FORWARDS as STILLNESS
+from lesionviz.trust.stillness import stillness
 from lesionviz.wire import pack, unpack
 
 if TYPE_CHECKING:
@@ -84,10 +89,35 @@ def _content(question: bytes) -> dict[str, Any]:
 def _facts(classifier: LesionClassifier, _content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of both networks: so it is asked for once, and a server can keep it."""
     near = Near(classifier)
-    return {"model": near.checkpoint.facts(), "drawings": near.answering(drawn=True).checkpoint.facts()}
+    return {"model": _known(near), "drawings": _known(near.answering(drawn=True))}
+
+
+def _known(near: Near) -> dict[str, Any]:
+    sets = near.answer_sets
+    return {"checkpoint": near.checkpoint.facts(), "answer_sets": None if sets is None else sets.to_plain()}
 
 
 def _examine(classifier: LesionClassifier, content: Mapping[str, Any]) -> dict[str, Any]:
+    return classifier.examine_seen(_seen_of(classifier, content)).to_plain()
+
+
+def _what_if(classifier: LesionClassifier, content: Mapping[str, Any]) -> dict[str, Any]:
+    return classifier.answers([_seen_of(classifier, content)]).predictions[0].to_plain()
+
+
+def _pointing(classifier: LesionClassifier, content: Mapping[str, Any]) -> dict[str, Any]:
+    square, target = _seen(classifier, content), content.get("target")
+    if not isinstance(target, str) or target not in CODES:
+        raise LesionvizError("The class is none of the four.")
+    return pointing(classifier, square, unpacked_mask(content.get("marked"), square), target).to_plain()
+
+
+def _stillness(classifier: LesionClassifier, content: Mapping[str, Any]) -> dict[str, Any]:
+    return stillness(classifier, _seen(classifier, content)).to_plain()
+
+
+def _seen_of(classifier: LesionClassifier, content: Mapping[str, Any]) -> Seen:
+    """Return what the network is to see, with the picture's size and the notes on it."""
     size, notes = content.get("size"), content.get("notes")
     if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
         raise LesionvizError("The picture's size is not one that a picture has.")
@@ -95,8 +125,7 @@ def _examine(classifier: LesionClassifier, content: Mapping[str, Any]) -> dict[s
         isinstance(notes, list) and len(notes) <= NOTES and all(isinstance(n, str) and len(n) <= NOTE for n in notes)
     ):
         raise LesionvizError("The notes on the picture are not notes.")
-    seen = Seen(Image.fromarray(_seen(classifier, content)), "picture", (size[0], size[1]), tuple(notes))
-    return classifier.examine_seen(seen).to_plain()
+    return Seen(Image.fromarray(_seen(classifier, content)), "picture", (size[0], size[1]), tuple(notes))
 
 
 def _complete(classifier: LesionClassifier, content: Mapping[str, Any]) -> list[list[Any]]:
@@ -130,5 +159,8 @@ REQUESTS: dict[str, Request] = {
     "examine": Request(_examine, forwards=1, urgent=True),
     "complete": Request(_complete, forwards=6),
     "similar": Request(_similar, forwards=0),
+    "pointing": Request(_pointing, forwards=POINTING),
+    "stillness": Request(_stillness, forwards=STILLNESS),
+    "whatif": Request(_what_if, forwards=1),
 }
 """All that can be asked over a line."""
