@@ -94,6 +94,7 @@ def test_a_class_with_ten_images_beyond_the_level_has_its_own_threshold_and_othe
     assert "pictures of MEL and NV alone" in told
     assert "BCC and BKL have too few" in told
     assert "80 or more" in sets.sentence(0.8)
+    assert "pictures of each class alone." in sets.sentence(0.8)
 
 
 def test_two_classes_too_few_together_take_the_next_rarest_in() -> None:

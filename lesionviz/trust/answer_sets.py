@@ -147,7 +147,9 @@ class AnswerSets:
         # The answer is always in its set, so that at low levels sets are right more often than was asked for.
         count = f"about {100 * level:.4g}" if level >= LEVEL else f"{100 * level:.4g} or more"
         said = f"Of 100 pictures like those it was fitted on, sets made this way hold the right diagnosis in {count}."
-        if own:
+        if len(own) == len(CODES):
+            said += " So they do among the pictures of each class alone."
+        elif own:
             said += f" So they do among the pictures of {_listed(own)} alone."
         for group in shared:
             said += f" {_listed(list(group))} have too few pictures for that each, and share a threshold."

@@ -144,4 +144,5 @@ def pointing(asked: Asked, square: Square, mask: Mask, target: Target, seed: int
 
 
 def _points(change: float) -> str:
-    return f"{change:+.0f}".replace("-", "−")
+    said = f"{change:+.0f}".replace("-", "−")
+    return "0" if said[1:] == "0" else said
