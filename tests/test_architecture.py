@@ -61,10 +61,11 @@ WIDGETS = {
     "case": {"parts"},
     "monitor": {"parts"},
     "compare": {"case"},
+    "checks": {"case"},
     "export": {"case"},
     "batch": {"case"},
     "quiz": {"case"},
-    "explorer": {"compare", "export", "batch", "quiz"},
+    "explorer": {"checks", "compare", "export", "batch", "quiz"},
     "__init__": {"explorer", "monitor"},
 }
 """The same for the rooms of ``widgets/``; their scripts and styles are joined by the same rule."""

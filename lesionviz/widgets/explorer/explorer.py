@@ -31,6 +31,7 @@ from lesionviz.network import ARCHITECTURES, LAYERS, check_layer
 from lesionviz.widgets.case.answer import notice_html
 from lesionviz.widgets.case.bundle import photo_of
 from lesionviz.widgets.case.case_view import CaseView
+from lesionviz.widgets.checks.checks import Checks
 from lesionviz.widgets.explorer.beside import Beside
 from lesionviz.widgets.explorer.examined import Examined, Similar, examine, examine_drawn, rest_of
 from lesionviz.widgets.explorer.image_picker import ImagePicker
@@ -90,8 +91,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._background = Background(classifier)
         self._state = State()
         self._taken: Examined | None = None  # looked at in the background, and about to be the one on view
-        self._job = Job()
-        self._film = -1
+        self._job, self._film = Job(), -1
         self._input_size = 224  # until the model is there; only for the words of an error
         self._masthead = Masthead()
         self._view = CaseView()
@@ -104,9 +104,15 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             on_removed=self._picture_removed,
             on_problem=self._upload_failed,
         )
+        checks = Checks(self._background, self._view)
         keeping = Keeping(self._background, self._view, lambda: self._state)
         self._explore = Page(
-            self._picker, self._view, keeping.downloads, lambda: self.set_trait("insist", True), self._around
+            self._picker,
+            self._view,
+            checks,
+            keeping.downloads,
+            lambda: self.set_trait("insist", True),
+            self._around,
         )
         self._tabs = Tabs(self._masthead, self._explore, self._background, self._open_from_batch)
         self._beside = Beside(self._background, self._tabs, self._picker.label)
@@ -228,8 +234,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _take(self, examined: Examined) -> None:
         """Make an examined picture the one on view."""
-        self._taken = examined
-        self.image = examined.picture
+        self._taken, self.image = examined, examined.picture
 
     def _open(self, source: ImageSource | None) -> None:
         """Show the picture that was set."""

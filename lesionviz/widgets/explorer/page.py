@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import ipywidgets
 
 from lesionviz.widgets.case.case_view import CaseView
+from lesionviz.widgets.checks.checks import Checks
 from lesionviz.widgets.explorer.examined import Examined
 from lesionviz.widgets.explorer.image_picker import ImagePicker
 from lesionviz.widgets.explorer.state import Shown
@@ -28,6 +29,7 @@ class Page(ipywidgets.VBox):  # type: ignore[misc]
     Args:
         picker: takes pictures in.
         view: shows picture and maps.
+        checks: ask whether the answer can be trusted.
         downloads: make files of the case.
         on_insist: called when the person wants to see the answer to a picture that the model refuses.
         around: gives the parts round this one that must be said again over a new connection.
@@ -44,11 +46,12 @@ class Page(ipywidgets.VBox):  # type: ignore[misc]
         self,
         picker: ImagePicker,
         view: CaseView,
+        checks: Checks,
         downloads: Downloads,
         on_insist: Callable[[], None],
         around: Callable[[], Iterable[Part]],
     ) -> None:
-        self._picker, self._view, self._downloads = picker, view, downloads
+        self._picker, self._view, self._checks, self._downloads = picker, view, checks, downloads
         self._in_view: Examined | None = None  # what picture and maps were sent of
         self.status = Status(lambda: [*around(), *self._parts_to_say_again()])
         self.answer, self.similar = ipywidgets.HTML(), ipywidgets.HTML()
@@ -59,7 +62,7 @@ class Page(ipywidgets.VBox):  # type: ignore[misc]
         )
         self.insist = ipywidgets.Button(description="Show the answer anyway")
         self.insist.on_click(lambda _: on_insist())
-        result = ipywidgets.VBox([self.answer, self.threshold, view, downloads, self.similar])
+        result = ipywidgets.VBox([self.answer, self.threshold, view, checks, downloads, self.similar])
         outcome = ipywidgets.VBox([self.insist, result])
         super().__init__([picker, self.status, outcome])
         for widget, name in (
@@ -85,6 +88,7 @@ class Page(ipywidgets.VBox):  # type: ignore[misc]
         if examined is self._in_view:
             return False
         self._in_view = examined
+        self._checks.show(examined)
         if examined is None:
             self._view.clear()
             return False
@@ -103,6 +107,7 @@ class Page(ipywidgets.VBox):  # type: ignore[misc]
             (self.answer, ["value"]),
             (self.similar, ["value"]),
             (self._view, ["case", "maps"]),
+            *self._checks.parts_to_say_again(),
         ]
 
 
