@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lesionviz.case import Case
 from lesionviz.checkpoint import BUNDLED, Checkpoint
@@ -17,13 +20,16 @@ from lesionviz.cluster import Far, Near
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.imaging import LesionImage
 from lesionviz.trust.answer_sets import WHY_NONE
+from lesionviz.trust.places import marked
 from lesionviz.trust.pointing import Pointing
 from lesionviz.trust.squares import Mask
 from lesionviz.trust.stillness import VARIANTS, Answered, Stillness
+from lesionviz.trust.what_if import painted_out
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.answer_set import AnswerSetCheck
 from lesionviz.widgets.checks.check import Check
 from lesionviz.widgets.checks.checks import Checks
+from lesionviz.widgets.checks.pointing import GENERALLY, NOT_ONLY_THE_MAP, PointingCheck
 from lesionviz.widgets.parts.background import Background
 
 WHEN = datetime(2026, 11, 25, 17, 30)
@@ -155,6 +161,81 @@ def test_the_share_that_a_person_chose_is_the_one_that_is_kept(recorded: LesionC
     assert kept is not None
     assert kept.title == "Which diagnoses are left, for 95 right sets of 100?"
     assert "in about 95." in kept.words
+
+
+# --- does the pointing matter? ------------------------------------------------------------------------------------------
+
+
+def pointing_check(examiner: Near | Far, picture: LesionImage, case: Case) -> tuple[PointingCheck, CaseView]:
+    view = CaseView()
+    view.show(case, picture)
+    check = PointingCheck(background_of(examiner), view)
+    check.show(OnView(case))
+    return check, view
+
+
+def test_nothing_is_taken_away_until_a_person_asks_and_then_what_the_map_on_view_marks_is(
+    classifier: LesionClassifier, picture: LesionImage, case: Case
+) -> None:
+    examiner = Counting(classifier)
+    check, view = pointing_check(examiner, picture, case)
+    assert examiner.asked == []
+    view.target, view.layer = "BCC", "features.5"
+    press(check)
+    assert examiner.asked == ["pointing arm.jpg"]
+    whole = classifier.complete(case)
+    mask = marked(whole.explanation("BCC", "features.5").raw, case.input_size)
+    expected = Near(classifier).pointing(case, mask, "BCC")
+    state = check.state
+    assert state["about"] == "Grad-CAM at features.5 for basal cell carcinoma"
+    assert state["drops"] == list(expected.drops)
+    assert state["random_drops"] == [list(each) for each in expected.random_drops]
+    assert state["words"].startswith(expected.sentence)
+    with Image.open(io.BytesIO(state["without"])) as without:
+        assert np.array_equal(np.asarray(without), painted_out(case.seen, mask))
+
+
+def test_a_finding_says_when_the_map_on_view_is_another_one(
+    classifier: LesionClassifier, picture: LesionImage, case: Case
+) -> None:
+    check, view = pointing_check(Near(classifier), picture, case)
+    press(check)
+    assert check.state["turned"] is False
+    view.method = "layercam"
+    assert check.state["turned"] is True
+    view.method = "gradcam"
+    assert check.state["turned"] is False
+
+
+@pytest.mark.parametrize(
+    ("drops", "badge", "said"),
+    [
+        ((0.41, 0.43), "it matters", "by −42 points; random places of that size and shape: −3 ± 0."),
+        ((0.01, 0.02), "not shown to matter", NOT_ONLY_THE_MAP),
+        ((0.41, 0.01), "cannot be told", "Blurred and painted out do not agree"),
+        ((), "cannot be told", "The map marks nothing"),
+    ],
+)
+def test_every_verdict_says_what_it_means_and_how_often_the_check_passes(
+    drops: tuple[float, ...],
+    badge: str,
+    said: str,
+    classifier: LesionClassifier,
+    picture: LesionImage,
+    case: Case,
+) -> None:
+    told = Pointing("MEL", 0.9, 0.07, 1, drops, ((0.03,) * 19,) * len(drops))
+    check, _ = pointing_check(Counting(classifier, pointing=told), picture, case)
+    press(check)
+    assert check.state["badge"] == badge
+    assert said in check.state["words"]
+    assert (NOT_ONLY_THE_MAP in check.state["words"]) is (badge == "not shown to matter")
+    assert check.state["generally"] == GENERALLY
+    assert bool(check.state["without"]) is bool(drops)
+    kept = check.kept()
+    assert kept is not None
+    assert kept.badge == badge
+    assert GENERALLY in kept.words
 
 
 def test_checks_are_one_list_to_extend(recorded: LesionClassifier) -> None:

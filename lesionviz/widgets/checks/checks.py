@@ -12,6 +12,7 @@ import traitlets
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.answer_set import AnswerSetCheck
 from lesionviz.widgets.checks.check import Check, Kept, Looked
+from lesionviz.widgets.checks.pointing import PointingCheck
 from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import Part
@@ -40,7 +41,10 @@ class Checks(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, background: Background, view: CaseView) -> None:
-        self._checks: Sequence[Check] = (AnswerSetCheck(background),)
+        self._checks: Sequence[Check] = (
+            AnswerSetCheck(background),
+            PointingCheck(background, view),
+        )
         sections = ipywidgets.Box(self._checks)
         super().__init__([Fold(title=TITLE), sections])
         self.add_class("lv-checks")
