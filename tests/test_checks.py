@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,20 +18,22 @@ from PIL import Image
 from lesionviz.case import Case
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
-from lesionviz.cluster import Far, Near
+from lesionviz.cluster import Far, Near, answer
 from lesionviz.data.synthetic import draw_lesion
+from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage
 from lesionviz.trust.answer_sets import WHY_NONE
 from lesionviz.trust.places import marked
 from lesionviz.trust.pointing import Pointing
 from lesionviz.trust.squares import Mask
-from lesionviz.trust.stillness import VARIANTS, Answered, Stillness
+from lesionviz.trust.stillness import VARIANTS, Answered, Stillness, variant
 from lesionviz.trust.what_if import painted_out
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.answer_set import AnswerSetCheck
-from lesionviz.widgets.checks.check import Check
-from lesionviz.widgets.checks.checks import Checks
+from lesionviz.widgets.checks.check import DRAWN, REFUSED, Check
+from lesionviz.widgets.checks.checks import TITLE, Checks, Fold
 from lesionviz.widgets.checks.pointing import GENERALLY, NOT_ONLY_THE_MAP, PointingCheck
+from lesionviz.widgets.checks.stillness import StillnessCheck
 from lesionviz.widgets.parts.background import Background
 
 WHEN = datetime(2026, 11, 25, 17, 30)
@@ -236,6 +240,194 @@ def test_every_verdict_says_what_it_means_and_how_often_the_check_passes(
     assert kept is not None
     assert kept.badge == badge
     assert GENERALLY in kept.words
+
+
+# --- does it hold still? ------------------------------------------------------------------------------------------------
+
+
+def test_every_variant_is_told_and_the_worst_is_shown_first(classifier: LesionClassifier, case: Case) -> None:
+    examiner = Counting(classifier, stillness=holding(case))
+    check = StillnessCheck(background_of(examiner))
+    check.show(OnView(case))
+    assert (check.state["kind"], examiner.asked) == ("ready", [])
+    press(check)
+    worst = list(VARIANTS)[4]
+    assert [each["name"] for each in check.state["variants"]] == list(VARIANTS)
+    assert check.state["variants"][4]["words"] == f"{worst}: melanocytic nevus 20%, answered melanoma 70%"
+    assert (check.state["worst"], check.state["shown"]) == (worst, worst)
+    assert check.state["picture"] == variant(case.seen, worst)
+    assert check.state["badge"] == "22 of 23 keep it"
+    press(check, {"kind": "variant", "name": "upside down"})
+    assert check.state["picture"] == variant(case.seen, "upside down")
+    assert check.state["caption"] == "upside down: melanocytic nevus 90%"
+    assert examiner.asked == ["stillness arm.jpg"]
+    kept = check.kept()
+    assert kept is not None
+    assert kept.rows[4] == (worst, "MEL 70%", "20%")
+    assert kept.pictures == (
+        (f"The worst: {worst}: melanocytic nevus 20%, answered melanoma 70%", variant(case.seen, worst)),
+    )
+
+
+def test_a_far_model_is_asked_by_the_closed_list_and_finds_the_same(
+    classifier: LesionClassifier, picture: LesionImage, case: Case
+) -> None:
+    def findings(examiner: Near | Far) -> list[dict[str, Any]]:
+        still = StillnessCheck(background_of(examiner))
+        still.show(OnView(case))
+        points, _ = pointing_check(examiner, picture, case)
+        for check in (still, points):
+            press(check)
+        return [still.state, points.state]
+
+    assert findings(Far(lambda question: answer(classifier, question))) == findings(Near(classifier))
+
+
+# --- all of them --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["stillness", "pointing"])
+def test_a_drawing_is_asked_of_its_own_network_and_every_finding_says_so(
+    kind: str, classifier: LesionClassifier, picture: LesionImage, case: Case
+) -> None:
+    examiner = Counting(classifier, stillness=holding(case), pointing=Pointing("MEL", 0.9, 0.1, 1, (), ()))
+    check: Check
+    check = (
+        StillnessCheck(background_of(examiner)) if kind == "stillness" else pointing_check(examiner, picture, case)[0]
+    )
+    check.show(OnView(case, drawn=True))
+    assert check.state["words"] == DRAWN
+    press(check)
+    assert examiner.asked == ["drawn", f"{kind} arm.jpg"]
+    assert check.state["words"].endswith(DRAWN)
+
+
+def test_a_refused_picture_is_named_one_in_every_finding(recorded: LesionClassifier, case: Case) -> None:
+    refused = OnView(replace(case, prediction=replace(case.prediction, refusal="the picture is too blurred")))
+    sets, still = AnswerSetCheck(background_of(Near(recorded))), StillnessCheck(background_of(Near(recorded)))
+    for check in (sets, still):
+        check.show(refused)
+    press(still)
+    assert all(row["words"].endswith(REFUSED) for row in sets.state["rows"])
+    assert still.state["words"].endswith(REFUSED)
+
+
+def test_what_was_asked_about_the_last_picture_is_not_told_of_the_next(
+    classifier: LesionClassifier, case: Case
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Counting):
+        def stillness(self, case: Case) -> Stillness:
+            begun.set()
+            go_on.wait()
+            return super().stillness(case)
+
+    examiner = Slow(classifier, stillness=holding(case))
+    said: list[tuple[str, str]] = []
+
+    async def play() -> None:
+        found = asyncio.Event()
+        check = StillnessCheck(background_of(examiner))
+        check.observe(lambda change: found.set() if change.new["kind"] == "found" else None, "state")
+        check.observe(lambda change: said.append((check._looked.case.name, change.new["kind"])), "state")  # type: ignore[union-attr]
+        check.show(OnView(case))
+        press(check)
+        await asyncio.to_thread(begun.wait)
+        check.show(OnView(replace(case, name="next.jpg")))
+        press(check)
+        go_on.set()
+        await found.wait()
+
+    asyncio.run(play())
+    assert examiner.asked == ["stillness arm.jpg", "stillness next.jpg"]
+    assert said == [
+        ("arm.jpg", "ready"),
+        ("arm.jpg", "asking"),
+        ("next.jpg", "ready"),
+        ("next.jpg", "asking"),
+        ("next.jpg", "found"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (LesionvizError("The line is cut. Try again."), "The line is cut. Try again."),
+        (
+            ValueError("secret"),
+            "arm.jpg could not be examined: something inside lesionviz failed. See the log.",
+        ),
+    ],
+)
+def test_a_failure_becomes_a_sentence(
+    problem: Exception, said: str, classifier: LesionClassifier, case: Case
+) -> None:
+    check = StillnessCheck(background_of(Counting(classifier, stillness=problem)))
+    check.show(OnView(case))
+    press(check)
+    assert check.state == {"kind": "failed", "words": said}
+    assert check.kept() is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "ask",
+        [],
+        {},
+        {"kind": ["ask"]},
+        {"kind": "variant"},
+        {"kind": "variant", "name": ["upside down"]},
+        {"kind": "variant", "name": "../../etc/passwd"},
+        {"kind": "reboot"},
+    ],
+)
+def test_hostile_messages_change_nothing(
+    content: Any, classifier: LesionClassifier, picture: LesionImage, case: Case
+) -> None:
+    examiner = Counting(classifier, stillness=holding(case))
+    still, (points, _) = StillnessCheck(background_of(examiner)), pointing_check(examiner, picture, case)
+    still.show(OnView(case))
+    for check in (still, points):
+        before = check.state
+        check._handle_custom_msg(content, [])
+        assert check.state == before
+    press(still)
+    before = still.state
+    still._handle_custom_msg(content, [])
+    assert still.state == before
+    assert examiner.asked == ["stillness arm.jpg"]
+
+
+def test_hostile_traits_change_nothing(recorded: LesionClassifier, case: Case) -> None:
+    background = background_of(Near(recorded))
+    fold = Fold(title=TITLE)
+    fold.set_state({"title": HOSTILE})
+    assert fold.title == TITLE
+    for check in (AnswerSetCheck(background), StillnessCheck(background), PointingCheck(background, CaseView())):
+        check.show(OnView(case))
+        before = (check.state, check.texts, check.classes)
+        check.set_state({"state": {"kind": "found", "words": HOSTILE}, "texts": {}, "classes": [], "layout": "x"})
+        assert (check.state, check.texts, check.classes) == before
+    sets = AnswerSetCheck(background)
+    for percent in (79, 100, "90", None, [90]):
+        with pytest.raises(Exception, match="percent"):
+            sets.set_state({"percent": percent})
+        assert sets.percent == 90
+
+
+def test_without_a_picture_nothing_can_be_asked(
+    classifier: LesionClassifier, picture: LesionImage, case: Case
+) -> None:
+    examiner = Counting(classifier)
+    still, (points, _) = StillnessCheck(background_of(examiner)), pointing_check(examiner, picture, case)
+    for check in (still, points):
+        check.show(None)
+        press(check)
+        assert check.state["kind"] == "none"
+    assert examiner.asked == []
 
 
 def test_checks_are_one_list_to_extend(recorded: LesionClassifier) -> None:

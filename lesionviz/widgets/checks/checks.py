@@ -13,6 +13,7 @@ from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.answer_set import AnswerSetCheck
 from lesionviz.widgets.checks.check import Check, Kept, Looked
 from lesionviz.widgets.checks.pointing import PointingCheck
+from lesionviz.widgets.checks.stillness import StillnessCheck
 from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import Part
@@ -44,6 +45,7 @@ class Checks(ipywidgets.VBox):  # type: ignore[misc]
         self._checks: Sequence[Check] = (
             AnswerSetCheck(background),
             PointingCheck(background, view),
+            StillnessCheck(background),
         )
         sections = ipywidgets.Box(self._checks)
         super().__init__([Fold(title=TITLE), sections])
