@@ -62,10 +62,10 @@ WIDGETS = {
     "monitor": {"parts"},
     "compare": {"case"},
     "checks": {"case"},
-    "export": {"case"},
+    "export": {"checks"},
     "batch": {"case"},
     "quiz": {"case"},
-    "explorer": {"checks", "compare", "export", "batch", "quiz"},
+    "explorer": {"compare", "export", "batch", "quiz"},
     "__init__": {"explorer", "monitor"},
 }
 """The same for the rooms of ``widgets/``; their scripts and styles are joined by the same rule."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
+import re
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -28,13 +31,16 @@ from lesionviz.trust.pointing import Pointing
 from lesionviz.trust.squares import Mask
 from lesionviz.trust.stillness import VARIANTS, Answered, Stillness, variant
 from lesionviz.trust.what_if import painted_out
+from lesionviz.widgets import Explorer
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.answer_set import AnswerSetCheck
-from lesionviz.widgets.checks.check import DRAWN, REFUSED, Check
+from lesionviz.widgets.checks.check import DRAWN, REFUSED, Check, Kept
 from lesionviz.widgets.checks.checks import TITLE, Checks, Fold
 from lesionviz.widgets.checks.pointing import GENERALLY, NOT_ONLY_THE_MAP, PointingCheck
 from lesionviz.widgets.checks.stillness import StillnessCheck
+from lesionviz.widgets.export.export import case_page, case_sheet
 from lesionviz.widgets.parts.background import Background
+from lesionviz.widgets.parts.downloads import Downloads
 
 WHEN = datetime(2026, 11, 25, 17, 30)
 HOSTILE = '</section><script>alert("1")</script>'
@@ -428,6 +434,102 @@ def test_without_a_picture_nothing_can_be_asked(
         press(check)
         assert check.state["kind"] == "none"
     assert examiner.asked == []
+
+
+# --- what a person keeps ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[Kept]:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
+    rows = ((HOSTILE, "NV 90%"),)
+    return [
+        Kept(
+            f"Title {HOSTILE}",
+            HOSTILE,
+            f"Words {HOSTILE}",
+            HOSTILE,
+            (HOSTILE, "Answer"),
+            rows,
+            ((HOSTILE, buffer.getvalue()),),
+        ),
+        Kept("Another", "", "Found.", "It can show."),
+    ]
+
+
+def test_the_kept_page_tells_every_finding_with_its_limits_and_nothing_of_it_is_markup(
+    classifier: LesionClassifier, small_checkpoint: Checkpoint, picture: LesionImage, kept: list[Kept]
+) -> None:
+    view = CaseView(classifier, picture)
+    assert view.looked is not None
+    page = case_page(view.looked, view, small_checkpoint, WHEN, None, kept)
+    assert TITLE in page
+    assert "Found." in page
+    assert HOSTILE not in page
+    assert page.count("&lt;/section&gt;&lt;script&gt;") == 7
+    assert f"data:image/png;base64,{base64.b64encode(kept[0].pictures[0][1]).decode()}" in page
+    assert "lv-checks-kept" not in case_page(view.looked, view, small_checkpoint, WHEN).split("<main")[1]
+
+
+def test_checks_follow_the_explorers_picture_and_a_kept_case_tells_what_they_found(
+    recorded: LesionClassifier, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(Downloads, "deliver", lambda _self, _name, data, _kind: made.append(data.decode()))
+    explorer = Explorer(recorded)
+    explorer.image = draw_lesion("NV", 3, (300, 200))
+    explorer.insist = True
+    page = explorer._explore
+    assert [check.state["kind"] for check in page._checks._checks] == ["found", "ready", "ready"]
+
+    def keep() -> str:
+        page._downloads._handle_custom_msg({"kind": "make", "key": "page"}, [])
+        return made[-1].split("<main")[1]
+
+    sets, points, still = page._checks._checks
+    kept = keep()
+    assert escape(sets.texts["title"].removesuffix("?")) in kept
+    assert points.texts["limits"] not in kept
+    press(points)
+    press(still)
+    kept = keep()
+    assert escape(points.state["words"]) in kept
+    assert escape(still.state["words"]) in kept
+    assert all(f'<th scope="row">{name}</th>' in kept for name in VARIANTS)
+    explorer.image = draw_lesion("BCC", 3, (300, 200))
+    explorer.insist = True
+    assert still.texts["limits"] not in keep()
+    explorer.image = None
+    assert [check.state["kind"] for check in page._checks._checks] == ["none"] * 3
+    assert page._checks.kept() == []
+
+
+@pytest.mark.heavy
+def test_a_pdf_tells_the_findings_on_pages_after_the_first_three_on_each(
+    classifier: LesionClassifier, small_checkpoint: Checkpoint, picture: LesionImage, kept: list[Kept]
+) -> None:
+    view = CaseView(classifier, picture)
+    assert view.looked is not None
+    for found, pages in ([], 1), (kept, 2), (kept * 2, 3):
+        pdf = case_sheet(view.looked, view, small_checkpoint, WHEN, "pdf", None, found)
+        assert len(re.findall(rb"/Type /Page\b", pdf)) == pages
+    assert pdf == case_sheet(view.looked, view, small_checkpoint, WHEN, "pdf", None, kept * 2)
+
+
+def test_the_fullest_finding_ends_above_the_foot_of_its_page() -> None:
+    from lesionviz.widgets.export.checked_sheet import draw_checked
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
+    long = "many words " * 300
+    full = Kept(long, "a badge", long, long, pictures=(("A caption", buffer.getvalue()),))
+    (page,) = draw_checked(
+        [full], "a name " * 80, {"Picture": "a name " * 80, "Model": "m", "Split": "s", "Made": "now"}
+    )
+    foot = next(text for text in page.texts if text.get_text() == "Picture").get_position()[1]
+    words = [text.get_position()[1] for text in page.texts if "many words" in text.get_text()]
+    assert min(words) > foot
 
 
 def test_checks_are_one_list_to_extend(recorded: LesionClassifier) -> None:

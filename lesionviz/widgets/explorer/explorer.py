@@ -105,7 +105,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             on_problem=self._upload_failed,
         )
         checks = Checks(self._background, self._view)
-        keeping = Keeping(self._background, self._view, lambda: self._state)
+        keeping = Keeping(self._background, self._view, checks, lambda: self._state)
         self._explore = Page(
             self._picker,
             self._view,

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from lesionviz.widgets.case.case_view import CaseView
+from lesionviz.widgets.checks.checks import Checks
 from lesionviz.widgets.explorer.state import State
 from lesionviz.widgets.export.export import case_page, case_sheet
 from lesionviz.widgets.parts.background import Background, sentence
@@ -23,15 +24,16 @@ class Keeping:
     Args:
         background: makes them.
         view: whose case and choices they show.
+        checks: whose findings they tell.
         state: returns where the page stands.
 
     Attributes:
         downloads: the buttons.
     """
 
-    def __init__(self, background: Background, view: CaseView, state: Callable[[], State]) -> None:
+    def __init__(self, background: Background, view: CaseView, checks: Checks, state: Callable[[], State]) -> None:
         self.downloads = Downloads({"page": "Web page", "pdf": "PDF", "png": "Picture"}, self._make)
-        self._background, self._view, self._state = background, view, state
+        self._background, self._view, self._checks, self._state = background, view, checks, state
 
     def _make(self, key: str) -> None:
         """Make a file and hand it to the browser."""
@@ -39,6 +41,7 @@ class Keeping:
         if examined is None:
             return
         source = examined.prediction.source
+        kept = self._checks.kept()  # as they stand now
         stem = "".join(letter if letter.isalnum() else "-" for letter in PurePath(source).stem).strip("-") or "case"
 
         def work(examiner: Examiner) -> tuple[str, bytes, str]:
@@ -46,10 +49,10 @@ class Keeping:
             now, checkpoint, case = datetime.now(), examiner.checkpoint, examiner.complete(examined.case)
             point = self._state().point
             if key == "page":
-                page = case_page(case, self._view, checkpoint, now, point)
+                page = case_page(case, self._view, checkpoint, now, point, kept)
                 return f"{stem}.html", page.encode(), "text/html"
             kind: Literal["pdf", "png"] = "pdf" if key == "pdf" else "png"
-            sheet = case_sheet(case, self._view, checkpoint, now, kind, point)
+            sheet = case_sheet(case, self._view, checkpoint, now, kind, point, kept)
             return f"{stem}.{kind}", sheet, "application/pdf" if key == "pdf" else "image/png"
 
         def done(made: tuple[str, bytes, str]) -> None:

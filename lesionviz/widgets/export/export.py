@@ -22,14 +22,16 @@ from lesionviz.explanation.methods import METHODS
 from lesionviz.widgets.case.answer import answer_html, notice_html, title_html
 from lesionviz.widgets.case.bundle import pack_maps
 from lesionviz.widgets.case.case_view import CHOICES, CaseView
+from lesionviz.widgets.export.checked import checked_html
 from lesionviz.widgets.parts.front_end import script, style
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lesionviz.case import Case
     from lesionviz.checkpoint import Checkpoint
     from lesionviz.imaging import LesionImage
+    from lesionviz.widgets.checks.check import Kept
 
 TRAITS = ("case", "maps", "classes", "tables", *CHOICES)
 """What of a :class:`CaseView` a page needs."""
@@ -51,6 +53,7 @@ def case_page(
     checkpoint: Checkpoint,
     when: datetime,
     point: Mapping[str, float] | None = None,
+    checked: Sequence[Kept] = (),
 ) -> str:
     """Return the case on view as one HTML page that needs nothing else.
 
@@ -62,6 +65,7 @@ def case_page(
         checkpoint: of the model that gave it.
         when: date and time to print.
         point: an operating point to hold the probability of melanoma against.
+        checked: what checks of the answer have found.
 
     Raises:
         LesionvizError: the case is not on view.
@@ -75,14 +79,15 @@ def case_page(
     # Inside a script element only "<" could end it early.
     content = json.dumps(traits, default=_base64).replace("<", "\\u003c")
     code = script("parts/dom", "case/maps", "case/stage", "case/controls", "case/case_view", "export/page")
+    sheet = style("parts/base", "case/stage", "case/case_view", "case/answer", "checks/checks", "export/page")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(code)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(prediction.source)} · lesionviz</title>"
-        f"<style>{style('parts/base', 'case/stage', 'case/case_view', 'case/answer', 'export/page')}</style></head><body>"
+        f"<style>{sheet}</style></head><body>"
         f'<main class="lv lv-page">{title_html()}{notice_html()}{answer_html(prediction, point, drawn)}'
-        f'<div id="lv-case"></div><dl class="lv-provenance">{facts}</dl></main>'
+        f'<div id="lv-case"></div>{checked_html(checked)}<dl class="lv-provenance">{facts}</dl></main>'
         f'<script type="application/json" id="lv-traits">{content}</script>'
         f"<script>{code}</script></body></html>\n"
     )
@@ -95,8 +100,9 @@ def case_sheet(
     when: datetime,
     kind: Literal["pdf", "png"],
     point: Mapping[str, float] | None = None,
+    checked: Sequence[Kept] = (),
 ) -> bytes:
-    """Return the case on view as one A4 sheet in landscape.
+    """Return the case on view as one A4 sheet in landscape; a PDF tells on a second one what checks have found.
 
     Args:
         case: what to keep.
@@ -105,6 +111,7 @@ def case_sheet(
         when: date and time to print.
         kind: ``"pdf"``, with letters as letters, or ``"png"`` at 180 pixels to the inch.
         point: an operating point to hold the probability of melanoma against.
+        checked: what checks of the answer have found.
 
     Raises:
         LesionvizError: the case is not on view, does not hold the map on view, or the kind is another.
@@ -112,37 +119,42 @@ def case_sheet(
     if kind not in ("pdf", "png"):
         raise LesionvizError(f"A sheet can be a pdf or a png, not {kind!r}.")
     import matplotlib  # takes a while: only when a sheet is wanted
+    from matplotlib.backends.backend_pdf import PdfPages
 
+    from lesionviz.widgets.export.checked_sheet import draw_checked
     from lesionviz.widgets.export.paper import printable
     from lesionviz.widgets.export.sheet import Look, draw_sheet
 
     picture, prediction = _picture_on(view, case), case.prediction
     target = view.target or prediction.diagnosis
     against = view.against if view.against != target else ""
+    lines = provenance(prediction.source, checkpoint, when)
     figure = draw_sheet(
         case.explanation(target, view.layer, view.method, against or None).on(picture),
         Image.fromarray(case.seen),
         prediction,
         checkpoint.preprocessing,
         Look(view.scale, view.colours, view.alpha, view.threshold, fade=view.blend == "by evidence"),
-        provenance(prediction.source, checkpoint, when),
+        lines,
         calibrated=checkpoint.temperature != 1,
         point=point,
         drawn=checkpoint.subject == DRAWINGS,
     )
     # What matplotlib would add by itself (its version, the clock) is left out: equal cases give equal files.
-    metadata: dict[str, Any] = {"Software": None}
-    if kind == "pdf":
-        creator = f"lesionviz {lesionviz.__version__}"
-        metadata = {
-            "Title": f"{printable(prediction.source)} · lesionviz",
-            "Creator": creator,
-            "Producer": None,
-            "CreationDate": when,
-        }
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType: every letter can be searched and copied
-        figure.savefig(buffer, format=kind, dpi=180, metadata=metadata)
+    if kind == "png":
+        figure.savefig(buffer, format="png", dpi=180, metadata={"Software": None})
+        return buffer.getvalue()
+    metadata: dict[str, Any] = {
+        "Title": f"{printable(prediction.source)} · lesionviz",
+        "Creator": f"lesionviz {lesionviz.__version__}",
+        "Producer": None,
+        "CreationDate": when,
+    }
+    # TrueType: every letter can be searched and copied
+    with matplotlib.rc_context({"pdf.fonttype": 42}), PdfPages(buffer, metadata=metadata) as pages:
+        for page in (figure, *draw_checked(checked, prediction.source, lines)):
+            pages.savefig(page, dpi=180)
     return buffer.getvalue()
 
 

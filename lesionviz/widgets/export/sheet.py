@@ -91,7 +91,7 @@ def draw_sheet(
     column = 5.0
     _bars(paper, prediction, point, calibrated, end + 0.3, column)
     _words(paper, shown, prediction, point, end + 0.3, MARGIN + column + 0.45)
-    _foot(paper, provenance)
+    write_foot(paper, provenance)
     return paper.figure
 
 
@@ -255,8 +255,8 @@ def _words(
     paper.write(small if prediction.refusal else f"{small} {FORCED}", left, end + 0.08, width, 8, SOFT)
 
 
-def _foot(paper: Paper, provenance: Mapping[str, str]) -> None:
-    """Write where it comes from, and the notice."""
+def write_foot(paper: Paper, provenance: Mapping[str, str]) -> None:
+    """Write at the end of a page where it comes from, and the notice."""
     top = HEIGHT - 1.38
     line = paper.axes(MARGIN, top, WIDTH - 2 * MARGIN, 0.01)
     line.axhline(0.5, color=LINE, linewidth=0.8)
