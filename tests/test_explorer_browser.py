@@ -694,6 +694,52 @@ def test_axe_finds_nothing_in_any_state(page: Page, photo: Path, tmp_path: Path,
     assert not found, "\n".join(f"{state}: {report}" for state, report in found.items())
 
 
+def test_checks_of_an_answer_are_started_and_read_by_keyboard(page: Page, photo: Path) -> None:
+    example(page, photo)
+    checks = page.locator(".lv-checks")
+    sets = checks.get_by_role("region", name="Which diagnoses are left?")
+    share = sets.get_by_label("Right sets")
+    share.focus()
+    share.press("End")
+    expect(sets).to_contain_text("hold the right diagnosis in about 99.")
+    share.press("Home")
+    expect(sets).to_contain_text("hold the right diagnosis in 80 or more.")
+    steady = checks.get_by_role("region", name="Does it hold still?")
+    steady.get_by_role("button", name="Try all of them").press("Space")
+    expect(steady.get_by_role("radio")).to_have_count(23)
+    expect(steady.locator(".lv-check-badge")).to_have_text(re.compile(r"^\d+ of 23 keep it$"))
+    worst, other = steady.get_by_role("radio", checked=True), steady.locator("figcaption").nth(1)
+    caption = other.inner_text()
+    worst.focus()
+    page.keyboard.press("ArrowRight")
+    expect(other).not_to_have_text(caption)
+    expect(steady.get_by_role("img", name="The same, ")).to_be_visible()
+    steady.get_by_role("button", name="Show the worst").press("Space")
+    expect(other).to_have_text(caption)
+    points = checks.get_by_role("region", name="Does the pointing matter?")
+    points.get_by_role("button", name="Take it away").press("Space")
+    expect(points).to_contain_text("Checked: Grad-CAM at features.8 for")
+    expect(points.locator(".lv-check-badge")).to_be_visible()
+    another = points.get_by_text("The map on view is another one by now")
+    expect(another).to_be_hidden()
+    choose_layer(page, "features.5")
+    points.get_by_role("button", name="Take it away").focus()
+    expect(another).to_be_visible()
+    for dark in (False, True):
+        theme(page, dark)
+        still(page)
+        assert accessibility(page, ".lv-checks") == ""
+    with phone(page):
+        assert sideways(page, ".lv-explorer") == []
+    fold = checks.get_by_role("button", name="Can I trust this answer?")
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    fold.press("Space")
+    expect(sets).to_be_hidden()
+    fold.press("Space")
+    expect(sets).to_be_visible()
+    choose_layer(page, "features.8")
+
+
 @VOILA_THEN_LAB
 def test_while_the_model_loads_the_page_is_there_and_an_upload_waits(
     kind: str, browser: Browser, tmp_path: Path, photo: Path
