@@ -28,7 +28,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
         image: decoded, of mode L, RGB, CMYK or LAB, with its profile, if any, in ``info["icc_profile"]``.
 
     Returns:
-        Mode RGB, and a few words that go on from "the picture is", or nothing.
+        Mode RGB, the picture itself where it is that already, and a few words that go on from "the picture is", or nothing.
     """
     profile = image.info.get("icc_profile")
     if not profile and image.mode == "LAB":
@@ -36,7 +36,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
     if not isinstance(profile, bytes) or not profile:
         # Pillow knows of a profile and has none: of a JPEG whose profile is in several parts, one is missing.
         lost = profile is None and "icc_profile" in image.info
-        return image.convert("RGB"), BROKEN if lost else ""
+        return image if image.mode == "RGB" else image.convert("RGB"), BROKEN if lost else ""
     if not features.check("littlecms2"):
         return image.convert("RGB"), NO_LITTLECMS
     space = _space(profile)

@@ -285,7 +285,9 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, str]:
     elif image.mode not in {"L", "RGB", "CMYK", "LAB"}:
         image = image.convert("L" if image.mode == "1" else "RGB")
     colours, note = to_srgb(image)
-    clean = Image.new("RGB", image.size, "white")  # leaves EXIF, colour profile and file handle behind
+    clean = Image.new(
+        "RGB", image.size, "white" if alpha else None
+    )  # leaves EXIF, colour profile and file handle behind
     clean.paste(colours, mask=alpha)
     return clean, note
 
