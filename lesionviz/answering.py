@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,13 @@ class Answers:
     predictions: tuple[Prediction, ...]
     embeddings: npt.NDArray[np.float32]
     maps: npt.NDArray[np.float32]
+
+
+class AnotherNetwork(Protocol):
+    """Computes what a classifier's own network would, up to rounding."""
+
+    def outputs_and_maps(self, seen: Sequence[Image.Image]) -> tuple[Outputs, npt.NDArray[np.float32]]:
+        """Do what :meth:`lesionviz.runner.Runner.outputs_and_maps` does."""
 
 
 def see(picture: LesionImage, preprocessing: Preprocessing, measure: bool = False) -> Seen:

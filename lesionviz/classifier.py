@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from lesionviz.answering import Answers, Seen, answer_to, check_sizes, see
+from lesionviz.answering import AnotherNetwork, Answers, Seen, answer_to, check_sizes, see
 from lesionviz.case import Case, Maps, check_classes
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.diagnoses import CODES, Target, target_index
@@ -184,14 +184,14 @@ class LesionClassifier:
         for pictures in open_groups(images, batch_size):
             yield from self.answers([see(picture, self.preprocessing) for picture in pictures]).predictions
 
-    def answers(self, seen: Sequence[Seen]) -> Answers:
-        """Return the answers for pictures that were made ready by :func:`lesionviz.answering.see`, in one run.
+    def answers(self, seen: Sequence[Seen], network: AnotherNetwork | None = None) -> Answers:
+        """Return the answers for pictures from :func:`lesionviz.answering.see`, in one run of this or another ``network``.
 
         Raises:
             LesionvizError: a picture is not of the input's size.
         """
         check_sizes(seen, self.preprocessing.size)
-        outputs, maps = self._runner.outputs_and_maps([each.pixels for each in seen])
+        outputs, maps = (network or self._runner).outputs_and_maps([each.pixels for each in seen])
         temperature, judge = self.checkpoint.temperature, self._judge
         predictions = tuple(answer_to(each, outputs, row, temperature, judge) for row, each in enumerate(seen))
         return Answers(predictions, outputs.embeddings, maps)

@@ -25,8 +25,10 @@ import lesionviz
 import lesionviz.archive.join
 from lesionviz.archive.inputs import find_images
 from lesionviz.archive.join import KINDS, Counts
+from lesionviz.archive.openvino_network import OpenvinoNetwork
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import COLUMNS, Row, part_of, schema
+from lesionviz.archive.setup import LocalSetup
 from lesionviz.checkpoint import BUNDLED, DRAWN, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cli import main
@@ -34,6 +36,7 @@ from lesionviz.data.read import read_collection
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import has, version
 from lesionviz.prediction import Prediction
 from lesionviz.preprocessing import Preprocessing
 
@@ -176,7 +179,8 @@ def test_the_table_says_what_the_classifier_says_and_a_refused_picture_has_no_di
 def test_every_field_says_what_it_means_and_the_table_what_it_was_made_with(
     pictures: Path, model: Path, tmp_path: Path
 ) -> None:
-    table = parquet.read_schema(lesionviz.score(pictures, tmp_path, model=model, progress=False).table)
+    scored = lesionviz.score(pictures, tmp_path, model=model, engine="torch", progress=False)
+    table = parquet.read_schema(scored.table)
     assert table.names == list(COLUMNS)
     for name, (kind, words) in COLUMNS.items():
         field = table.field(name)
@@ -184,7 +188,7 @@ def test_every_field_says_what_it_means_and_the_table_what_it_was_made_with(
         assert str(field.type) == {"float32": "float", "list<string>": "list<element: string>"}.get(kind, kind)
     about = json.loads(table.metadata[b"lesionviz"])
     assert about["model_sha256"] == Checkpoint.load(model).file_sha256
-    assert about["engine"] == "local"
+    assert about["engine"] == "torch"
     assert about["precision"] == "float32"
     assert about["versions"]["torch"]
     assert "not a diagnosis" in about["notice"]
@@ -318,3 +322,105 @@ def test_without_pyarrow_one_sentence_names_what_to_install(
     assert "pip install 'lesionviz[parquet]'" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+# --- what computes --------------------------------------------------------------------------------------------------------
+needs_openvino = pytest.mark.skipif(not has("openvino"), reason="OpenVINO is not installed")
+
+
+@needs_openvino
+def test_openvino_gives_the_rows_that_pytorch_gives(pictures: Path, model: Path, tmp_path: Path) -> None:
+    for engine in ("openvino", "torch"):
+        out = tmp_path / engine
+        scored = lesionviz.score(
+            pictures, out, model=model, engine=engine, embeddings=True, maps=True, batch_size=3, progress=False
+        )
+        assert scored.engine == engine
+        assert f"<td>{engine}</td>" in scored.page.read_text()
+    ours, theirs = (parquet.read_table(tmp_path / engine / "scores.parquet") for engine in ("openvino", "torch"))
+    assert ours.column_names == theirs.column_names
+    for name in ours.column_names:
+        one, other = (table.column(name).to_pylist() for table in (ours, theirs))
+        if "float" not in str(ours.schema.field(name).type):
+            assert one == other, name
+            continue
+        assert [each is None for each in one] == [each is None for each in other], name
+        for number, expected in zip(one, other, strict=True):
+            np.testing.assert_allclose(number or 0, expected or 0, rtol=0, atol=1e-3, err_msg=name)
+    about = json.loads(ours.schema.metadata[b"lesionviz"])
+    assert about["engine"] == "openvino"
+    assert about["versions"]["openvino"] == version("openvino")
+    assert "openvino" not in json.loads(theirs.schema.metadata[b"lesionviz"])["versions"]
+
+
+@needs_openvino
+def test_a_run_with_openvino_goes_on_with_it_to_the_same_bytes_on_any_number_of_threads(
+    pictures: Path, model: Path, tmp_path: Path
+) -> None:
+    def go_on(threads: int, **options: object) -> dict[str, bytes]:
+        lesionviz.score(None, tmp_path, resume=True, threads=threads, progress=False, **options)  # type: ignore[arg-type]
+        return {path.name: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+
+    lesionviz.score(pictures, tmp_path, model=model, engine="openvino", batch_size=2, shard_size=2, progress=False)
+    before = go_on(2)
+    for name in ("parts/00000.parquet", "parts/00002.parquet", "scores.parquet"):
+        (tmp_path / name).unlink()
+    assert go_on(1) == before
+    with pytest.raises(LesionvizError, match=r"begun with another engine \(openvino then, torch now\)"):
+        go_on(1, engine="torch")
+
+
+@needs_openvino
+def test_another_network_than_the_classifiers_is_refused(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = OpenvinoNetwork.outputs_and_maps
+
+    def wrong(self: OpenvinoNetwork, seen: list[Image.Image]) -> object:
+        outputs, maps = right(self, seen)
+        return outputs, maps + np.float32(0.01)
+
+    monkeypatch.setattr(OpenvinoNetwork, "outputs_and_maps", wrong)
+    with pytest.raises(LesionvizError, match=r"computes something else than PyTorch .* \(by up to 0.01\)"):
+        lesionviz.score(pictures, tmp_path, model=model, engine="openvino", progress=False)
+
+
+@needs_openvino
+def test_openvino_tells_nobody_that_it_was_imported(tmp_path: Path) -> None:
+    (tmp_path / "openvino_telemetry.py").write_text("print('told')")
+    script = (
+        "import sys; from lesionviz.archive.openvino_network import openvino\n"
+        "sys.path.insert(0, sys.argv[1]); openvino(); print('loaded'); import openvino_telemetry"
+    )
+    told = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, capture_output=True, text=True)
+    assert told.stdout.split() == ["loaded", "told"]
+
+
+def test_without_openvino_pytorch_computes_and_openvino_by_name_is_missed_in_a_sentence(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    command = ["score", str(pictures), "--model", str(model), "--out"]
+    assert main([*command, str(tmp_path / "named"), "--engine", "openvino"]) == 1
+    error = capsys.readouterr().err
+    assert "OpenVINO is not installed. Install it with: pip install 'lesionviz[openvino]'" in error
+    assert error.count("\n") == 1
+    assert main([*command, str(tmp_path / "auto")]) == 0
+    assert re.search(r"this took .* with torch\.", capsys.readouterr().out)
+
+
+def test_openvino_is_taken_where_it_is_and_can(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in ("setup", "openvino_network"):
+        monkeypatch.setattr(f"lesionviz.archive.{room}.has", lambda module: True)
+    own = LesionClassifier(Checkpoint.load(model))
+    assert LocalSetup(model, None, 1).identity(None)["engine"] == "openvino"
+    assert LocalSetup(model, None, 1, "torch").identity(None)["engine"] == "torch"
+    assert LocalSetup(model, "bfloat16", 1).identity(None)["engine"] == "torch"
+    assert LocalSetup(own, None, 1).identity(None)["engine"] == "torch"
+    for arguments, words in [
+        ((model, "bfloat16", 1, "openvino"), "OpenVINO computes with float32 here, not with bfloat16"),
+        ((own, None, 1, "openvino"), "A classifier computes with PyTorch"),
+        ((model, None, 1, "onnx"), "The engine 'onnx' is not known. Choose from: auto, torch, openvino"),
+    ]:
+        with pytest.raises(LesionvizError, match=words):
+            LocalSetup(*arguments)

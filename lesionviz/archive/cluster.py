@@ -18,7 +18,6 @@ from tqdm.auto import tqdm
 from lesionviz.archive.asking import Asking, kept
 from lesionviz.archive.background import Background
 from lesionviz.archive.engine import Part, Shard
-from lesionviz.archive.local import LocalEngine
 from lesionviz.archive.manifest import Manifest
 from lesionviz.archive.setup import SetupWithModel
 from lesionviz.archive.worker_side import HOME, run_bytes
@@ -104,8 +103,6 @@ class ClusterEngine:
         options: of :class:`~lesionviz.workers.Workers`.
         tell: called with sentences.
     """
-
-    name = LocalEngine.name
 
     def __init__(self, run: bytes, options: dict[str, Any], tell: Callable[[str], None]) -> None:
         self._run, self.options, self._tell = run, options, tell

@@ -88,10 +88,6 @@ class Scorer(Protocol):
 class Engine(Protocol):
     """Computes parts."""
 
-    @property
-    def name(self) -> str:
-        """What the manifest calls it: rows of another one may differ in their last digits."""
-
     def score(
         self, shards: Iterable[Shard], tick: Callable[[int], None], stop: Callable[[], bool]
     ) -> Generator[Part, None, None]:

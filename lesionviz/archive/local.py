@@ -27,8 +27,6 @@ class LocalEngine:
         threads: how many decode, and on the CPU how many run the network; by default one for each core.
     """
 
-    name = "local"
-
     def __init__(self, scorer: Scorer, batch: int, threads: int | None = None) -> None:
         self._scorer, self._batch = scorer, batch
         self.threads = threads or cores()

@@ -17,6 +17,8 @@ from lesionviz.imaging import DECODER
 from lesionviz.machine import version
 
 NAME = "manifest.json"
+TORCH, OPENVINO = "torch", "openvino"
+"""What computes, as manifests have it."""
 FORMAT = "lesionviz scores"
 VERSION = 1
 SAME: Mapping[str, str] = {
@@ -43,7 +45,7 @@ class Manifest:
         images_sha256: of their list.
         model_sha256: of the model's file, or of its weights where it was never saved.
         model_path: of the file, to find it again; empty for the bundled one, and where it is no file.
-        engine: its name.
+        engine: what computes: ``TORCH`` or ``OPENVINO``.
         precision: of the network, a type of torch.
         views: 1 or 8; see :class:`~lesionviz.classifier.LesionClassifier`.
         shard: images in a part.
@@ -140,9 +142,10 @@ def _short(value: object) -> str:
     return text[:12] if len(text) == 64 else text
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what decodes and computes; they need not be loaded."""
-    found = {name: version(name) or "none" for name in ("numpy", "pillow", "pyarrow", "torch")}
+def versions(engine: str) -> dict[str, str]:
+    """Return the versions of what decodes and computes with an engine; they need not be loaded."""
+    names = ("numpy", "pillow", "pyarrow", "torch", *([OPENVINO] if engine == OPENVINO else []))
+    found = {name: version(name) or "none" for name in names}
     return {"lesionviz": lesionviz.__version__, "decoder": str(DECODER), "machine": platform.machine(), **found}
 
 

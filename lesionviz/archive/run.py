@@ -42,6 +42,7 @@ class Scored:
         seconds: how long this call took.
         finished: whether table and page are there; else it was interrupted.
         notes: sentences about what was passed over.
+        engine: what computed it.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Scored:
     seconds: float
     finished: bool
     notes: tuple[str, ...] = ()
+    engine: str = ""
 
     @property
     def table(self) -> Path:
@@ -75,6 +77,7 @@ def score(
     shard_size: int | None = None,
     precision: str | None = None,
     threads: int | None = None,
+    engine: str | None = None,
     cluster: str | None = None,
     cluster_certificates: str | Path | None = None,
     workers: int | None = None,
@@ -98,6 +101,8 @@ def score(
         batch_size: images in one run of the network (8).
         shard_size: images in one part (512).
         precision: ``"float32"``, or ``"bfloat16"``, faster where the processor computes with it.
+        engine: what computes, with the same numbers up to rounding: ``"openvino"``, ``"torch"``, or ``"auto"``, which is
+            OpenVINO where it is installed and the precision is float32, else PyTorch, and with ``resume`` the run's own.
         threads: how many decode and compute; by default one for each core, and with ``cluster="local"`` one in each
             worker. The results do not hang on it.
         cluster: have it computed by Dask's workers: ``"local"`` starts some on this machine, ``"tls://host:8786"`` asks
@@ -119,7 +124,7 @@ def score(
         "shard": _counted(shard_size, "shard size"),
     }
     threads, workers = _counted(threads, "number of threads"), _counted(workers, "number of workers")
-    local = LocalSetup(model, precision, threads)
+    local = LocalSetup(model, precision, threads, engine)
     if cluster is None:
         if workers is not None or cluster_certificates is not None or dask_page:
             raise LesionvizError("Workers, certificates and Dask's page are for a cluster. Name it with --cluster.")
@@ -162,13 +167,19 @@ def run(
         have = store.done(manifest)
         done = sum(size_of(manifest, number) for number in have)
         with tqdm(
-            total=manifest.images, initial=done, desc="Scoring", unit="image", disable=None if progress else True
+            total=manifest.images,
+            initial=done,
+            desc=f"Scoring with {manifest.engine}",
+            unit="image",
+            disable=None if progress else True,
         ) as bar:
             if done < manifest.images:
                 done += _compute(manifest, store, setup, have, Session(began, 0, 0, 0), bar.update, stop)
         counts = _finish(manifest, store, progress, stop) if done == manifest.images else None
         failed, seconds = counts.failed if counts else 0, time.monotonic() - clock
-        return Scored(folder, manifest.images, done, failed, seconds, counts is not None, tuple(manifest.notes))
+        return Scored(
+            folder, manifest.images, done, failed, seconds, counts is not None, tuple(manifest.notes), manifest.engine
+        )
 
 
 def _begun(
@@ -196,12 +207,13 @@ def _begun(
     images, notes = ([], []) if paths is None else find_images(paths)
     known = {name: getattr(recorded, name) for name in DEFAULTS} if recorded else dict(DEFAULTS)
     chosen = known | {name: value for name, value in options.items() if value is not None}
+    identity = setup.identity(recorded)
     manifest = Manifest(
-        **setup.identity(recorded),
+        **identity,
         **chosen,
         images=len(images) if images or recorded is None else recorded.images,
         images_sha256=digest_of(images) if images or recorded is None else recorded.images_sha256,
-        versions=versions(),
+        versions=versions(identity["engine"]),
         created=now(),
         notes=notes,
     )

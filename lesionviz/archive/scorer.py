@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionviz.answering import see
+from lesionviz.answering import AnotherNetwork, see
 from lesionviz.archive.engine import Looked, Part, Shard
 from lesionviz.archive.schema import Row, part_of, schema
 from lesionviz.errors import LesionvizError
@@ -27,12 +27,18 @@ class ClassifierScorer:
         facts: what the table is about, for its schema.
         embeddings: whether rows carry them.
         maps: whether rows carry those of the last layer.
+        network: computes instead of the classifier's own.
     """
 
     def __init__(
-        self, classifier: LesionClassifier, facts: Mapping[str, Any], embeddings: bool = False, maps: bool = False
+        self,
+        classifier: LesionClassifier,
+        facts: Mapping[str, Any],
+        embeddings: bool = False,
+        maps: bool = False,
+        network: AnotherNetwork | None = None,
     ) -> None:
-        self._classifier, self._embeddings, self._maps = classifier, embeddings, maps
+        self._classifier, self._embeddings, self._maps, self._network = classifier, embeddings, maps, network
         import torch
 
         self._threads = torch.get_num_threads()
@@ -73,7 +79,7 @@ class ClassifierScorer:
         usable = [each.seen for each in looked if each.seen is not None]
         if not usable:
             return [Row(each.number, each.image, each.sha256, error=each.error) for each in looked]
-        answers = self._classifier.answers(usable)
+        answers = self._classifier.answers(usable, self._network)
         rows, place = [], 0
         for each in looked:
             if each.seen is None:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lesionviz.archive.engine import Engine
 from lesionviz.archive.local import LocalEngine
-from lesionviz.archive.manifest import Manifest
+from lesionviz.archive.manifest import OPENVINO, TORCH, Manifest
+from lesionviz.archive.openvino_network import OpenvinoNetwork, check_installed
 from lesionviz.archive.scorer import ClassifierScorer
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
-from lesionviz.machine import keep_freed_memory
+from lesionviz.machine import cores, has, keep_freed_memory
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier
 
 PRECISIONS = ("float32", "bfloat16")
+AUTO = "auto"
+"""OpenVINO where it is installed and may be used, else PyTorch; a run that goes on keeps what it was begun with."""
+ENGINES = (AUTO, TORCH, OPENVINO)
 
 
 class Setup(Protocol):
@@ -54,26 +58,41 @@ class LocalSetup:
         model: a checkpoint's path or a classifier; None for the run's own, or the bundled one.
         precision: of the network; None for the run's own, or float32.
         threads: see :class:`~lesionviz.archive.local.LocalEngine`.
+        engine: one of ``ENGINES``.
 
     Raises:
-        LesionvizError: the precision is not known, or not the classifier's.
+        LesionvizError: the precision or the engine is not known, or they do not go together, or with the classifier.
     """
 
     def __init__(
-        self, model: str | Path | LesionClassifier | None, precision: str | None, threads: int | None
+        self,
+        model: str | Path | LesionClassifier | None,
+        precision: str | None,
+        threads: int | None,
+        engine: str | None = None,
     ) -> None:
         if precision is not None and precision not in PRECISIONS:
             raise LesionvizError(f"The precision {precision!r} is not known. Choose from: {', '.join(PRECISIONS)}.")
-        self._precision, self._threads = precision, threads
+        if engine is not None and engine not in ENGINES:
+            raise LesionvizError(f"The engine {engine!r} is not known. Choose from: {', '.join(ENGINES)}.")
+        if engine == OPENVINO and precision not in (None, PRECISIONS[0]):
+            raise LesionvizError(
+                f"OpenVINO computes with {PRECISIONS[0]} here, not with {precision}. Choose the engine torch."
+            )
+        self._precision, self._threads, self._engine = precision, threads, engine or AUTO
         self._path = Path(model) if isinstance(model, (str, Path)) else None
         self._classifier = None if model is None or isinstance(model, (str, Path)) else model
         own = None if self._classifier is None else self._classifier.runs_with[1]
         if own is not None and precision not in (None, own):
             raise LesionvizError(f"The classifier computes with {own}, not with {precision}. Give one, or the other.")
+        if own is not None and self._engine == OPENVINO:
+            raise LesionvizError(
+                "A classifier computes with PyTorch. Give the path of its checkpoint, or leave the engine out."
+            )
 
     def identity(self, recorded: Manifest | None) -> dict[str, Any]:
         """See :class:`Setup`."""
-        found: dict[str, Any] = {"engine": LocalEngine.name, "views": 1, "model_path": ""}
+        found: dict[str, Any] = {"engine": TORCH, "views": 1, "model_path": ""}
         if self._classifier is not None:
             checkpoint = self._classifier.checkpoint
             digest = checkpoint.file_sha256 or _digest_of(checkpoint.state_dict)
@@ -89,14 +108,29 @@ class LocalSetup:
             raise LesionvizError(f"There is no file {path}. Name the model with --model.") from None
         precision = self._precision or (recorded.precision if recorded else PRECISIONS[0])
         named = "" if path == _default() else str(path.absolute())
-        return found | {"model_sha256": digest, "model_path": named, "precision": precision}
+        engine = self._engine_of(recorded, precision)
+        return found | {"engine": engine, "model_sha256": digest, "model_path": named, "precision": precision}
 
     def engine(self, manifest: Manifest) -> LocalEngine:
         """See :class:`Setup`; the model is loaded here."""
         keep_freed_memory()
         classifier = self._classifier or self._load(manifest)
-        scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps)
-        return LocalEngine(scorer, manifest.batch, self._threads)
+        threads, network = self._threads or cores(), None
+        if manifest.engine == OPENVINO:
+            network = OpenvinoNetwork(classifier, threads)
+        scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps, network)
+        return LocalEngine(scorer, manifest.batch, threads)
+
+    def _engine_of(self, recorded: Manifest | None, precision: str) -> str:
+        """Return what computes: as named, else the run's, else OpenVINO where it can."""
+        engine = self._engine
+        if engine == AUTO and recorded is not None:
+            engine = recorded.engine
+        elif engine == AUTO:
+            engine = OPENVINO if has("openvino") and precision == PRECISIONS[0] else TORCH
+        if engine == OPENVINO:
+            check_installed()
+        return engine
 
     def model(self, manifest: Manifest) -> bytes:
         """Return the model's file, for workers elsewhere.

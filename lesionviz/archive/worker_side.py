@@ -74,7 +74,7 @@ def check_versions(manifest: Manifest) -> None:
     Raises:
         LesionvizError: another version may give other rows.
     """
-    own = versions()
+    own = versions(manifest.engine)
     wrong = [
         name for name in sorted(own.keys() | manifest.versions.keys()) if own.get(name) != manifest.versions.get(name)
     ]

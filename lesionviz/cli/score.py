@@ -37,7 +37,14 @@ def add_score(commands: Commands) -> None:
     score.add_argument(
         "--precision",
         metavar="float32|bfloat16",
-        help="bfloat16 is faster where the processor computes with it, and rounds (default: float32)",
+        help="bfloat16, which only PyTorch has here, is faster where the processor computes with it, and rounds "
+        "(default: float32)",
+    )
+    score.add_argument(
+        "--engine",
+        metavar="auto|torch|openvino",
+        help="what computes, the same numbers up to rounding: PyTorch, or OpenVINO, faster on a processor and in float32 "
+        "only (default: OpenVINO where it is installed, else PyTorch; with --resume the run's own)",
     )
     score.add_argument(
         "--threads",
@@ -82,6 +89,7 @@ def _score(options: argparse.Namespace) -> int:
         shard_size=options.shard_size,
         precision=options.precision,
         threads=options.threads,
+        engine=options.engine,
         cluster=options.cluster,
         cluster_certificates=options.cluster_certificates,
         workers=options.workers,
@@ -96,6 +104,6 @@ def _score(options: argparse.Namespace) -> int:
         )
         return 130
     failed = f", {scored.failed:,} of which could not be used" if scored.failed else ""
-    say(f"{scored.images:,} images{failed}; this took {duration(scored.seconds)}.")
+    say(f"{scored.images:,} images{failed}; this took {duration(scored.seconds)} with {scored.engine}.")
     say(f"Written to {options.out}: {scored.table.name}, {scored.page.name}")
     return 0
