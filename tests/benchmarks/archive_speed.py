@@ -7,6 +7,8 @@ with Pillow and plain fp32, on as many threads as torch wants, and gives a class
 refusal, warning and probabilities, in a Parquet part. Ratios are medians over rounds of (their time / our time) in the
 same round, with the quartiles; nothing is asserted.
 
+Paths are PyTorch in fp32 and in bf16 and, where it is installed, OpenVINO in fp32, which then is the default.
+
 * ``speed``: goals are 4 with everything, 2.5 for fp32, 1.7 from one thread to two.
 * ``agreement``: each fast path against one image at a time, over ``--agreement`` images (give a folder with so many).
 * ``memory``: proportional set size of ``lesionviz score`` between ``--from-images`` and ``--to-images``; files are linked
@@ -39,6 +41,7 @@ from lesionviz.archive.background import Background
 from lesionviz.archive.engine import Looked, Part, Shard
 from lesionviz.archive.local import LocalEngine
 from lesionviz.archive.manifest import Manifest, now, versions
+from lesionviz.archive.openvino_network import OpenvinoNetwork
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import Row, part_of, schema
 from lesionviz.archive.scorer import ClassifierScorer
@@ -49,11 +52,12 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.folders import walk
 from lesionviz.diagnoses import CODES
-from lesionviz.machine import cores, keep_freed_memory
+from lesionviz.machine import cores, has, keep_freed_memory, version
 from lesionviz.prediction import Prediction
 from lesionviz.workers import Workers
 
 BATCH = 8
+PATHS = {"fp32": torch.float32, "bf16": torch.bfloat16, **({"openvino": torch.float32} if has("openvino") else {})}
 
 
 _network: Any = None
@@ -78,10 +82,11 @@ def original_loop(paths: Sequence[Path]) -> float:
     return time.perf_counter() - began
 
 
-def our_engine(precision: torch.dtype, threads: int) -> LocalEngine:
+def our_engine(path: str, threads: int) -> LocalEngine:
     """Return the engine as ``lesionviz score`` makes it."""
-    classifier = LesionClassifier(Checkpoint.load(), precision=precision, folded=True)
-    return LocalEngine(ClassifierScorer(classifier, {}), BATCH, threads)
+    classifier = LesionClassifier(Checkpoint.load(), precision=PATHS[path], folded=True)
+    network = OpenvinoNetwork(classifier, threads) if path == "openvino" else None
+    return LocalEngine(ClassifierScorer(classifier, {}, network=network), BATCH, threads)
 
 
 def ours(engine: LocalEngine, paths: Sequence[Path]) -> float:
@@ -97,8 +102,8 @@ def speed(paths: Sequence[Path], rounds: int) -> None:
     two = cores()
     keep_freed_memory()  # as a run does; the original's loop is spared it
     engines = {
-        f"ours, {name}, {threads} thread{'s' if threads > 1 else ''}": our_engine(precision, threads)
-        for name, precision in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+        f"ours, {name}, {threads} thread{'s' if threads > 1 else ''}": our_engine(name, threads)
+        for name in PATHS
         for threads in (two, 1)
     }
     original = "the original's loop, fp32"
@@ -116,7 +121,7 @@ def speed(paths: Sequence[Path], rounds: int) -> None:
     for job, each in times.items():
         low, middle, high = np.percentile(unit / np.array(each), [25, 50, 75])
         print(f"{job:<28}{np.median(each):>10.1f}{middle:>8.2f}  ({low:.2f} to {high:.2f})")
-    for name in ("fp32", "bf16"):
+    for name in PATHS:
         one, all_of_them = (np.array(times[f"ours, {name}, {threads}"]) for threads in ("1 thread", f"{two} threads"))
         low, middle, high = np.percentile(one / all_of_them, [25, 50, 75])
         print(f"from 1 thread to {two}, {name}: {middle:.2f} ({low:.2f} to {high:.2f})")
@@ -127,9 +132,9 @@ def agreement(paths: Sequence[Path]) -> None:
     plain = LesionClassifier(Checkpoint.load())
     expected = [plain.predict(path) for path in paths]
     print(f"{len(paths):,} images against one at a time, fp32\n")
-    print(f"{'path':<8}{'diagnosis':>11}{'refusal':>9}{'warning':>9}{'most':>9}{'beyond 0.01':>13}")
-    for name, precision in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        engine = our_engine(precision, cores())
+    print(f"{'path':<9}{'diagnosis':>11}{'refusal':>9}{'warning':>9}{'most':>9}{'beyond 0.01':>13}")
+    for name in PATHS:
+        engine = our_engine(name, cores())
         found: list[Row] = []
         for start in range(0, len(paths), BATCH):
             looked = [engine._scorer.look(0, str(path)) for path in paths[start : start + BATCH]]
@@ -141,7 +146,7 @@ def agreement(paths: Sequence[Path]) -> None:
         ]
         away = np.array([max(abs(a.probabilities[c] - b.probabilities[c]) for c in CODES) for a, b in pairs if a])
         print(
-            f"{name:<8}{same[0]:>11.2%}{same[1]:>9.2%}{same[2]:>9.2%}{away.max():>9.4f}{np.mean(away > 0.01):>13.2%}"
+            f"{name:<9}{same[0]:>11.2%}{same[1]:>9.2%}{same[2]:>9.2%}{away.max():>9.4f}{np.mean(away > 0.01):>13.2%}"
         )
 
 
@@ -239,8 +244,9 @@ def workers(paths: Sequence[Path], rounds: int) -> None:
     ]
     local = LocalSetup(None, None, None)
     chosen = {"shard": 2 * BATCH, "batch": BATCH, "embeddings": False, "maps": False}
-    about = {"images": len(paths), "images_sha256": "", "versions": versions(), "created": now(), "notes": []}
-    manifest = Manifest(**local.identity(None), **chosen, **about)
+    identity = local.identity(None)
+    about = {"images": len(paths), "images_sha256": "", "created": now(), "notes": []}
+    manifest = Manifest(**identity, **chosen, **about, versions=versions(identity["engine"]))
     loop, times = Background(), dict[int, list[float]]({1: [], 2: []})
     clusters = {
         count: Workers(
@@ -280,8 +286,8 @@ def workers(paths: Sequence[Path], rounds: int) -> None:
 def cost(paths: Sequence[Path], gpu: float) -> None:
     """Print hours for a million images: what was measured here on one thread, and what follows from it elsewhere."""
     torch.set_num_threads(1)
-    for name, precision in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        scorer = our_engine(precision, 1)._scorer
+    for name in PATHS:
+        scorer = our_engine(name, 1)._scorer
         look, answer = [], []
         for start in range(0, len(paths), BATCH):
             began = time.thread_time()
@@ -303,7 +309,7 @@ def cost(paths: Sequence[Path], gpu: float) -> None:
             ("ten such servers", 160),
         ):
             print(f"    {machine:<28}{hours / (0.85 * count):>7.2f} h")
-        if precision == torch.float32:
+        if name == "fp32":
             bound = max(reading / (0.85 * 16), gpu / 1e3) * 1e6 / 3600
             print(
                 f"    {'GPU, 16 cores beside it':<28}{bound:>7.2f} h  (reading on them, {gpu} ms in the network: assumed)"
@@ -324,7 +330,8 @@ def main(options: argparse.Namespace) -> None:
         run(options.images_in, options.out, StandIn(), {}, progress=False)
         return
     paths = walk(options.images_in).images
-    print(f"{cpu()}; torch {torch.__version__}, {torch.get_num_threads()} threads\n", flush=True)
+    libraries = f"torch {torch.__version__}, openvino {version('openvino')}"
+    print(f"{cpu()}; {libraries}, {torch.get_num_threads()} threads\n", flush=True)
     sections: dict[str, Callable[[], None]] = {
         "speed": lambda: speed(paths[: options.images], options.rounds),
         "agreement": lambda: agreement(paths[: options.agreement]),
