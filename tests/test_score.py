@@ -371,6 +371,25 @@ def test_a_run_with_openvino_goes_on_with_it_to_the_same_bytes_on_any_number_of_
 
 
 @needs_openvino
+def test_with_openvino_an_answer_hangs_on_no_other_picture_and_on_no_other_thread(model: Path) -> None:
+    classifier = LesionClassifier(Checkpoint.load(model), folded=True)
+    network = OpenvinoNetwork(classifier)
+    noise = np.random.default_rng(1).integers(0, 256, (6, 96, 96, 3), np.uint8)
+    seen = [Image.fromarray(each) for each in noise]
+
+    def numbers(pictures: list[Image.Image]) -> list[bytes]:
+        outputs, maps = network.outputs_and_maps(pictures)
+        each = (outputs.upright, outputs.embeddings, outputs.features, maps)
+        return [b"".join(of[place].tobytes() for of in each) for place in range(len(pictures))]
+
+    alone = [found for picture in seen for found in numbers([picture])]
+    assert len(set(alone)) == 6
+    assert numbers(seen) == alone
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(numbers, [seen, seen[::-1]] * 3)) == [alone, alone[::-1]] * 3
+
+
+@needs_openvino
 def test_another_network_than_the_classifiers_is_refused(
     pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

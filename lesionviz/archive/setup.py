@@ -13,7 +13,7 @@ from lesionviz.archive.openvino_network import OpenvinoNetwork, check_installed
 from lesionviz.archive.scorer import ClassifierScorer
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
-from lesionviz.machine import cores, has, keep_freed_memory
+from lesionviz.machine import has, keep_freed_memory
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier
@@ -115,11 +115,9 @@ class LocalSetup:
         """See :class:`Setup`; the model is loaded here."""
         keep_freed_memory()
         classifier = self._classifier or self._load(manifest)
-        threads, network = self._threads or cores(), None
-        if manifest.engine == OPENVINO:
-            network = OpenvinoNetwork(classifier, threads)
+        network = OpenvinoNetwork(classifier) if manifest.engine == OPENVINO else None
         scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps, network)
-        return LocalEngine(scorer, manifest.batch, threads)
+        return LocalEngine(scorer, manifest.batch, self._threads)
 
     def _engine_of(self, recorded: Manifest | None, precision: str) -> str:
         """Return what computes: as named, else the run's, else OpenVINO where it can."""

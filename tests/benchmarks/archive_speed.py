@@ -85,7 +85,7 @@ def original_loop(paths: Sequence[Path]) -> float:
 def our_engine(path: str, threads: int) -> LocalEngine:
     """Return the engine as ``lesionviz score`` makes it."""
     classifier = LesionClassifier(Checkpoint.load(), precision=PATHS[path], folded=True)
-    network = OpenvinoNetwork(classifier, threads) if path == "openvino" else None
+    network = OpenvinoNetwork(classifier) if path == "openvino" else None
     return LocalEngine(ClassifierScorer(classifier, {}, network=network), BATCH, threads)
 
 
