@@ -76,6 +76,16 @@ def test_pre_commit_and_the_workflows_run_nothing_but_make() -> None:
         assert yaml.safe_load(form.read_text(encoding="utf-8")), form
 
 
+def test_the_tests_have_every_extra_that_users_can_add_from_the_same_version_on() -> None:
+    extras = {
+        name: {(one.name, str(one.specifier)) for one in map(Requirement, lines)}
+        for name, lines in PYPROJECT["optional-dependencies"].items()
+    }
+    assert {"dicom", "cluster", "openvino", "parquet", "dev", "bench"} == extras.keys()
+    for name in extras.keys() - {"dev", "bench"}:
+        assert extras[name] <= extras["dev"], name
+
+
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source distribution and the wheel that is built from it."""

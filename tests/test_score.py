@@ -25,10 +25,12 @@ import lesionviz
 import lesionviz.archive.join
 from lesionviz.archive.inputs import find_images
 from lesionviz.archive.join import KINDS, Counts
+from lesionviz.archive.manifest import Manifest, now, versions
 from lesionviz.archive.openvino_network import OpenvinoNetwork
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import COLUMNS, Row, part_of, schema
 from lesionviz.archive.setup import LocalSetup
+from lesionviz.archive.worker_side import check_versions
 from lesionviz.checkpoint import BUNDLED, DRAWN, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.cli import main
@@ -443,3 +445,33 @@ def test_openvino_is_taken_where_it_is_and_can(model: Path, monkeypatch: pytest.
     ]:
         with pytest.raises(LesionvizError, match=words):
             LocalSetup(*arguments)
+
+
+def begun_with(engine: str, model: Path) -> Manifest:
+    """What a run of one image says of itself."""
+    identity = LocalSetup(model, None, 1, "torch").identity(None) | {"engine": engine}
+    shape = {"images": 1, "images_sha256": "", "shard": 1, "batch": 1, "embeddings": False, "maps": False}
+    return Manifest(**identity, **shape, versions=versions(engine), created=now(), notes=[])
+
+
+def test_a_run_goes_on_with_its_own_engine_and_never_with_one_that_is_not_known(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in ("setup", "openvino_network"):
+        monkeypatch.setattr(f"lesionviz.archive.{room}.has", lambda module: True)
+    for engine, again in [("torch", "torch"), ("openvino", "openvino"), ("onnx", "openvino")]:
+        recorded = begun_with(engine, model)
+        assert LocalSetup(None, None, 1).identity(recorded)["engine"] == again
+    with pytest.raises(LesionvizError, match=r"begun with another engine \(onnx then, openvino now\)"):
+        recorded.check_same(begun_with("openvino", model), Path("out"))
+
+
+def test_a_worker_without_openvino_is_refused_in_a_run_with_it_and_welcome_in_others(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    check_versions(begun_with("torch", model))
+    with pytest.raises(
+        LesionvizError, match=r"A worker on .* lacks OpenVINO, which computes this run\. Install it there"
+    ):
+        check_versions(begun_with("openvino", model))

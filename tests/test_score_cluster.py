@@ -27,7 +27,9 @@ from lesionviz.archive.manifest import Manifest
 from lesionviz.archive.run import Scored, run
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.cli import main
+from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import has
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.workers.local import LocalCluster
 
@@ -348,13 +350,31 @@ def test_a_worker_that_decodes_otherwise_is_refused_in_a_sentence(
 
 
 # --- the real thing ---
+def small(model: Path) -> Path:
+    """The bundled weights at 96 pixels, in a file."""
+    bundled = Checkpoint.load(BUNDLED)
+    Checkpoint(bundled.state_dict, Preprocessing(size=96), bundled.temperature, bundled.refusal).save(model)
+    return model
+
+
+@pytest.mark.skipif(not has("openvino"), reason="OpenVINO is not installed")
+def test_workers_compute_with_openvino_what_one_machine_does_with_any_number_of_threads(tmp_path: Path) -> None:
+    (pictures := tmp_path / "pictures").mkdir()
+    for number, sample in enumerate(synthetic_samples()):
+        sample.pixels.save(pictures / f"{number}.jpg", quality=92)
+    (pictures / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    common = {"model": small(tmp_path / "small.pth"), "shard_size": 2, "embeddings": True, "maps": True}
+    common |= {"engine": "openvino", "progress": False}
+    here = lesionviz.score(pictures, tmp_path / "here", **common)
+    there = lesionviz.score(pictures, tmp_path / "there", **common, cluster="local", workers=1, threads=2)
+    assert (there.finished, there.failed, there.engine) == (True, 1, "openvino")
+    assert files_of(there.folder) == files_of(here.folder)
+
+
 def test_the_command_writes_the_bytes_of_one_machine_with_any_workers_and_another_engine_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lesionviz.data.synthetic import synthetic_samples
-
-    bundled, model = Checkpoint.load(BUNDLED), tmp_path / "small.pth"
-    Checkpoint(bundled.state_dict, Preprocessing(size=96), bundled.temperature, bundled.refusal).save(model)
+    model = small(tmp_path / "small.pth")
     (pictures := tmp_path / "pictures").mkdir()
     for turn in range(3):
         for number, sample in enumerate(synthetic_samples()):

@@ -7,6 +7,7 @@ answer needs. OpenVINO is imported when it is asked for.
 from __future__ import annotations
 
 import importlib
+import platform
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -124,7 +125,7 @@ class OpenvinoNetwork:
         away = np.abs(ours - theirs).max()
         if not away < TOLERANCE:
             raise LesionvizError(
-                f"OpenVINO {version} computes something else than PyTorch on this machine (by up to {away:.2g}). "
+                f"OpenVINO {version} computes something else than PyTorch on {platform.node()} (by up to {away:.2g}). "
                 "Choose the engine torch, and report this to lesionviz."
             )
 

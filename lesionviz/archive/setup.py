@@ -120,11 +120,11 @@ class LocalSetup:
         return LocalEngine(scorer, manifest.batch, self._threads)
 
     def _engine_of(self, recorded: Manifest | None, precision: str) -> str:
-        """Return what computes: as named, else the run's, else OpenVINO where it can."""
+        """Return what computes: as named, else the run's if it is known here, else OpenVINO where it can."""
         engine = self._engine
-        if engine == AUTO and recorded is not None:
+        if engine == AUTO and recorded is not None and recorded.engine in ENGINES:
             engine = recorded.engine
-        elif engine == AUTO:
+        if engine == AUTO:
             engine = OPENVINO if has("openvino") and precision == PRECISIONS[0] else TORCH
         if engine == OPENVINO:
             check_installed()
