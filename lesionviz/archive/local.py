@@ -1,21 +1,26 @@
-"""The engine of one machine: threads that read and decode ahead of threads that run the network, through a bounded queue.
+"""The engine of one machine: on the CPU each of its threads reads, decodes and computes a batch of its own, on one core.
 
-On the CPU every thread of the network has a batch of its own and computes alone: several batches side by side keep all
-cores busier than one batch shared between them, and what comes out does not depend on how many there are.
+Batches side by side keep all cores busier than one batch shared between them, a core that does one thing after the other
+keeps its caches, and what comes out does not depend on how many there are. The system is asked to read files ahead, so that
+nobody waits for a disk. In front of a GPU threads decode ahead of the one that runs the network, through a bounded queue.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 
 from lesionviz.archive.engine import Looked, Part, Scorer, Shard
 from lesionviz.archive.schema import Row
 from lesionviz.machine import cores
 
 AHEAD = 2
-"""Batches that wait, decoded or being decoded, for each one in the network."""
+"""Batches that wait, their files being read or decoded, for each one in the network."""
 
 
 class LocalEngine:
@@ -24,7 +29,7 @@ class LocalEngine:
     Args:
         scorer: reads images and runs the network.
         batch: images in one run of the network; a resumed run keeps it.
-        threads: how many decode, and on the CPU how many run the network; by default one for each core.
+        threads: how many cores to use, by default all: on the CPU so many threads do everything, for a GPU they decode.
     """
 
     def __init__(self, scorer: Scorer, batch: int, threads: int | None = None) -> None:
@@ -40,9 +45,10 @@ class LocalEngine:
         self, shards: Iterable[Shard], tick: Callable[[int], None], stop: Callable[[], bool]
     ) -> Generator[Part, None, None]:
         """Yield the part of each shard, in order; see :class:`~lesionviz.archive.engine.Engine`."""
-        runs = self._scorer.at_once or self.threads
-        decoding = ThreadPoolExecutor(self.threads, "decode")
+        at_once = self._scorer.at_once
+        runs = at_once or self.threads
         network = ThreadPoolExecutor(runs, "network", initializer=self._scorer.begin_thread)
+        decoding = None if at_once is None else ThreadPoolExecutor(self.threads, "decode")
         waiting: deque[tuple[Shard, bool, Future[list[Row]]]] = deque()
         batches = self._batches(shards)
         rows: list[Row] = []
@@ -50,12 +56,16 @@ class LocalEngine:
             while not stop():
                 while len(waiting) < runs * (1 + AHEAD) and (batch := next(batches, None)) is not None:
                     shard, start, last = batch
-                    images = shard.images[start : start + self._batch]
-                    looked = [
-                        decoding.submit(self._scorer.look, shard.first + start + place, image)
-                        for place, image in enumerate(images)
+                    looks: list[Callable[[], Looked]] = [
+                        partial(self._scorer.look, shard.first + place, shard.images[place])
+                        for place in range(start, min(start + self._batch, len(shard.images)))
                     ]
-                    waiting.append((shard, last, network.submit(self._rows, looked)))
+                    if decoding is None:
+                        for image in shard.images[start : start + self._batch]:
+                            read_ahead(image)
+                    else:
+                        looks = [decoding.submit(look).result for look in looks]
+                    waiting.append((shard, last, network.submit(self._rows, looks)))
                 if not waiting:
                     return
                 shard, last, future = waiting.popleft()
@@ -66,9 +76,10 @@ class LocalEngine:
                     yield self._scorer.part(shard, rows)
                     rows = []
         finally:
-            for pool in (network, decoding):
+            pools = [network, decoding] if decoding else [network]
+            for pool in pools:
                 pool.shutdown(wait=False, cancel_futures=True)
-            for pool in (decoding, network):
+            for pool in reversed(pools):
                 pool.shutdown()
             self._scorer.end()
 
@@ -78,5 +89,16 @@ class LocalEngine:
             for start in range(0, len(shard.images), self._batch):
                 yield shard, start, start + self._batch >= len(shard.images)
 
-    def _rows(self, looked: list[Future[Looked]]) -> list[Row]:
-        return self._scorer.rows([each.result() for each in looked])
+    def _rows(self, looks: Sequence[Callable[[], Looked]]) -> list[Row]:
+        return self._scorer.rows([look() for look in looks])
+
+
+def read_ahead(image: str) -> None:
+    """Have the system read a file now that will be needed soon, where it does that; nothing waits for it."""
+    if sys.platform == "linux":
+        with suppress(OSError, ValueError):  # whatever is wrong with it is told when it is looked at
+            file = os.open(image, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(file)
