@@ -9,26 +9,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lesionviz.diagnoses import CODES
 from lesionviz.files import data_folder
+from lesionviz.game.kept_file import KeptFile
 from lesionviz.game.names import MAX_LEARNER, plain_name
 from lesionviz.game.rules import SURE
 from lesionviz.game.sets import MAX_CASES
 
 VARIABLE = "LESIONVIZ_CLASS"
 """Environment variable that names another file than the one in the user's data folder."""
-OURS = 0x4C564351
-"""``application_id`` of our files: "LVCQ"."""
-FORMAT = 1
-LARGEST = 64 * 2**20
-"""Bytes of a file that is opened at all; a class of 400 with 200 cases takes 10 MiB."""
 TABLES = (
     "CREATE TABLE quiz (source TEXT, seed INTEGER, cases INTEGER, mark TEXT, phase TEXT, place INTEGER, time TEXT)",
     "CREATE TABLE learner (name TEXT PRIMARY KEY, time TEXT)",
@@ -78,22 +71,32 @@ class Kept:
     choices: tuple[Choice, ...]
 
 
-class ClassStore:
-    """The file; every method may be called whether or not it can be used.
+class ClassStore(KeptFile):
+    """The file; a class of 400 with 200 cases takes 10 MiB of it.
 
     Args:
         path: where it lies; by default ``LESIONVIZ_CLASS``, or in the user's data folder.
-
-    Attributes:
-        path: where it lies.
-        problem: why nothing is kept, in a sentence; empty while all is well.
     """
 
+    OURS = 0x4C564351  # "LVCQ"
+    FORMAT = 1
+    TABLES = TABLES
+    ALONE = True
+    FOREIGN = (
+        "{path} is not a file that lesionviz wrote for a class, or it is damaged, so it is left as it is and "
+        "nothing of this quiz is kept in a file. Move it away and start the server again."
+    )
+    BUSY = (
+        "{path} is in use by another server, so nothing of this quiz is kept in a file. End the other "
+        f"one, or name another file in {VARIABLE}, and start this one again."
+    )
+    UNWRITABLE = (
+        "{path} cannot be written to ({why}). The quiz goes on in memory, and is lost when the server ends: download "
+        "the answers before."
+    )
+
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(os.environ.get(VARIABLE) or data_folder() / "class.sqlite")
-        self.problem = ""
-        self._db: sqlite3.Connection | None = None
-        self._ours = False  # what lies there was made or read by us
+        super().__init__(path or Path(os.environ.get(VARIABLE) or data_folder() / "class.sqlite"))
 
     def load(self) -> Kept | None:
         """Return what the file holds; None where there is none, or it cannot be used."""
@@ -105,7 +108,7 @@ class ClassStore:
         try:
             return _read(db)
         except (sqlite3.Error, ValueError, TypeError):
-            self._foreign()
+            self._disown()
             return None
 
     def start(self, setup: Setup, names: Iterable[str], time: str) -> None:
@@ -137,127 +140,6 @@ class ClassStore:
         """Keep an answer."""
         values = (choice.name, choice.case, choice.code, choice.sure, choice.time)
         self._write(("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?)", values))
-
-    def forget(self) -> bool:
-        """Delete the file; return whether none is there any more. One that is not ours stays."""
-        if not self._ours and os.path.lexists(self.path) and self._open() is None:
-            return False
-        self.close()
-        try:
-            for end in ("", "-wal", "-journal", "-shm"):
-                Path(f"{self.path}{end}").unlink(missing_ok=True)
-        except OSError as error:
-            self._give_up(f"{self.path} could not be deleted ({error}). Delete it by hand.")
-            return False
-        self._ours, self.problem = False, ""
-        return True
-
-    def close(self) -> None:
-        """Let go of the file; it stays."""
-        if self._db is not None:
-            db, self._db = self._db, None
-            with suppress(sqlite3.Error):  # everything that was committed is in the file already
-                db.close()
-
-    # --- the file's own ------------------------------------------------------------------------------------------
-
-    def _write(self, *statements: tuple[str, Sequence[Any]]) -> None:
-        """Do all or nothing of it, and give up keeping when that fails."""
-        db = self._db or self._open()
-        if db is None:
-            return
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            for text, values in statements:
-                db.execute(text, values)
-            db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._give_up(_cannot_keep(self.path, str(error)))
-
-    def _open(self) -> sqlite3.Connection | None:
-        """Return the file's connection, and make the file where there is none; None where that fails, which is said."""
-        if self.problem:
-            return None
-        try:
-            new = self._make_private()
-            db = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            self._give_up(_cannot_keep(self.path, getattr(error, "strerror", "") or str(error)))
-            return None
-        except ValueError:
-            self._foreign()
-            return None
-        self._db = db
-        try:
-            db.execute("PRAGMA trusted_schema = OFF")
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one server only; and no shared memory, which shares lack
-            if new:
-                for text in ("BEGIN", f"PRAGMA application_id = {OURS}", f"PRAGMA user_version = {FORMAT}", *TABLES):
-                    db.execute(text)
-                db.execute("COMMIT")
-                db.execute("PRAGMA journal_mode = WAL")  # last: a process killed before leaves an empty file
-            elif not _is_ours(db):
-                self._foreign()
-                return None
-            db.execute("PRAGMA synchronous = NORMAL")  # in WAL a killed process loses nothing that was committed
-            db.execute("PRAGMA secure_delete = ON")  # names that were taken away leave no trace in free pages
-            self._ours = True
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                self._give_up(
-                    f"{self.path} is in use by another server, so nothing of this quiz is kept in a file. End the other "
-                    f"one, or name another file in {VARIABLE}, and start this one again."
-                )
-            else:
-                self._give_up(_cannot_keep(self.path, str(error)))
-        except sqlite3.DatabaseError:
-            self._foreign()
-        return self._db
-
-    def _make_private(self) -> bool:
-        """Make the file where there is none, for this user alone; return whether it is empty.
-
-        Raises:
-            OSError: it cannot be made.
-            ValueError: what lies there is no file of this user's.
-        """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            found = self.path.lstat()
-            strange = hasattr(os, "getuid") and found.st_uid != os.getuid()
-            if not stat.S_ISREG(found.st_mode) or strange or found.st_size > LARGEST:
-                raise ValueError from None
-            self.path.chmod(0o600)
-            return found.st_size == 0
-        return True
-
-    def _foreign(self) -> None:
-        self._ours = False
-        self._give_up(
-            f"{self.path} is not a file that lesionviz wrote for a class, or it is damaged, so it is left as it is and "
-            "nothing of this quiz is kept in a file. Move it away and start the server again."
-        )
-
-    def _give_up(self, problem: str) -> None:
-        self.problem = problem
-        self.close()
-
-
-def _cannot_keep(path: Path, why: str) -> str:
-    return (
-        f"{path} cannot be written to ({why}). The quiz goes on in memory, and is lost when the server ends: download "
-        "the answers before."
-    )
-
-
-def _is_ours(db: sqlite3.Connection) -> bool:
-    """Whether a file holds our tables, letter by letter, and nothing else: no view, no trigger."""
-    identity = (db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0])
-    texts = [text for (text,) in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
-    sound = db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-    return identity == (OURS, FORMAT) and sorted(texts) == sorted(TABLES) and sound
 
 
 def _read(db: sqlite3.Connection) -> Kept:
