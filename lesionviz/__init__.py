@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from lesionviz.drawn import drawn_classifier
     from lesionviz.errors import LesionvizError
     from lesionviz.evaluation.evaluate import evaluate
+    from lesionviz.evaluation.readers import study_results
     from lesionviz.explanation import Explanation
+    from lesionviz.game.study_table import read_study
     from lesionviz.prediction import Prediction
     from lesionviz.recipe import Recipe
     from lesionviz.training.train import train
@@ -39,7 +41,9 @@ _HOMES = {
     "evaluate": "lesionviz.evaluation.evaluate",
     "load": "lesionviz.classifier",
     "read_collection": "lesionviz.data.read",
+    "read_study": "lesionviz.game.study_table",
     "score": "lesionviz.archive.run",
+    "study_results": "lesionviz.evaluation.readers",
     "train": "lesionviz.training.train",
 }
 
@@ -57,7 +61,9 @@ __all__ = [
     "evaluate",
     "load",
     "read_collection",
+    "read_study",
     "score",
+    "study_results",
     "train",
 ]
 

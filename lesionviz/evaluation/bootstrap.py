@@ -6,7 +6,7 @@ the draws bound its 95 % interval (Davison & Hinkley 1997, section 3.8).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +47,31 @@ def by_lesion(
         seed: of the draws; the same seed pairs two models on the same images.
         progress: name of a bar, where someone is looking.
     """
-    here = figures(np.ones(len(lesions)))
-    drawn: dict[str, list[float]] = {name: [] for name in here}
     weights = _weights(lesions, draws, seed)
-    for weight in tqdm(weights, total=draws, desc=progress, leave=False, disable=None if progress else True):
-        for name, value in figures(weight).items():
-            drawn[name].append(value)
-    return {name: Interval(here[name], *_bounds(np.array(values))) for name, values in drawn.items()}
+    shown = tqdm(weights, total=draws, desc=progress, leave=False, disable=None if progress else True)
+    return _intervals(figures, len(lesions), shown)
+
+
+def by_both(
+    figures: Callable[[npt.NDArray[np.float64]], Mapping[str, float]],
+    readers: npt.NDArray[Any],
+    cases: npt.NDArray[Any],
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return figures about readers who each read several cases, with intervals for other readers *and* other cases.
+
+    In each draw, readers and cases are drawn with replacement, independently, and an answer counts as often as its reader
+    times as its case (Owen 2007, The pigeonhole bootstrap, doi:10.1214/07-AOAS122).
+
+    Args:
+        figures: from a weight for each answer (N,) to figures by name.
+        readers, cases: (N,) of each answer.
+        draws: how many samples.
+        seed: of the draws.
+    """
+    pairs = zip(_weights(readers, draws, seed), _weights(cases, draws, seed + 1), strict=True)
+    return _intervals(figures, len(readers), (of_reader * of_case for of_reader, of_case in pairs))
 
 
 def mean_by_group(
@@ -78,6 +96,20 @@ def mean_by_group(
     picks = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
     low, high = _bounds(sums[picks].sum(axis=1) / counts[picks].sum(axis=1))
     return float(values[measured].mean()), low, high
+
+
+def _intervals(
+    figures: Callable[[npt.NDArray[np.float64]], Mapping[str, float]],
+    count: int,
+    weights: Iterable[npt.NDArray[np.float64]],
+) -> dict[str, Interval]:
+    """Return figures with the bounds of their draws."""
+    here = figures(np.ones(count))
+    drawn: dict[str, list[float]] = {name: [] for name in here}
+    for weight in weights:
+        for name, value in figures(weight).items():
+            drawn[name].append(value)
+    return {name: Interval(here[name], *_bounds(np.array(values))) for name, values in drawn.items()}
 
 
 def _weights(lesions: npt.NDArray[Any], draws: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
