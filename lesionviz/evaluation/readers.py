@@ -93,9 +93,10 @@ def study_results(table: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> Stu
             found |= dict(zip(((name, arm) for arm in ARMS), (*arms, arms[1] - arms[0]), strict=True))
         return {f"{name}|{arm}": value for (name, arm), value in found.items()}
 
+    units = np.unique(cases, return_inverse=True)[1]
+    chosen = {"all": np.ones(len(cases), bool), "without": ~with_ai, "with": with_ai}
+
     def alphas(weights: Floats) -> dict[str, float]:
-        units = np.unique(cases, return_inverse=True)[1]
-        chosen = {"all": np.ones(len(cases), bool), "without": ~with_ai, "with": with_ai}
         return {
             name: krippendorff_alpha(codes[rows], units[rows], _by_unit(units, weights))
             for name, rows in chosen.items()

@@ -87,8 +87,7 @@ class StudySession:
     @property
     def missing(self) -> int:
         """How many of the study's pictures are not among those at hand."""
-        found = self._items()
-        return 0 if self.kept is None else sum(case.number not in found for case in self.design.cases)
+        return 0 if self.kept is None else len(self.design.cases) - len(at_hand(self.design, self.pictures))
 
     def left(self, reader: Reader) -> list[tuple[int, Turn]]:
         """Return the cases that a reader has still to answer, each with its position from 1."""
@@ -139,8 +138,8 @@ class StudySession:
         Raises:
             LesionvizError: his next picture cannot be opened.
         """
-        reader = self._reader(place)
-        if self.phase == "desk" and reader is not None and self.kept is not None and not self.kept.ended:
+        reader = self.kept.reader(place) if self.kept is not None else None
+        if self.phase == "desk" and reader is not None:
             self._go_on(reader)
 
     def enter(self, reads: Reads, verdict: Verdict, network: str = "") -> None:
@@ -205,7 +204,7 @@ class StudySession:
         Raises:
             LesionvizError: the file cannot be written to.
         """
-        if self._reader(place) is None:
+        if self.kept is None or self.kept.reader(place) is None:
             return
         self.store.withdraw(place)
         if self.reads is None or self.reads.reader.place == place:
@@ -255,21 +254,14 @@ class StudySession:
         else:
             self.phase = "desk" if not kept.ended else "results" if kept.debriefed else "debrief"
 
-    def _reader(self, place: int) -> Reader | None:
-        readers = self.kept.readers if self.kept is not None else ()
-        return next((reader for reader in readers if reader.place == place), None)
-
-    def _items(self) -> dict[int, Item]:
-        """Return the pictures of the study's cases, as far as they are at hand, by the cases' numbers."""
-        at_hand = {(item.name, item.truth): item for item in self.pictures.items}
-        cases = self.design.cases if self.kept is not None else ()
-        found = {case.number: at_hand.get((case.image, case.truth)) for case in cases}
-        return {number: item for number, item in found.items() if item is not None}
-
     def _go_on(self, reader: Reader) -> None:
         """Turn to a reader's next case, or to his end."""
         self._go_home()
-        left = self.left(reader) if self._reader(reader.place) == reader and self.phase == "desk" else None
+        left = (
+            self.left(reader)
+            if self.kept is not None and self.kept.reader(reader.place) == reader and self.phase == "desk"
+            else None
+        )
         if left is None:  # he has withdrawn on another page, or the study was closed there
             return
         if not left:
@@ -285,7 +277,7 @@ class StudySession:
             self._start_clock(reads)
 
     def _open(self, reads: Reads) -> LesionImage:
-        item = self._items().get(reads.case.number)
+        item = at_hand(self.design, self.pictures).get(reads.case.number)
         if item is None:
             raise LesionvizError(
                 f"The pictures of this study, of {self.design.source}, are not at hand. Make the set from the same folder "
@@ -310,6 +302,13 @@ class StudySession:
         look = self._look(reads)
         stopped = replace(look, seconds=look.seconds + spent, pauses=look.pauses + pauses, running=False)
         self.store.looked(reads.reader.place, reads.case.number, stopped)
+
+
+def at_hand(design: Design, pictures: QuizSet) -> dict[int, Item]:
+    """Return the pictures of a study's cases, as far as a set has them, by the cases' numbers."""
+    items = {(item.name, item.truth): item for item in pictures.items}
+    found = {case.number: items.get((case.image, case.truth)) for case in design.cases}
+    return {number: item for number, item in found.items() if item is not None}
 
 
 def now() -> str:

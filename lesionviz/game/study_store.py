@@ -113,6 +113,10 @@ class KeptStudy:
     ended: str = ""
     debriefed: str = ""
 
+    def reader(self, place: int) -> Reader | None:
+        """Return the reader of a place, if there is one."""
+        return next((reader for reader in self.readers if reader.place == place), None)
+
     def done(self, place: int) -> set[int]:
         """Return the numbers of the cases that a reader has answered."""
         return {one.number for one in self.readings if one.place == place}
