@@ -35,6 +35,7 @@ from lesionviz.widgets.parts.downloads import Downloads
 from lesionviz.widgets.parts.front_end import script
 from lesionviz.widgets.parts.masthead import Masthead
 from lesionviz.widgets.parts.status import Status
+from lesionviz.widgets.quiz.room import QuizRoom
 
 
 @pytest.fixture
@@ -755,14 +756,14 @@ def test_tabs_are_made_when_they_are_first_opened(explorer: Explorer, drawn: Pat
     explorer.image = drawn
     masthead = part(explorer, Masthead)
     assert not [one for one in parts(explorer) if isinstance(one, (Compare, Batch, Quiz))]
-    for tab, kind in (("compare", Compare), ("batch", Batch), ("quiz", Quiz)):
+    for tab, kind in (("compare", Compare), ("batch", Batch), ("quiz", QuizRoom)):
         masthead.tab = tab
         assert part(explorer, kind).layout.display == ""
         assert explorer._explore.layout.display == "none"
     assert part(explorer, Compare).case["source"] == drawn.name
     masthead.tab = "explore"
     assert explorer._explore.layout.display == ""
-    assert part(explorer, Quiz).layout.display == "none"
+    assert part(explorer, QuizRoom).layout.display == "none"
 
 
 def test_a_second_picture_goes_beside_the_first(explorer: Explorer, drawn: Path) -> None:

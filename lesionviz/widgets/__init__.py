@@ -8,6 +8,16 @@ from lesionviz.widgets.case import CaseView
 from lesionviz.widgets.compare import Compare
 from lesionviz.widgets.explorer import Explorer, ImagePicker
 from lesionviz.widgets.monitor import EvaluationReport, TrainingMonitor
-from lesionviz.widgets.quiz import Quiz
+from lesionviz.widgets.quiz import Quiz, ReaderStudy
 
-__all__ = ["Batch", "CaseView", "Compare", "EvaluationReport", "Explorer", "ImagePicker", "Quiz", "TrainingMonitor"]
+__all__ = [
+    "Batch",
+    "CaseView",
+    "Compare",
+    "EvaluationReport",
+    "Explorer",
+    "ImagePicker",
+    "Quiz",
+    "ReaderStudy",
+    "TrainingMonitor",
+]

@@ -16,7 +16,7 @@ from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.masthead import Masthead
 from lesionviz.widgets.parts.recovery import Part
 from lesionviz.widgets.quiz.class_quiz import ClassQuiz
-from lesionviz.widgets.quiz.quiz import Quiz
+from lesionviz.widgets.quiz.room import QuizRoom
 
 
 class Tabs:
@@ -99,7 +99,7 @@ class Tabs:
             return Batch(self._background, on_open=self._on_open)
         if key == "quiz":
             line = self._background.line
-            return Quiz(classifier=self._background) if line is None else ClassQuiz(FarDesk(line))
+            return QuizRoom(self._background) if line is None else ClassQuiz(FarDesk(line))
         self.comparison = Compare(self._background)
         if self._shown.apart:
             self.comparison.say(self._shown.apart)

@@ -24,6 +24,7 @@ class _Host(Protocol):
     panel: QuizPanel
     folder: FolderDesk
     error: Any
+    on_study: Callable[[], None] | None
 
     def start(self, learner: str, cases: int | None) -> None: ...
     def commit(self, answer: str, sure: str) -> None: ...
@@ -86,8 +87,14 @@ def handlers(quiz: _Host) -> dict[str, Handler]:
         if not quiz.game.answers:
             quiz.use(drawn_set())
 
+    def study(_content: Message, _buffers: object) -> None:
+        if quiz.on_study is not None and quiz.game.phase == "start" and not quiz.folder.busy:
+            quiz.on_study()
+            quiz.panel.send({"kind": "turned"})  # the quiz's own page is what it was
+
     return {
         "start": start,
+        "study": study,
         "commit": commit,
         "next": on_view(("reveal",), quiz.next_case),
         "insist": on_view(("reveal", "look"), quiz.insist),

@@ -38,6 +38,7 @@ interface StartPage {
   cases: number;
   learners: LearnerScore[];
   suggested: string;
+  study: boolean;
   error: string;
 }
 interface OneCase {
@@ -105,7 +106,9 @@ type FolderTold =
   | { kind: "wanted"; folder: number; files: number[] }
   | { kind: "took"; folder: number; file: number }
   | { kind: "refused" | "ended"; folder: number };
-type QuizTold = FolderTold | { kind: "csv"; name: string; text: string } | FolderSaid;
+type QuizTold = FolderTold | QuizPassed | FolderSaid;
+/** A table to save; or that another part of the page has taken this one's place. */
+type QuizPassed = { kind: "csv"; name: string; text: string } | { kind: "turned" };
 interface FolderSaid {
   kind: "said";
   folder: number;
@@ -120,5 +123,17 @@ interface PageOnView<Page = QuizPage> {
   update?(page: Page): void;
   keys?: Record<string, () => void>;
 }
-/** What a person does, as messages.py takes it. */
-type QuizMessage = { kind: string; learner?: string; cases?: number; case?: number; answer?: string; sure?: string };
+/** What a person does, as messages.py takes it, and study.py. */
+type QuizMessage = {
+  kind: string;
+  learner?: string;
+  cases?: number;
+  case?: number;
+  answer?: string;
+  sure?: string;
+  reader?: number;
+  seed?: number;
+  share?: number;
+  consent?: string;
+  what?: "answers" | "design" | "results";
+};

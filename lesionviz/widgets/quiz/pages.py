@@ -16,14 +16,21 @@ from lesionviz.widgets.case.answer import answer_html
 Page: TypeAlias = dict[str, Any]
 
 
-def start_page(game: Game, error: str) -> Page:
-    """Return ``set`` (name, counts, drawn, most, problems), ``cases``, ``learners``, ``suggested``, ``error``."""
+def start_page(game: Game, error: str, study: bool = False) -> Page:
+    """Return ``set`` (name, counts, drawn, most, problems), ``cases``, ``learners``, ``suggested``, ``study``, ``error``.
+
+    Args:
+        game: that has not begun.
+        error: what could not be done last, or empty.
+        study: whether the page offers a reader study, too.
+    """
     return {
         "phase": "start",
         "set": game.pictures.facts(),
         "cases": min(game.wanted, game.pictures.lesions),
         "learners": results.learners(game.answers),
         "suggested": game.free_name(),
+        "study": study,
         "error": error,
     }
 

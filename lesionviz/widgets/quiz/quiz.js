@@ -47,7 +47,8 @@ function render({ model, el }) {
       onInput: (value) => (cases = draft.cases = value),
     });
     const begin = button("Start the quiz", () => {}, { type: "submit", className: "lv-primary lv-quiz-big" });
-    picker.listen((busy) => (begin.disabled = busy));
+    const study = button("Reader study with these pictures", () => send({ kind: "study" }));
+    picker.listen((busy) => (begin.disabled = study.disabled = busy));
     const form = element(
       "form",
       { className: "lv-quiz-form" },
@@ -79,9 +80,14 @@ function render({ model, el }) {
         { className: "lv-quiz-columns" },
         element("section", { className: "lv-quiz-card", ariaLabel: "This round" }, element("h3", { textContent: set.drawn ? "Drawn samples" : set.name }), counts, drawn, problems, form),
         first
-          ? element("section", { className: "lv-quiz-card", ariaLabel: "Your own pictures" }, element("h3", { textContent: "Use your own pictures" }), picker.node,
-              element("p", { className: "lv-quiz-soft", textContent: "Up to 200 pictures, one question for each lesion. They go to the program behind this page and nowhere else." }),
-              set.drawn ? null : button("Back to the drawn samples", () => send({ kind: "drawn" })))
+          ? element("div", { className: "lv-quiz-beside" },
+              element("section", { className: "lv-quiz-card", ariaLabel: "Your own pictures" }, element("h3", { textContent: "Use your own pictures" }), picker.node,
+                element("p", { className: "lv-quiz-soft", textContent: "Up to 200 pictures, one question for each lesion. They go to the program behind this page and nowhere else." }),
+                set.drawn ? null : button("Back to the drawn samples", () => send({ kind: "drawn" }))),
+              page.study
+                ? element("section", { className: "lv-quiz-card", ariaLabel: "Reader study" }, element("h3", { textContent: "Reader study" }),
+                    element("p", { textContent: "The quiz as an experiment: several readers, half of the cases with the AI's answer beside them, half without." }), study)
+                : null)
           : null,
       ),
     );
@@ -166,16 +172,17 @@ function render({ model, el }) {
     return revealPage(page);
   }
   /** @param {QuizTold} content */
-  const onCsv = (content) => {
+  const onTold = (content) => {
+    if (content.kind === "turned") shell.settle();
     if (content.kind !== "csv") return;
     shell.settle();
     download(content.name, `\uFEFF${content.text}`, "text/csv"); // the mark tells spreadsheets that it is UTF-8
     say("The answers are saved.");
   };
-  model.on("msg:custom", onCsv);
+  model.on("msg:custom", onTold);
   const release = shell.run(pageOf);
   return () => {
-    model.off("msg:custom", onCsv);
+    model.off("msg:custom", onTold);
     picker.release();
     release();
   };

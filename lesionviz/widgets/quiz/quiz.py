@@ -50,8 +50,10 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             by default the bundled one, loaded while the page is there already.
         cases: how many questions a round has, 1 to ``MAX_CASES``; fewer where the set has fewer lesions.
         seed: of the choice of cases and their order; the same seed asks the same.
+        on_study: called when a person wants a reader study on these pictures; without it the page offers none.
 
     Attributes:
+        around: what only Python knows of the page round the quiz.
         game: the rules and the state, of which the traits below tell.
         panel, folder: the page's side, and what takes a teacher's folder from it.
         phase: ``"start"``, ``"question"``, ``"reveal"``, ``"end"``, or ``"look"`` (again at a case, after the end).
@@ -82,7 +84,10 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         classifier: LesionClassifier | Background | None = None,
         cases: int = 20,
         seed: int = 0,
+        on_study: Callable[[], None] | None = None,
     ) -> None:
+        self.on_study = on_study
+        self.around: Callable[[], list[Part]] = list
         self.game = Game(drawn_set() if data is None else set_of(data), cases, seed)
         self._background = classifier if isinstance(classifier, Background) else Background(classifier)
         self._thumbnails: dict[int, bytes] = {}
@@ -178,6 +183,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
     def say_again(self) -> None:
         """Say what is on view again over a new connection, and which files of a folder are still wanted."""
         parts: list[Part] = [
+            *self.around(),
             (self._view, ["case", "maps"]),
             (self._next, ["description"]),
             *((part.layout, ["display"]) for part in (self._view, self._foot)),
@@ -211,7 +217,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         game, question = self.game, self.game.question
         self._tell()
         if game.phase == "start":
-            self._page(start_page(game, self.error), b"")
+            self._page(start_page(game, self.error, study=self.on_study is not None), b"")
         elif game.phase == "end":
             self._page(end_page(game, self._thumbnails, self.error), b"")
         elif question is not None and game.picture is not None:

@@ -17,10 +17,11 @@ function wordsOf(classes) {
 /** @param {string} text */
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-/** Four diagnoses, how sure, and Commit; `more` stands beside that. `free()` lets the person commit again.
- * @param {{classes: LesionClass[], sure: string[], more?: (Node | null)[], onCommit: (answer: string, sure: string) => void}} options
+/** Four diagnoses, how sure, and Commit; `more` stands beside that. `free()` lets the person commit again; with `both`, nothing
+ *  is committed before it was said how sure.
+ * @param {{classes: LesionClass[], sure: string[], both?: boolean, more?: (Node | null)[], onCommit: (answer: string, sure: string) => void}} options
  */
-function answerForm({ classes, sure: degrees, more = [], onCommit }) {
+function answerForm({ classes, sure: degrees, both = false, more = [], onCommit }) {
   const group = newId();
   const inputs = classes.map(({ code }) => element("input", { type: "radio", name: group, value: code }));
   const choices = classes.map(({ code, name }, index) => {
@@ -40,12 +41,12 @@ function answerForm({ classes, sure: degrees, more = [], onCommit }) {
     element("p", { className: "lv-quiz-soft", textContent: "Keys: 1 to 4 choose, Enter commits, + and − zoom, 0 shows the whole picture." }),
   );
   const chosen = () => inputs.find((input) => input.checked);
-  const ready = () => (commit.disabled = !chosen());
+  const ready = () => (commit.disabled = !chosen() || (both && !sure));
   node.addEventListener("change", ready);
   node.addEventListener("submit", (event) => {
     event.preventDefault();
     const answer = chosen()?.value;
-    if (!answer || commit.textContent !== "Commit") return;
+    if (!answer || commit.disabled || commit.textContent !== "Commit") return;
     commit.textContent = "Committed …";
     onCommit(answer, sure);
   });

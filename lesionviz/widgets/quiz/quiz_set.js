@@ -19,7 +19,7 @@ function folderSender(model, { onProgress }) {
 
   /** @param {QuizTold} content */
   function onMessage(content) {
-    if (!folder || content.kind === "csv" || content.folder !== folder.id) return;
+    if (!folder || content.kind === "csv" || content.kind === "turned" || content.folder !== folder.id) return;
     if (content.kind === "wanted") goOn(folder, content.files);
     if (content.kind === "took" && content.file === folder.wanted?.[0]) goOn(folder, folder.wanted.slice(1));
     if (content.kind === "refused" || content.kind === "ended") end();
