@@ -125,7 +125,14 @@ def test_a_browser_cannot_lie_about_the_picture(compare: Compare) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trait", "value"), [("target", "melanom"), ("against", "melanom"), ("layer", "features.9"), ("mode", "by magic")]
+    ("trait", "value"),
+    [
+        ("target", "melanom"),
+        ("against", "melanom"),
+        ("layer", "features.9"),
+        ("method", "eigencam"),
+        ("mode", "by magic"),
+    ],
 )
 def test_unknown_choices_are_refused_and_change_nothing(trait: str, value: str, compare: Compare) -> None:
     before = getattr(compare, trait)

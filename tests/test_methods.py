@@ -21,6 +21,7 @@ from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS, Method, find_method
 from lesionviz.network import LAYERS
+from lesionviz.widgets import CaseView, Compare, Explorer
 
 SAMPLE = synthetic_samples()[2]
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -198,3 +199,20 @@ def test_an_entry_says_what_people_read(method: Method) -> None:
     assert re.fullmatch(r"[A-Z].*\.", method.guarantee), "what it promises, in a sentence"
     assert (method.function.__doc__ or "").strip(), "the formula stands in the function's docstring"
     assert [one.name for one in METHODS.values()].count(method.name) == 1
+
+
+def test_a_method_that_is_added_later_is_offered_by_every_widget(
+    classifier: LesionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who adds one in a notebook has imported the widgets long before."""
+    later = Method(
+        "later", "Later", METHODS["hirescam"].function, "nobody 2026, arXiv 0000.00000", "None.", linear=True
+    )
+    monkeypatch.setitem(METHODS, later.key, later)
+    view, compare, explorer = CaseView(classifier, SAMPLE, method="later"), Compare(classifier), Explorer(classifier)
+    assert view.case["methods"][-1] == {"key": "later", "name": "Later", "linear": True}
+    assert view.maps["later"]["values"] == CaseView(classifier, SAMPLE, method="hirescam").maps["hirescam"]["values"]
+    compare.show(SAMPLE)
+    compare.method = "later"
+    explorer.image, explorer.insist, explorer.method = SAMPLE, True, "later"
+    assert compare.method == explorer.method == explorer.explanation.method == "later"

@@ -12,7 +12,7 @@ import traitlets
 
 from lesionviz.diagnoses import CODES, target_index
 from lesionviz.explanation.display import SEQUENTIAL
-from lesionviz.explanation.methods import METHODS
+from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.network import LAYERS, check_layer
 from lesionviz.widgets.case.bundle import classes, colour_tables
 
@@ -28,7 +28,7 @@ class MapWidget(anywidget.AnyWidget):
         target: code of the class whose evidence is shown; empty follows the model's answer.
         against: code of a class held against it, or empty.
         layer: the block whose map is shown.
-        method: how maps are made.
+        method: how maps are made: a key of ``METHODS``, which may have grown since this was imported.
         colours: the colour map of positive evidence.
         alpha: share of the heatmap in what is laid over the picture, 0 to 1.
         threshold: evidence below this share of the scale is not drawn, 0 to 1.
@@ -43,7 +43,7 @@ class MapWidget(anywidget.AnyWidget):
     target = traitlets.Unicode("").tag(sync=True)
     against = traitlets.Unicode("").tag(sync=True)
     layer = traitlets.Unicode(LAYERS[-1]).tag(sync=True)
-    method = traitlets.Enum(tuple(METHODS), next(iter(METHODS))).tag(sync=True)
+    method = traitlets.Unicode(next(iter(METHODS))).tag(sync=True)
     colours = traitlets.Enum(SEQUENTIAL, SEQUENTIAL[0]).tag(sync=True)
     alpha = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
     threshold = traitlets.Float(0.0, min=0, max=1).tag(sync=True)
@@ -58,3 +58,7 @@ class MapWidget(anywidget.AnyWidget):
     @traitlets.validate("layer")
     def _valid_layer(self, proposal: Any) -> str:
         return check_layer(proposal.value, self.input_size)
+
+    @traitlets.validate("method")
+    def _valid_method(self, proposal: Any) -> str:
+        return find_method(proposal.value).key
