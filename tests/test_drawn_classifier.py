@@ -54,6 +54,16 @@ def test_it_names_drawings_of_seeds_that_it_never_saw(code: str) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.once
+def test_its_sureness_about_typical_drawings_is_earned() -> None:
+    drawings = [drawing for code in CODES for drawing in drawings_of(code, 25)]
+    pictures = (draw(structures, seed, SIZE) for structures, seed in drawings)
+    found = list(drawn_classifier().predict_many(pictures))
+    right = np.mean([each.diagnosis == code for each, code in zip(found, np.repeat(CODES, 25), strict=True)])
+    assert np.mean([each.confidence for each in found]) <= right + 0.03
+
+
+@pytest.mark.heavy
+@pytest.mark.once
 @pytest.mark.parametrize("code", CODES)
 def test_taking_away_the_structures_that_name_a_class_changes_its_answer(code: str) -> None:
     found = answers([(structures - naming(code), seed) for structures, seed in drawings_of(code, 30)])
