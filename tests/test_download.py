@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from lesionviz.cli import main
-from lesionviz.data.download import ARCHIVE, CHECKSUMS, download_isic2019
+from lesionviz.data.download import ARCHIVE, download_isic2019
 from lesionviz.data.isic2019 import GROUND_TRUTH, IMAGES, METADATA, read_isic2019
+from lesionviz.data.web import CHECKSUMS
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from isic_server import Archive, photograph, running_archive
 
 from lesionviz.cli import main
-from lesionviz.data.download import CHECKSUMS
 from lesionviz.data.read import read_collection
 from lesionviz.data.samples import ATTRIBUTION, fetch_samples, samples
+from lesionviz.data.web import CHECKSUMS
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
@@ -25,63 +22,10 @@ from lesionviz.files import sha256
 FIRST = samples()[0]
 
 
-def photograph(size: tuple[int, int], shade: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", size, (200, shade, 150)).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-class Archive(ThreadingHTTPServer):
-    """Answers as the ISIC Archive's API does; ``facts`` and ``files`` by id can be changed, ``asked`` keeps the paths."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.address = f"http://127.0.0.1:{self.server_port}/api/v2/"
-        self.asked: list[str] = []
-        self.cut = ""  # an id, whose file breaks off half-way
-        self.files = {one.isic_id: photograph(one.size, n) for n, one in enumerate(samples())}
-        self.facts: dict[str, Any] = {
-            one.isic_id: {
-                "isic_id": one.isic_id,
-                "copyright_license": "CC-0",
-                "files": {"full": {"url": f"http://127.0.0.1:{self.server_port}/files/{one.isic_id}"}},
-            }
-            for one in samples()
-        }
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Archive
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        name = self.path.rstrip("/").rpartition("/")[2]
-        if self.path.startswith("/files/"):
-            content = self.server.files[name]
-        elif self.path == f"/api/v2/images/{name}/" and name in self.server.facts:
-            content = json.dumps(self.server.facts[name]).encode()
-        else:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(
-            content[: len(content) // 2] if name == self.server.cut and "files" in self.path else content
-        )
-
-    def log_message(self, *_arguments: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def _running() -> Iterator[Archive]:
-    server = Archive()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running_archive() as server:
+        yield server
 
 
 @pytest.fixture

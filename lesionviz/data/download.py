@@ -8,12 +8,11 @@ import zipfile
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
 
 from tqdm.auto import tqdm
 
 from lesionviz.data.isic2019 import GROUND_TRUTH, IMAGES, METADATA, read_isic2019
+from lesionviz.data.web import CHECKSUMS, broken, open_address
 from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing, sha256
 
@@ -22,7 +21,6 @@ SERVER = "https://isic-challenge-data.s3.amazonaws.com/2019/"
 HOME = "https://challenge.isic-archive.com/data/#2019"
 ARCHIVE = "ISIC_2019_Training_Input.zip"
 FILES = (GROUND_TRUTH, METADATA, ARCHIVE)
-CHECKSUMS = "SHA256SUMS"
 LICENCE = """ISIC 2019 training data: 25,331 dermoscopic images, about 9.1 GB.
 
 Licence: CC BY-NC 4.0, https://creativecommons.org/licenses/by-nc/4.0/ (attribution, no commercial use).
@@ -30,8 +28,6 @@ Cite: Tschandl et al. 2018, doi 10.1038/sdata.2018.161; Codella et al. 2018, arX
       Combalia et al. 2019, arXiv 1908.02288 (BCN_20000).
 Source: https://challenge.isic-archive.com/data/#2019"""
 PIECE = 2**20
-TIMEOUT = 60
-"""Seconds without an answer after which a connection counts as broken."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ def download_isic2019(folder: str | Path, server: str = SERVER) -> None:
 
 def _ask(address: str) -> _Remote:
     """Return what the server says about a file."""
-    with open_address(urllib.request.Request(address, method="HEAD")) as answer:
+    with open_address(urllib.request.Request(address, method="HEAD"), HOME) as answer:
         size = answer.headers.get("Content-Length")
     if not size:
         raise LesionvizError(f"The server does not say how long {address} is. Try again later.")
@@ -102,7 +98,7 @@ def _fetch(remote: _Remote, part: Path) -> Path:
     if have < remote.size:
         request = urllib.request.Request(remote.address, headers={"Range": f"bytes={have}-"})
         with (
-            open_address(request) as answer,
+            open_address(request, HOME) as answer,
             part.open("ab" if answer.status == 206 else "wb") as file,  # 200: the server starts anew
             tqdm(
                 total=remote.size,
@@ -125,35 +121,6 @@ def _fetch(remote: _Remote, part: Path) -> Path:
             "Call the command again; it goes on where it stopped."
         )
     return part
-
-
-def open_address(request: urllib.request.Request, home: str = HOME) -> Any:
-    """Return a server's answer.
-
-    Args:
-        request: what to ask for.
-        home: the page that says where the data is, for the words of an error.
-
-    Raises:
-        LesionvizError: the server refuses, or cannot be reached.
-    """
-    try:
-        return urllib.request.urlopen(request, timeout=TIMEOUT)
-    except HTTPError as error:
-        raise LesionvizError(
-            f"The server refused {request.full_url} ({error.code} {error.reason}). "
-            f"See {home} for where the data is now."
-        ) from error
-    except (URLError, HTTPException, OSError) as error:
-        raise broken(request.full_url, error) from error
-
-
-def broken(address: str, error: Exception) -> LesionvizError:
-    """Return what to tell a person of a connection that failed."""
-    return LesionvizError(
-        f"{address} could not be reached or broke off ({error}). Connect to the internet and call the command again; "
-        "it goes on where it stopped."
-    )
 
 
 def _unpack(archive: Path, images: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +18,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lesionviz.data.download import CHECKSUMS, broken, open_address
+from lesionviz.data.web import CHECKSUMS, broken, open_address
+from lesionviz.diagnoses import DIAGNOSES, target_index
 from lesionviz.errors import LesionvizError
-from lesionviz.files import replacing, sha256
+from lesionviz.files import data_folder, replacing, sha256
 from lesionviz.imaging import open_image
 
 SERVER = "https://api.isic-archive.com/api/v2/"
 HOME = "https://www.isic-archive.com"
 LIST = Path(__file__).with_suffix(".json")
 ATTRIBUTION = "ATTRIBUTION.txt"
-LARGEST_FACTS, LARGEST_IMAGE = 2**20, 64 * 2**20
-"""Bytes of an answer at most."""
+LARGEST_FACTS, LARGEST_IMAGE, PIECE = 2**20, 64 * 2**20, 2**16
+"""Bytes of an answer at most, and of what is read at once."""
+
+
+VARIABLE = "LESIONVIZ_SAMPLES"
+"""Environment variable that names another folder for those of the page."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,18 @@ class Sample:
         return f"{self.code}/{self.isic_id}.jpg"
 
     @property
+    def owner(self) -> str:
+        """Whose it is, and nothing of what it shows."""
+        return f"{self.attribution}, {self.licence}"
+
+    @property
+    def truth(self) -> str:
+        """What it shows, and how that was made sure of."""
+        name = DIAGNOSES[target_index(self.code)].name.capitalize()
+        here = "" if self.diagnosis == name else f", “{self.diagnosis}” in the archive"
+        return f"{name} ({self.code}){here}, confirmed by {self.confirmed_by}"
+
+    @property
     def credit(self) -> str:
         """Whose it is, in a line."""
         said = f"{self.diagnosis} ({self.confirmed_by})"
@@ -80,8 +98,29 @@ def samples() -> tuple[Sample, ...]:
     )
 
 
+def samples_folder() -> Path:
+    """Return where the page keeps them on this computer."""
+    return Path(os.environ.get(VARIABLE) or data_folder() / "samples")
+
+
+def kept_samples(folder: Path) -> dict[Sample, Path]:
+    """Return those of the list that a folder has, with their files; each must be the one that was fetched.
+
+    Raises:
+        LesionvizError: one is not.
+    """
+    known = _noted(folder)
+    there = {sample: folder / sample.place for sample in samples() if (folder / sample.place).is_file()}
+    for sample, path in there.items():
+        _check_kept(sample, path, known)
+    return there
+
+
 def fetch_samples(
-    folder: Path, server: str | None = None, report: Callable[[str], None] = lambda _sentence: None
+    folder: Path,
+    server: str | None = None,
+    report: Callable[[str], None] = lambda _sentence: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[Path]:
     """Fetch the images that a folder lacks, and return all of them; call again to go on after an interruption.
 
@@ -92,22 +131,20 @@ def fetch_samples(
         folder: where to, made when missing: a subfolder for each class, and whose the images are in ``ATTRIBUTION.txt``.
         server: the address of the archive's API, ending in ``/``.
         report: gets whose an image is, when it is there.
+        stopped: says whether nobody wants them any more; looked at before anything more is read or kept.
 
     Raises:
-        LesionvizError: there is no network, the archive refuses or answers something else, or a file is not what it was.
+        UnreachableError: there is no network, or it broke off.
+        LesionvizError: the archive refuses or answers something else, a file is not what it was, or it was stopped.
     """
-    noted = folder / CHECKSUMS
-    lines = noted.read_text(encoding="utf-8").splitlines() if noted.exists() else []
-    known = {place: digest for digest, _, place in (line.partition("  ") for line in lines)}
+    noted, known = folder / CHECKSUMS, _noted(folder)
     listed = samples()
     for sample in listed:
         path = folder / sample.place
         if path.is_file():
-            _check(
-                sample, sha256(path), known, f"{path} is not the file that was fetched. Delete it, and call again."
-            )
+            _check_kept(sample, path, known)
         else:
-            data = _image_of(sample, SERVER if server is None else server)
+            data = _image_of(sample, SERVER if server is None else server, stopped)
             digest = hashlib.sha256(data).hexdigest()
             changed = (
                 f"{sample.isic_id} is another file than when it was fetched first. Look at {HOME} what became of it."
@@ -124,16 +161,27 @@ def fetch_samples(
     return [folder / sample.place for sample in listed]
 
 
+def _noted(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file that came for the first time."""
+    path = folder / CHECKSUMS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {place: digest for digest, _, place in (line.partition("  ") for line in lines)}
+
+
+def _check_kept(sample: Sample, path: Path, known: dict[str, str]) -> None:
+    _check(sample, sha256(path), known, f"{path} is not the file that was fetched. Delete it, and fetch it again.")
+
+
 def _check(sample: Sample, digest: str, known: dict[str, str], words: str) -> None:
     if known.setdefault(sample.place, digest) != digest:
         raise LesionvizError(words)
 
 
-def _image_of(sample: Sample, server: str) -> bytes:
+def _image_of(sample: Sample, server: str, stopped: Callable[[], bool]) -> bytes:
     """Return the bytes of an image that is what the list says."""
     address = f"{server}images/{sample.isic_id}/"
     try:
-        facts = json.loads(_read(address, LARGEST_FACTS))
+        facts = json.loads(_read(address, LARGEST_FACTS, stopped))
         licence, file = str(facts["copyright_license"]), facts["files"]["full"]["url"]
         scheme = urlsplit(file).scheme
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -146,7 +194,7 @@ def _image_of(sample: Sample, server: str) -> bytes:
         )
     if scheme not in {"https", urlsplit(server).scheme}:
         raise LesionvizError(f"The ISIC Archive names no address on the web for {sample.isic_id}. Try again later.")
-    data = _read(file, LARGEST_IMAGE)
+    data = _read(file, LARGEST_IMAGE, stopped)
     size = open_image(data, sample.isic_id).pixels.size
     if sorted(size) != sorted(sample.size):  # a picture may be stored lying on its side
         raise LesionvizError(
@@ -156,16 +204,25 @@ def _image_of(sample: Sample, server: str) -> bytes:
     return data
 
 
-def _read(address: str, most: int) -> bytes:
-    """Return what an address gives, as long as it is whole and not too much."""
+def _read(address: str, most: int, stopped: Callable[[], bool]) -> bytes:
+    """Return what an address gives, as long as it is whole, not too much, and somebody wants it."""
+    _go_on(stopped)
     with open_address(urllib.request.Request(address), HOME) as answer:
         told: Any = answer.headers.get("Content-Length")
+        data = bytearray()
         try:
-            data: bytes = answer.read(most + 1)
+            while len(data) <= most and (piece := answer.read(min(PIECE, most + 1 - len(data)))):
+                data += piece
+                _go_on(stopped)
         except (HTTPException, OSError) as error:
             raise broken(address, error) from error
     if told is not None and told.isdecimal() and len(data) < min(int(told), most):
         raise broken(address, EOFError(f"{len(data):,} of {int(told):,} bytes"))
     if len(data) > most:
         raise LesionvizError(f"{address} gives more than {most / 2**20:.0f} MB, which is not what it should be.")
-    return data
+    return bytes(data)
+
+
+def _go_on(stopped: Callable[[], bool]) -> None:
+    if stopped():
+        raise LesionvizError("Stopped. What came stays, and is not fetched again.")

@@ -119,14 +119,23 @@ def open_groups(images: Iterable[ImageSource], size: int) -> Iterator[list[Lesio
         yield group
 
 
+def open_small(path: str | Path, smallest: int) -> LesionImage:
+    """Check a picture's file as :func:`open_image` does; a JPEG is decoded small and fast, no side below ``smallest``.
+
+    Raises:
+        LesionvizError: as :func:`open_image`.
+    """
+    name = Path(path).name
+    return _decode(read_file(Path(path), name), name, smallest)
+
+
 def open_thumbnail(path: str | Path, side: int) -> Image.Image:
     """Check a picture's file and return its centre square, grey, ``side`` pixels wide; fast, as JPEG is decoded small.
 
     Raises:
         LesionvizError: as :func:`open_image`.
     """
-    name = Path(path).name
-    pixels = _decode(read_file(Path(path), name), name, smallest=2 * side).pixels.convert("L")
+    pixels = open_small(path, 2 * side).pixels.convert("L")
     short = min(pixels.size)
     left, top = (pixels.width - short) // 2, (pixels.height - short) // 2
     return pixels.resize((side, side), Image.Resampling.BOX, (left, top, left + short, top + short))
