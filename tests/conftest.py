@@ -17,6 +17,7 @@ from lesionviz.archive.known import VARIABLE as RUNS
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
+from lesionviz.data.samples import VARIABLE as SAMPLES
 from lesionviz.data.split import split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.data.synthetic_collection import write_synthetic_isic2019
@@ -53,10 +54,11 @@ def _ctrl_c_is_heard() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep decoded pixels out of the user's cache folder, and runs off their list."""
+    """Keep decoded pixels out of the user's cache folder, runs off their list, and their photographs off the page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
         patch.setenv(RUNS, str(tmp_path_factory.mktemp("runs") / "runs.json"))
+        patch.setenv(SAMPLES, str(tmp_path_factory.mktemp("samples")))
         yield
 
 

@@ -14,7 +14,7 @@ page answers meanwhile; of two uploads the last one wins. What the page shows is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES, target_index
 from lesionviz.errors import LesionvizError, TooManyPixelsError
 from lesionviz.explanation.methods import METHODS, find_method
-from lesionviz.imaging import ImageSource, LesionImage, open_image
+from lesionviz.imaging import ImageSource, open_image
 from lesionviz.network import ARCHITECTURES, LAYERS, check_layer
 from lesionviz.widgets.case.answer import notice_html
 from lesionviz.widgets.case.bundle import photo_of
@@ -37,6 +37,7 @@ from lesionviz.widgets.explorer.examined import Examined, Similar, examine, exam
 from lesionviz.widgets.explorer.image_picker import ImagePicker
 from lesionviz.widgets.explorer.keeping import Keeping
 from lesionviz.widgets.explorer.page import SENSITIVITIES, Page
+from lesionviz.widgets.explorer.photographs import Photographs, offered
 from lesionviz.widgets.explorer.state import State, judged, shown
 from lesionviz.widgets.explorer.tabs import Tabs
 from lesionviz.widgets.parts.background import Background, Job, sentence
@@ -97,10 +98,16 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._view = CaseView()
         self._picker = ImagePicker(
             synthetic_samples(),
+            Photographs(offered(self._background)),
             on_start=lambda name: self._turn(State("receiving", name)),
             on_hold=lambda name: self._turn(State("held", name)),
             on_file=self._upload_arrived,
-            on_sample=self._sample_chosen,
+            on_sample=lambda drawing: self._sample_chosen(
+                drawing.name, lambda examiner: examine_drawn(examiner, drawing)
+            ),
+            on_photograph=lambda name, path: self._sample_chosen(
+                name, lambda examiner: examine(examiner, open_image(path, name))
+            ),
             on_removed=self._picture_removed,
             on_problem=self._upload_failed,
         )
@@ -222,15 +229,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         if self._state.kind == "working":
             self._become(self._state.in_line(place))
 
-    def _sample_chosen(self, sample: LesionImage) -> None:
-        """Show a drawn sample with the answer of the network that knows drawings."""
-        self._turn(State("receiving", sample.name))
+    def _sample_chosen(self, name: str, work: Callable[[Examiner], Examined]) -> None:
+        """Show a sample with the answer of the network that ``work`` asks: a drawing's own, or the model."""
+        self._turn(State("receiving", name))
         self._film = -1
-        self._job = self._background.submit(
-            lambda examiner: examine_drawn(examiner, sample),
-            self._take,
-            lambda error: self._refuse(sentence(error, sample.name)),
-        )
+        self._job = self._background.submit(work, self._take, lambda error: self._refuse(sentence(error, name)))
 
     def _take(self, examined: Examined) -> None:
         """Make an examined picture the one on view."""

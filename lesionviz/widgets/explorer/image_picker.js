@@ -1,4 +1,4 @@
-// The drop zone, the file button, the filmstrip and the samples. Files stay here; the one on view is sent to the kernel.
+// The drop zone, the file button, the filmstrip and the samples; the photographed ones are photographs.js's. Files stay here; the one on view is sent to the kernel.
 // Talks to image_picker.py: what upload.js sends, {kind: "held", id, name}, {kind: "unread", id, name}, {kind: "sample",
 // number}, {kind: "removed", id, last} (last: it was on view and none takes its place); hears {kind: "label", id, words,
 // usable, reduce}, reduce: it would be of use with fewer pixels. Whatever changes the picture on view has a `request`, a name of
@@ -6,7 +6,7 @@
 // that the kernel needs nothing more of it; what a lost connection has kept from that is sent again (recovery.js).
 // @ts-check
 
-/** @typedef {{samples: {name: string, thumbnail: Bytes}[], max_bytes: number, longest: number}} PickerTraits */
+/** @typedef {{samples: {name: string, thumbnail: Bytes}[], photographs: PhotographsView, max_bytes: number, longest: number}} PickerTraits */
 /** @typedef {{kind: "label", id: number, words: string, usable: boolean, reduce: boolean}} Label */
 /** @typedef {Label | {kind: "settled", request: string} | {kind: "said", settled: string[]}} PickerTold */
 /** One picture of the filmstrip; `broken`: Python can make nothing of it, `blank`: nor can this browser.
@@ -38,6 +38,7 @@ function render({ model, el }) {
   function choose(kind, name, send) {
     const request = newRequest();
     choice = { request, settled: false, send: () => send(request) };
+    photographed.mark("");
     goBeside(null); // it would have stood beside the last one
     el.dispatchEvent(new CustomEvent("lesionviz:chosen", { bubbles: true, detail: /** @satisfies {Choice} */ ({ kind, name, request }) }));
     choice.send();
@@ -242,18 +243,24 @@ function render({ model, el }) {
   };
   document.addEventListener("paste", onPaste);
 
+  /** @param {string} name @param {(request: string) => void} tell */
+  function chooseSample(name, tell) {
+    current = -1;
+    sampled = true;
+    question.hidden = true;
+    mark();
+    choose("receiving", name, tell);
+  }
+  const photographed = photographs(model, (name, number) => {
+    chooseSample(name, (request) => model.send({ kind: "photograph", number, request }));
+    photographed.mark(name);
+  });
   /** @type {string[]} */
   const urls = [];
   const samples = model.get("samples").map(({ name, thumbnail }, number) => {
     const url = URL.createObjectURL(new Blob([thumbnail], { type: "image/jpeg" }));
     urls.push(url);
-    const node = button("", () => {
-      current = -1;
-      sampled = true;
-      question.hidden = true;
-      mark();
-      choose("receiving", name, (request) => model.send({ kind: "sample", number, request }));
-    }, { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
+    const node = button("", () => chooseSample(name, (request) => model.send({ kind: "sample", number, request })), { className: "lv-picker-sample", ariaLabel: `Try the ${name}` });
     node.replaceChildren(element("img", { src: url, alt: "" }), element("span", { textContent: name.replace(/^synthetic /, "") }));
     return node;
   });
@@ -269,10 +276,11 @@ function render({ model, el }) {
   );
   el.classList.add("lv", "lv-picker");
   keepKeys(el);
-  el.replaceChildren(element("div", { className: "lv-picker-top" }, zone, offer), note, question, way, strip);
+  el.replaceChildren(element("div", { className: "lv-picker-top" }, zone, offer), photographed.node, note, question, way, strip);
   model.on("msg:custom", onMessage);
   return () => {
     line.release();
+    photographed.release();
     model.off("msg:custom", onMessage);
     document.removeEventListener("paste", onPaste);
     for (const url of [...urls, ...films.map((film) => film.url)]) URL.revokeObjectURL(url);

@@ -1,4 +1,4 @@
-"""``ImagePicker``: choose, drop or paste images, keep them in a filmstrip, or click a sample.
+"""``ImagePicker``: choose, drop or paste images, keep them in a filmstrip, or click a sample, drawn or photographed.
 
 The browser keeps the files; the one on view is sent (:mod:`lesionviz.widgets.parts.upload`), and sent again when a person
 comes back to it, so the kernel never holds more than one. Every choice has a name, its ``request``: what comes twice
@@ -9,6 +9,7 @@ arrives is a stranger's and is checked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -17,6 +18,7 @@ import traitlets
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES, LesionImage
 from lesionviz.imaging.encoding import jpeg
+from lesionviz.widgets.explorer.photographs import Photographs
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import asks_again, say_again
 from lesionviz.widgets.parts.upload import Arrived, Upload
@@ -29,33 +31,45 @@ LONGEST = 4096
 
 
 class ImagePicker(anywidget.AnyWidget):
-    """A drop zone, file button, filmstrip, and a row of samples.
+    """A drop zone, file button, filmstrip, a row of drawn samples, and apart from them the photographed ones.
 
     Args:
-        samples: pictures to offer beside the upload.
+        samples: drawings to offer beside the upload.
+        photographs: the photographed ones, which come from the network when a person asks for them.
         on_start: called with a file's name when its upload starts.
         on_hold: called with a file's name when the browser holds it back and asks the person.
         on_file: called when a file has arrived, with whether it is meant as the second picture of a comparison.
-        on_sample: called with the picture when a sample is clicked.
+        on_sample: called with the picture when a drawn sample is clicked.
+        on_photograph: called with name and file of a photographed one.
         on_removed: called when the person has taken a picture away, with its number and whether it was on view and no
             other takes its place.
         on_problem: called with a sentence when an upload cannot be taken, and whether it is about a second picture.
     """
 
-    _esm = script("parts/dom", "parts/lifeline", "parts/recovery", "parts/upload", "explorer/image_picker")
-    _css = style("parts/base", "explorer/image_picker")
+    _esm = script(
+        "parts/dom",
+        "parts/lifeline",
+        "parts/recovery",
+        "parts/upload",
+        "explorer/photographs",
+        "explorer/image_picker",
+    )
+    _css = style("parts/base", "explorer/image_picker", "explorer/photographs")
 
     samples = traitlets.List(traitlets.Dict(), help="name and thumbnail (JPEG bytes) of each sample").tag(sync=True)
+    photographs = traitlets.Dict(help="see Photographs.view").tag(sync=True)
     max_bytes = traitlets.Int(MAX_BYTES, help="the browser holds larger files back").tag(sync=True)
     longest = traitlets.Int(LONGEST, help="pixels of a file sent smaller").tag(sync=True)
 
     def __init__(
         self,
         samples: Sequence[LesionImage],
+        photographs: Photographs,
         on_start: Callable[[str], None],
         on_hold: Callable[[str], None],
         on_file: Callable[[Arrived, bool], None],
         on_sample: Callable[[LesionImage], None],
+        on_photograph: Callable[[str, Path], None],
         on_removed: Callable[[int, bool], None],
         on_problem: Callable[[str, bool], None],
     ) -> None:
@@ -63,6 +77,9 @@ class ImagePicker(anywidget.AnyWidget):
         self._pictures = tuple(samples)
         self._on_start, self._on_hold, self._on_file = on_start, on_hold, on_file
         self._on_sample, self._on_removed, self._on_problem = on_sample, on_removed, on_problem
+        self._photographs, self._on_photograph = photographs, on_photograph
+        self.photographs = photographs.view
+        photographs.on_change = lambda view: self.set_trait("photographs", view)
         self._upload, self._second = Upload(), False
         self._requests, self._settled = {False: "", True: ""}, {False: "", True: ""}  # True: of a second picture
         self.on_msg(self._on_message)
@@ -84,16 +101,18 @@ class ImagePicker(anywidget.AnyWidget):
         return self._requests[False]
 
     def _on_message(self, _widget: object, content: Any, buffers: list[memoryview]) -> None:
-        """Sort what comes: ``file``, ``piece``, ``held``, ``unread``, ``sample``, ``removed``; ``say again``."""
+        """Sort what comes: ``file``, ``piece``, ``held``, ``unread``, ``sample``, ``photograph``, ``removed``.
+
+        And ``fetch`` and ``cancel``, of the photographs, which change nothing of the picture on view; and ``say again``.
+        """
         if not isinstance(content, dict):
             return
         if asks_again(content):
-            say_again(self, [], settled=list(self._settled.values()))
+            say_again(self, [(self, ["photographs"])], settled=list(self._settled.values()))
             return
         kind = content.get("kind")
-        if (kind in ("file", "held", "unread", "sample") or content.get("last") is True) and not self._begins(
-            content
-        ):
+        chooses = kind in ("file", "held", "unread", "sample", "photograph") or content.get("last") is True
+        if chooses and not self._begins(content):
             return
         try:
             match kind:
@@ -121,6 +140,15 @@ class ImagePicker(anywidget.AnyWidget):
                     number = content.get("number")
                     if type(number) is int and 0 <= number < len(self._pictures):
                         self._on_sample(self._pictures[number])
+                case "photograph":
+                    self._settle()
+                    found = self._photographs.file(content.get("number"))
+                    if found is not None:
+                        self._on_photograph(*found)
+                case "fetch":
+                    self._photographs.fetch()
+                case "cancel":
+                    self._photographs.cancel()
                 case "removed":
                     if content.get("last") is True:
                         self._settle()
