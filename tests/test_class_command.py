@@ -29,6 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def serve(report: Callable[[Opened], None], **given: Any) -> None:
         options.update(given)
+        given["begin"]()
         report(OPENED)
 
     monkeypatch.setattr(class_server, "serve_class", serve)
@@ -68,6 +69,7 @@ def test_what_is_not_safe_or_makes_no_sense_is_a_sentence_and_no_server(
     said = capsys.readouterr()
     assert sentence in said.err
     assert said.err.count("\n") == 1
+    assert said.out == ""
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_cluster_that_nothing_can_use_is_said(tmp_path: Path) -> None:
 
 def test_everything_is_handed_on_and_nothing_is_open_by_default(asked: dict[str, Any]) -> None:
     assert main(["dashboard", "--class", "40"]) == 0
-    del asked["tell"]
+    del asked["tell"], asked["begin"]
     parts = [asked.pop(f"{name}_factory") for name in ("engine", "desk", "teacher")]
     assert [part.__func__ for part in parts] == [Behind.engine, Behind.desk, Behind.teacher]
     assert asked == {
@@ -136,6 +138,7 @@ def test_the_terminal_shows_both_addresses_apart_and_draws_that_of_the_learners(
     segno = pytest.importorskip("segno")
     assert main(["dashboard", "--class", "3", "--port", "8866"]) == 0
     said = capsys.readouterr().out
+    assert said.startswith("Opening the class … ")  # before the wait
     assert f"Learners: {OPENED.learners}\n" in said
     assert f"Teacher, for nobody else: {OPENED.teacher}\n" in said
     drawn = io.StringIO()

@@ -126,6 +126,7 @@ def _class(options: argparse.Namespace) -> int:
 
     serve_class(
         announce,
+        begin=lambda: say("Opening the class … The workers load the model, which takes a while on a busy machine."),
         size=options.size,
         host="127.0.0.1" if options.host is None else options.host,
         port=options.port,

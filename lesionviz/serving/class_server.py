@@ -105,6 +105,7 @@ class _Class(Dashboard):
 def serve_class(
     report: Callable[[Opened], None],
     *,
+    begin: Callable[[], None] = lambda: None,
     size: int,
     host: str = "127.0.0.1",
     port: int = 8866,
@@ -129,6 +130,7 @@ def serve_class(
 
     Args:
         report: called with the addresses as soon as the page can be opened.
+        begin: called before the wait for that begins, when all that is asked for here was found to be of use.
         size: how many learners may have a page at the same time.
         host: address to listen on, such as 0.0.0.0 for all of this machine.
         port: where to listen; the next free one is taken when it is busy. 0 takes any free one.
@@ -210,6 +212,7 @@ def serve_class(
         teacher=teacher_factory is not None,
     )
     app.make_rooms, app.report = make_rooms, opened
+    begin()
     run(app, notebook)
 
 
