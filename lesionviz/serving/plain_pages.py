@@ -7,11 +7,18 @@ import hashlib
 from html import escape
 
 STYLE = """
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; --accent: #00687a; --on-accent: #fff; --focus: #1d6fc0; --bad: #c62828; }
+@media (prefers-color-scheme: dark) {
+  :root { --accent: #5cc8da; --on-accent: #06262c; --focus: #7cc4ff; --bad: #ff8a80; }
+}
 body { font: 1.125rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 15vh auto 0; padding: 0 1.25rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; }
 input, button { font: inherit; padding: .5rem .75rem; border: 1px solid; border-radius: .375rem; box-sizing: border-box; }
 input { width: 100%; margin: .25rem 0 1rem; }
+button { border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-weight: 600; }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
+.wrong { border-left: 4px solid var(--bad); padding-left: .75rem; font-weight: 600; }
+[aria-invalid] { border-color: var(--bad); }
 """
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = (
@@ -36,15 +43,14 @@ def sentence_page(title: str, sentence: str, more: str = "", again: int | None =
 
 def sign_in_page(action: str, wrong: bool = False) -> str:
     """The page on which a token is given; ``action`` is where its form goes."""
-    sentence = "This token is not right. " if wrong else ""
+    said = '<p class="wrong" id="wrong" role="alert">This token is not right.</p>' if wrong else ""
+    marks = ' aria-invalid="true" aria-describedby="wrong"' if wrong else ""
     form = (
-        f'<form method="post" action="{escape(action)}"><label for="token">Token or password</label>'
-        '<input id="token" name="token" type="password" autocomplete="off" required autofocus>'
+        f'{said}<form method="post" action="{escape(action)}"><label for="token">Token or password</label>'
+        f'<input id="token" name="token" type="password" autocomplete="off" required autofocus{marks}>'
         "<button>Sign in</button></form>"
     )
-    return sentence_page(
-        "Sign in", f"{sentence}Open the address that your teacher gave you, or type its token.", form
-    )
+    return sentence_page("Sign in", "Open the address that your teacher gave you, or type its token.", form)
 
 
 def full_page(size: int, place: int, again: int) -> str:
