@@ -67,7 +67,7 @@ def answered(room: Classroom, classifier: LesionClassifier, refusal: str = "") -
 def test_a_learner_goes_from_name_to_result(room: Classroom, quiz: ClassQuiz, classifier: LesionClassifier) -> None:
     assert (page(quiz)["phase"], page(quiz)["running"]) == ("join", False)
     send(quiz, {"kind": "join", "learner": "Ada"})
-    assert (page(quiz)["phase"], page(quiz)["learner"]) == ("wait", "Ada")
+    assert (page(quiz)["phase"], page(quiz)["learner"], page(quiz)["wished"]) == ("wait", "Ada", "")
     room.start(2)
     quiz.line.look()
     assert (page(quiz)["phase"], page(quiz)["case"], page(quiz)["answered"], page(quiz)["here"]) == (

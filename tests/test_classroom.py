@@ -336,6 +336,16 @@ def test_names_are_cleaned_bounded_and_told_apart(room: Classroom) -> None:
         assert room.view(session)["name"] == expected
 
 
+def test_who_gets_another_name_than_he_typed_learns_why_as_long_as_he_has_it(room: Classroom) -> None:
+    room.join("1", " ADA\n")
+    assert room.view("1")["wished"] == "ADA"  # the room has an Ada already
+    assert room.view("session of Ada")["wished"] == ""
+    room.join("2", "")
+    assert room.view("2")["wished"] == ""  # a number was promised
+    room.join("1", "Eve")
+    assert (room.view("1")["name"], room.view("1")["wished"]) == ("Eve", "")
+
+
 def test_a_name_can_be_changed_until_something_was_answered_under_it(room: Classroom) -> None:
     room.join("session of Ada", "Ada Lovelace")
     room.join("session of Ada", "")  # keeps it

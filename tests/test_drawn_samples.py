@@ -86,7 +86,9 @@ def test_a_photograph_after_a_sample_is_the_real_models_and_nothing_of_the_sampl
     explorer: Explorer, classifier: LesionClassifier, photograph: bytes
 ) -> None:
     choose(explorer, 0)
+    assert part(explorer, CaseView).case["drawn"] is True
     upload(explorer, photograph)
+    assert part(explorer, CaseView).case["drawn"] is False
     assert explorer.prediction.probabilities == classifier.predict(photograph).probabilities
     assert DRAWN not in explorer._explore.answer.value
     choose(explorer, 1)
@@ -117,6 +119,7 @@ def test_compare_shows_the_maps_of_a_sample_alone_and_says_whose_they_are(
     compare = part(explorer, Compare)
     assert compare.case["source"] == "synthetic melanoma"
     assert compare.message == DRAWN
+    assert compare.case["drawn"] is True  # so that the page names the small network
     monkeypatch.setattr(LesionClassifier, "examine", lambda *_: pytest.fail("the photograph was looked at"))
     upload(explorer, photograph, second=True)
     assert "is a drawing and stands alone" in compare.message
@@ -167,6 +170,7 @@ def test_the_quiz_asks_the_small_network_about_drawings_and_says_so(
     quiz.start()
     quiz.commit("MEL")
     assert set(asked) == {drawn_classifier()}
+    assert quiz._view.case["drawn"] is True
     assert DRAWN in quiz.panel.page["model"]["html"]
     quiz.finish()
     assert quiz.panel.page["matrices"][-1]["title"].startswith("The small network")
@@ -190,4 +194,5 @@ def test_a_quiz_of_a_teachers_pictures_is_the_real_models(
     quiz.start()
     quiz.commit("MEL")
     assert quiz.panel.page["model"]["html"]
+    assert quiz._view.case["drawn"] is False
     assert not re.search("small network", quiz.panel.page["model"]["html"])

@@ -158,7 +158,7 @@ def test_file_and_folder_names_stay_in_the_kernel_until_the_commit(
     states = repr([widget.get_state() for widget in (quiz, quiz.panel, quiz._view)])
     assert "zebra" not in recorder.text() + states
     assert set(page(quiz)) == {
-        *("phase", "case", "of", "learner", "width", "height", "score", "leftOut", "sure"),
+        *("phase", "case", "of", "learner", "width", "height", "score", "leftOut", "sure", "drawn"),
     }
     assert quiz._view.case == quiz._view.maps == {}
     quiz.commit("MEL")

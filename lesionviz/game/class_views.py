@@ -21,11 +21,14 @@ def learner_view(sitting: Sitting, seats: Seats, name: str) -> View:
     """Return what the learner of a name may know.
 
     Always ``phase``, ``name`` (empty: he has none yet) and ``waiting`` (whether seats wait since a restart).
-    With a name, ``drawn`` (whether the pictures are drawings, which the small network answers); while a case is on view,
-    what :func:`_case` says, and his own ``answer``, ``sureness`` and ``score``; after the reveal what :func:`_truth` says,
-    and ``maps`` (how many there are to be had); at the end ``score``, ``matrices`` and ``cases``.
+    With a name, ``wished`` (what he typed, where that was somebody else's), and during a quiz ``drawn`` (whether the
+    pictures are drawings, which the small network answers); while a case is on view, what :func:`_case` says, and his own
+    ``answer``, ``sureness`` and ``score``; after the reveal what :func:`_truth` says, and ``maps`` (how many there are to
+    be had); at the end ``score``, ``matrices`` and ``cases``.
     """
     view: View = {"phase": sitting.phase, "name": name, "waiting": bool(seats.waiting)}
+    if name:
+        view["wished"] = seats.all[name].wished
     if not name or sitting.phase == "waiting":
         return view
     own, view["drawn"] = sitting.own(name), sitting.drawn

@@ -20,11 +20,13 @@ class Seat:
         name: as the class knows him.
         holder: the session that sits there; None since a restart, until somebody takes it by its name.
         here: whether that session is there now.
+        wished: what he typed, where somebody else has that name and he therefore got another.
     """
 
     name: str
     holder: str | None = None
     here: bool = False
+    wished: str = ""
 
 
 class Seats:
@@ -70,8 +72,8 @@ class Seats:
                     return seat, ""
             if len(self.all) >= MAX_SEATS:
                 raise LesionvizError(f"The class is full: it has {MAX_SEATS} learners. Tell your teacher.")
-            seat = Seat(free_name(name, self.all), session, True)
-            self.all[seat.name] = seat
+            seat = Seat("", session, True)
+            self._name(seat, name)
             return seat, ""
         if not name or alike(own.name) == alike(name):
             return own, ""
@@ -79,9 +81,13 @@ class Seats:
             raise LesionvizError(f"You are in the class as {own.name}, and your answers stand under that name.")
         before = own.name
         del self.all[before]
-        own.name = free_name(name, self.all)
-        self.all[own.name] = own
+        self._name(own, name)
         return own, before
+
+    def _name(self, seat: Seat, name: str) -> None:
+        seat.name = free_name(name, self.all)
+        seat.wished = name if seat.name != name else ""
+        self.all[seat.name] = seat
 
     def keep_those_here(self) -> None:
         """Take away the seats of those who are not there."""

@@ -15,6 +15,7 @@ interface CaseBundle {
   size: number;
   predicted: string;
   refused: string;
+  drawn: boolean;
   grid: Record<string, number>;
   methods: { key: string; name: string; linear: boolean }[];
 }

@@ -29,19 +29,20 @@ FULL = 32767
 size, only 2e-4 near the largest."""
 
 
-def case_bundle(case: Case, photo: bytes) -> Bundle:
+def case_bundle(case: Case, photo: bytes, drawn: bool = False) -> Bundle:
     """Return what the browser must know of a case besides its maps.
 
     Args:
         case: what the classifier looked at.
         photo: :func:`photo_of` the picture; empty where it will follow.
+        drawn: whether the network answered that knows drawings alone.
 
     Returns:
         ``id`` (of this case), ``photo`` (JPEG bytes, at most ``LARGEST``), ``input`` (PNG bytes, pixel for pixel what
         the network saw), ``source`` (its name), ``width`` and ``height`` (of the upload, pixels), ``box`` (the part
         that the network saw: left, top, right, bottom in these), ``size`` (side of the input, pixels), ``predicted``
-        (a code), ``refused`` (why the answer should not be used, or empty), ``grid`` (cells along a side, by layer) and
-        ``methods`` (``key``, ``name``, and ``linear``: whether two maps' difference is the map of the difference).
+        (a code), ``refused`` (why the answer should not be used, or empty), ``drawn``, ``grid`` (cells along a side, by
+        layer) and ``methods`` (``key``, ``name``, and ``linear``: whether two maps' difference is that difference's map).
     """
     width, height = case.size
     return {
@@ -55,6 +56,7 @@ def case_bundle(case: Case, photo: bytes) -> Bundle:
         "size": case.input_size,
         "predicted": case.prediction.diagnosis,
         "refused": case.prediction.refusal,
+        "drawn": drawn,
         "grid": {layer: grid_size(layer, case.input_size) for layer in LAYERS},
         "methods": [{"key": m.key, "name": m.name, "linear": m.linear} for m in METHODS.values()],
     }

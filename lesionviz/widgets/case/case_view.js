@@ -141,7 +141,7 @@ function renderCase({ model, el }) {
   // --- reading the state -----------------------------------------------------------------------------------------
   function targetOptions() {
     return [
-      { value: "", label: "The answer", title: bundle ? `The model answers ${bundle.predicted}` : "What the model answers" },
+      { value: "", label: "The answer", title: bundle ? `The ${answerer(bundle)} answers ${bundle.predicted}` : "What the model answers" },
       ...classes.map(({ code, name }) => ({ value: code, label: code, title: name })),
     ];
   }
@@ -244,7 +244,7 @@ function renderCase({ model, el }) {
     captions[2].textContent = `Overlay: evidence for ${subject()}`;
     original.say(`${about.source}: the picture`);
     heatmap.say(`${what}, in ${about.source}. ${words}`);
-    overlay.say(`Evidence for ${subject()} laid over ${about.source}. The model answers ${nameOf(about.predicted)}.`);
+    overlay.say(`Evidence for ${subject()} laid over ${about.source}. The ${answerer(about)} answers ${nameOf(about.predicted)}.`);
     const next = `${subject()}, ${layerWords(state.layer)}. ${words}`;
     if (spoken && next !== spoken) live.textContent = next;
     spoken = next;
@@ -338,7 +338,7 @@ function renderCase({ model, el }) {
     const gap = Math.round(w / 40);
     const letters = Math.max(12, Math.round(w / 34));
     const lines = [
-      `${about.source}. The model answers ${nameOf(about.predicted)}${about.refused ? " (not valid)" : ""}.`,
+      `${about.source}. The ${answerer(about)} answers ${nameOf(about.predicted)}${about.refused ? " (not valid)" : ""}.`,
       `${captions[1].textContent}; ${legend.least.textContent} to ${legend.most.textContent} (logit).`,
       map.words,
       "lesionviz, for research and teaching. Not a diagnosis.",

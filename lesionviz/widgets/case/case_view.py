@@ -84,24 +84,25 @@ class CaseView(MapWidget):
         with self.hold_sync():
             self.case, self.maps = {}, {}
 
-    def show(self, case: Case, picture: LesionImage, photo: bytes | None = None) -> None:
+    def show(self, case: Case, picture: LesionImage, photo: bytes | None = None, drawn: bool = False) -> None:
         """Show a case, in one message; the maps that it holds of other methods travel when they are asked for.
 
         Args:
             case: from the classifier.
             picture: that it is of.
             photo: :func:`photo_of` the picture, where it was made already; empty where it will follow.
+            drawn: whether the network answered that knows drawings alone.
         """
         self.looked, self.picture, self._asked = case, picture, {self.method}
         self.input_size = case.input_size
-        bundle = case_bundle(case, photo_of(picture) if photo is None else photo)
+        bundle = case_bundle(case, photo_of(picture) if photo is None else photo, drawn)
         with self.hold_sync():
             self.case, self.maps = bundle, self._packed(case)
 
-    def turn_to(self, case: Case, picture: LesionImage, photo: bytes | None = None) -> None:
+    def turn_to(self, case: Case, picture: LesionImage, photo: bytes | None = None, drawn: bool = False) -> None:
         """Show a case, or what has come to be known of the one on view."""
         if self.looked is None or self.looked.identity != case.identity:
-            self.show(case, picture, photo)
+            self.show(case, picture, photo, drawn)
         elif self.looked is not case:
             self.put_completed(case)
 

@@ -10,6 +10,11 @@ const FULL = 32767; // what a map's largest magnitude was sent as; see bundle.py
 /** A colour scale: what 0 and 1 mean. @typedef {{signed: boolean, most: number, gain: number, offset: number}} ColourScale */
 /** Unpacked maps of one method. @typedef {ReturnType<typeof unpackMaps>} MapSet */
 
+/** Who answers for a picture: for drawings another one than for photographs.
+ * @param {{drawn?: boolean} | null | undefined} bundle
+ */
+const answerer = (bundle) => (bundle?.drawn ? "small network" : "model");
+
 /** The maps of one method, by layer and class.
  * @param {PackedMaps} packed
  */

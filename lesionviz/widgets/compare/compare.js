@@ -269,7 +269,7 @@ function renderCompare({ model, el }) {
   function answerWords() {
     return (state.mode === "two pictures" ? bundles : bundles.slice(0, 1))
       .filter((bundle) => bundle !== null)
-      .map(({ source, predicted, refused }) => `${source}: the model ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`)
+      .map(({ source, predicted, refused, drawn }) => `${source}: the ${answerer({ drawn })} ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`)
       .join(" ");
   }
 
@@ -346,7 +346,7 @@ function renderCompare({ model, el }) {
       pointed = null;
     }
     // Radio buttons are made anew only here: while a person moves along them they must stay.
-    const answer = { value: "", label: "The answer", title: `The model answers ${bundles[0]?.predicted} for the first picture` };
+    const answer = { value: "", label: "The answer", title: `The ${answerer(bundles[0])} answers ${bundles[0]?.predicted} for the first picture` };
     mode.fill(MODES);
     target.fill([answer, ...classes.map(({ code, name }) => ({ value: code, label: code, title: name }))]);
     shown.hidden = !bundles[0];

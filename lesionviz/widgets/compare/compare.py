@@ -137,17 +137,18 @@ class Compare(MapWidget):
         self.mode = "two pictures"
         self._examine(self._second, picture)
 
-    def put(self, case: Case, photo: bytes) -> None:
+    def put(self, case: Case, photo: bytes, drawn: bool = False) -> None:
         """Show a case that was looked at elsewhere; a second picture stays.
 
         Args:
             case: from the classifier; where it is not completed, the maps that lack are asked for.
             photo: of the picture, from :func:`lesionviz.widgets.case.bundle.photo_of`.
+            drawn: whether the network answered that knows drawings alone.
         """
-        self._put(self._first, case, photo)
+        self._put(self._first, case, photo, drawn)
 
     def put_second(self, case: Case, photo: bytes) -> None:
-        """Put a case that was looked at elsewhere beside the first; args as for :meth:`put`."""
+        """Put a photograph's case that was looked at elsewhere beside the first; args as for :meth:`put`."""
         self._put(self._second, case, photo)
 
     def drop_with_second(self, job: Job) -> None:
@@ -188,7 +189,7 @@ class Compare(MapWidget):
             self.set_trait(place.case, {})
             self.set_trait(place.maps, {})
 
-    def _put(self, place: _Place, case: Case, photo: bytes) -> None:
+    def _put(self, place: _Place, case: Case, photo: bytes, drawn: bool = False) -> None:
         place.reset(case)
         place.asked.add(self.method)
         self.input_size = case.input_size
@@ -196,7 +197,7 @@ class Compare(MapWidget):
             if self._awaited in (None, place):
                 self.say("")
             self._send_maps(place, case)
-            self.set_trait(place.case, case_bundle(case, photo))
+            self.set_trait(place.case, case_bundle(case, photo, drawn))
 
     def _send_maps(self, place: _Place, case: Case) -> None:
         """Send the maps that the browser has asked for, as far as the case holds them."""

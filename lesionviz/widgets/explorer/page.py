@@ -93,7 +93,7 @@ class Page(ipywidgets.VBox):  # type: ignore[misc]
             self._view.clear()
             return False
         self._downloads.clear()
-        self._view.show(examined.case, examined.picture, examined.photo)
+        self._view.show(examined.case, examined.picture, examined.photo, examined.drawn)
         return True
 
     def say(self, shown: Shown) -> None:

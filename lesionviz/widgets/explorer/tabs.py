@@ -86,7 +86,7 @@ class Tabs:
         """
         if self.comparison is None or (examined.drawn and not examined.case.completed):
             return
-        self.comparison.put(examined.case, examined.photo)
+        self.comparison.put(examined.case, examined.photo, examined.drawn)
         if examined.drawn:
             self.comparison.say(DRAWN)
 

@@ -22,15 +22,18 @@ interface JoinPage extends Refused {
   waiting: boolean;
   running: boolean;
 }
+/** `wished`: the name that was typed, where somebody else has it; else empty. */
 interface WaitPage extends Refused {
   phase: "wait";
   case?: undefined;
   learner: string;
+  wished: string;
 }
 /** `answer` is empty before the commit; so many have answered of those who are there. */
 interface ClassQuestionPage extends OneCase, Refused {
   phase: "question";
   quiz: number;
+  wished: string;
   answer: string;
   sureness: string;
   answered: number;
@@ -47,7 +50,6 @@ interface ClassRevealPage extends OneCase, Refused {
   tally: Record<string, number>;
   model: ModelVerdict | null;
   map: boolean;
-  drawn: boolean;
   last: boolean;
 }
 interface ClassEndPage extends Refused {

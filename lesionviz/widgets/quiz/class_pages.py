@@ -33,19 +33,19 @@ def class_page(view: Mapping[str, Any], case: Case | None, *, insisted: bool = F
     if not view["name"] or (renaming and view["phase"] == "waiting"):
         running = view["phase"] in {"question", "revealed"}
         return {"phase": "join", "name": view["name"], "waiting": view["waiting"], "running": running}
-    known = {"learner": view["name"]}
+    known = {"learner": view["name"], "wished": view["wished"]}
     if view["phase"] == "waiting":
         return {"phase": "wait", **known}
     if view["phase"] == "over":
         return {"phase": "end", **known, **{k: view[k] for k in ("score", "matrices", "cases", "drawn")}}
-    shared = ("quiz", "case", "of", "width", "height", "sure", "leftOut", "score", "answer", "sureness")
+    shared = ("quiz", "case", "of", "width", "height", "sure", "leftOut", "score", "answer", "sureness", "drawn")
     page = known | {key: view[key] for key in shared}
     if view["phase"] == "question":
         return {"phase": "question", **page, "answered": view["answered"], "here": view["here"]}
     return {
         "phase": "reveal",
         **page,
-        **{key: view[key] for key in ("truth", "tally", "last", "drawn")},
+        **{key: view[key] for key in ("truth", "tally", "last")},
         "sentence": DIAGNOSES[CODES.index(view["truth"])].sentence,
         "map": case is not None,
         "model": _model(view["verdict"], case, insisted, view["drawn"]),

@@ -77,13 +77,15 @@ function render({ model, el }) {
     const node = element("div", { className: "lv-class-narrow" }, header(heading, element("p", { textContent: lead })), form);
     return { node, heading, update, words: heading.textContent ?? "" };
   }
+  /** @param {string} wished */
+  const namesake = (wished) => (wished ? `Somebody in the class is ${wished} already. ` : "");
   /** @param {WaitPage} page @returns {PageOnView<ClassPage>} */
   function waitPage(page) {
     typed = "";
     const heading = element("h2", { tabIndex: -1, textContent: "Waiting for your teacher" });
-    const who = element("p", {}, "You are in the class as ", element("b", { textContent: page.learner }), ". The first case comes by itself; keep this page open.");
+    const who = element("p", {}, namesake(page.wished), "You are in the class as ", element("b", { textContent: page.learner }), ". The first case comes by itself; keep this page open.");
     const node = element("div", { className: "lv-class-narrow" }, header(heading), element("div", { className: "lv-quiz-card lv-class-wait" }, who, element("div", { className: "lv-row lv-quiz-form" }, button("Change my name", () => send({ kind: "rename" })))));
-    return { node, heading, words: `You are in the class as ${page.learner}. Waiting for your teacher.` };
+    return { node, heading, words: `${namesake(page.wished)}You are in the class as ${page.learner}. Waiting for your teacher.` };
   }
 
   // --- question -----------------------------------------------------------------------------------------------------
@@ -101,7 +103,7 @@ function render({ model, el }) {
     /** @param {ClassPage} next */
     function update(next) {
       if (next.phase !== "question") return;
-      head.textContent = headline(next);
+      head.textContent = `${next.score.of ? "" : namesake(next.wished)}${headline(next)}`; // said to who comes in meanwhile, too
       if (refused(next)) form.free();
       others.textContent = `Waiting for the others: ${next.answered} of ${next.here} ${next.answered === 1 ? "has" : "have"} answered.`;
       bar.style.setProperty("--lv-done", `${(next.answered / Math.max(1, next.here)) * 100}%`);
@@ -146,7 +148,7 @@ function render({ model, el }) {
       const bars = element("div", { className: "lv-quiz-bars" });
       if (found?.html) bars.innerHTML = found.html; // made by answer.py, which escapes whatever comes from outside
       info.replaceChildren(
-        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...own, ...modelRow(found, next.truth, classes)),
+        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...own, ...modelRow(found, next.truth, classes, next.drawn)),
         element("p", { className: "lv-quiz-sentence", textContent: next.sentence }),
         element("section", { className: "lv-class-tally", ariaLabel: "The class" }, element("h3", { textContent: "How the class answered" }), tallyBars(next.tally, next.truth, classes)),
         ...(insist ? [element("div", { className: "lv-row" }, button("Show the model's forced answer and the map", () => send({ kind: "insist", case: next.case })))] : []),
@@ -177,7 +179,7 @@ function render({ model, el }) {
       header(heading, element("p", { className: "lv-quiz-soft", textContent: `The quiz is over. ${theModel(page.drawn)} is counted on the cases that you answered.` })),
       score.of ? element("div", { className: "lv-quiz-scores" }, scoreCard(page.learner, score), scoreCard(theModel(page.drawn), score.model)) : null,
       cases.length
-        ? element("section", { ariaLabel: "Your answers" }, element("h3", { textContent: "Your answers" }), plainTable(["Case", "It was", "You", "Model"], cases.map((one) => [one.case, `${nameOf(one.truth)} (${one.truth})`, judged(one.answer, one.truth), judged(one.model, one.truth)])))
+        ? element("section", { ariaLabel: "Your answers" }, element("h3", { textContent: "Your answers" }), plainTable(["Case", "It was", "You", networkName(page.drawn)], cases.map((one) => [one.case, `${nameOf(one.truth)} (${one.truth})`, judged(one.answer, one.truth), judged(one.model, one.truth)])))
         : null,
       score.of ? matricesSection(page.matrices, classes) : null,
       element("p", { className: "lv-quiz-soft", textContent: "When your teacher starts another quiz, it begins here by itself." }),

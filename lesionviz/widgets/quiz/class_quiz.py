@@ -108,7 +108,7 @@ class ClassQuiz(ipywidgets.VBox):  # type: ignore[misc]
         page |= {"error": error, "refusals": self._refusals}
         shown = news.case is not None and news.picture is not None and shows_map(news.view, self._insisted)
         if shown and news.case is not None and news.picture is not None:
-            self._view.turn_to(news.case, news.picture, news.photo)
+            self._view.turn_to(news.case, news.picture, news.photo, news.view["drawn"])
         self._view.layout.display = "" if shown else "none"
         self.panel.show(page, photo)
 

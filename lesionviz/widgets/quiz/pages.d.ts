@@ -50,6 +50,7 @@ interface OneCase {
   score: RoundScore;
   leftOut: number;
   sure: string[];
+  drawn: boolean;
 }
 interface QuestionPage extends OneCase {
   phase: "question";
@@ -62,7 +63,6 @@ interface RevealedPage extends OneCase {
   sentence: string;
   image: string;
   model: ModelVerdict | null;
-  drawn: boolean;
   last: boolean;
 }
 /** `code` is a diagnosis', or another word where there is no answer, for a `reason`; `html`: the answer with its bars. */

@@ -36,7 +36,7 @@ def start_page(game: Game, error: str, study: bool = False) -> Page:
 
 
 def question_page(game: Game) -> Page:
-    """Return ``case``, ``of``, ``learner``, ``width`` and ``height`` (pixels), ``score``, ``leftOut``. Nothing else."""
+    """Return ``case``, ``of``, ``learner``, ``width`` and ``height`` (pixels), ``score``, ``leftOut``, ``drawn``."""
     assert game.picture is not None
     width, height = game.picture.pixels.size
     return {
@@ -49,11 +49,12 @@ def question_page(game: Game) -> Page:
         "score": _score(game),
         "leftOut": len(game.left_out),
         "sure": list(SURE),
+        "drawn": game.pictures.drawn,
     }
 
 
 def revealed_page(game: Game, question: Question, insisted: bool) -> Page:
-    """Return the question and ``truth``, ``answer``, ``sentence``, ``image``, ``drawn``, and ``model`` once it is there.
+    """Return the question and ``truth``, ``answer``, ``sentence``, ``image``, and ``model`` once it is there.
 
     ``model``: ``code`` (or ``NO_ANSWER``), ``reason``, ``html`` (the answer with its bars; for a refused picture
     only when the person insisted).
@@ -72,7 +73,6 @@ def revealed_page(game: Game, question: Question, insisted: bool) -> Page:
         "sentence": DIAGNOSES[CODES.index(mine["truth"])].sentence,
         "image": question.item.name,
         "model": model,
-        "drawn": drawn,
         "last": question.number == len(game.questions),
     }
 

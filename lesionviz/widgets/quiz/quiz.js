@@ -138,7 +138,7 @@ function render({ model, el }) {
       const more = element("div", { className: "lv-quiz-bars" });
       if (found?.html) more.innerHTML = found.html; // made by answer.py, which escapes whatever comes from outside
       info.replaceChildren(
-        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...answerRow("You", diagnosis(next.answer), mark(hit), next.sureness ? `, and you were ${next.sureness}` : ""), ...modelRow(found, next.truth, classes)),
+        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...answerRow("You", diagnosis(next.answer), mark(hit), next.sureness ? `, and you were ${next.sureness}` : ""), ...modelRow(found, next.truth, classes, next.drawn)),
         element("p", { className: "lv-quiz-sentence", textContent: next.sentence }),
         element("div", { className: "lv-row" }, forward, ...(refused ? [button("Show its forced answer and the map", () => send({ kind: "insist", case: next.case }))] : [])),
         more,

@@ -244,8 +244,8 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         shown = (
             page["phase"] in {"reveal", "look"} and question is not None and shows_answer(question, self._insisted)
         )
-        if shown and case is not None and self.game.picture is not None:
-            self._view.turn_to(case, self.game.picture)
+        if shown and case is not None and question is not None and self.game.picture is not None:
+            self._view.turn_to(case, self.game.picture, drawn=question.item.drawn)
         else:
             shown = False
         self._view.layout.display = "" if shown else "none"

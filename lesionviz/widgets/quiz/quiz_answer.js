@@ -82,29 +82,31 @@ const mark = (right) => element("span", { className: right ? "lv-mark lv-hit" : 
  */
 const answerRow = (who, found, ...more) => [element("dt", { textContent: who }), element("dd", {}, ...(found ? [element("b", { textContent: capital(found.name) }), ` ${found.code} `] : []), ...more)];
 
-/** What the model answers.
+/** What the model answers, or the network for drawings.
  * @param {ModelVerdict | null} found
  * @param {string} truth
  * @param {LesionClass[]} classes
+ * @param {boolean} drawn
  */
-function modelRow(found, truth, classes) {
+function modelRow(found, truth, classes, drawn) {
   const its = found && wordsOf(classes).diagnosis(found.code);
-  if (!found) return answerRow("Model", undefined, "is still looking …");
-  if (!its) return answerRow("Model", undefined, element("b", { textContent: "No answer. " }), found.failed ? found.reason : `It refuses the picture, because ${found.reason}.`);
-  return answerRow("Model", its, mark(found.code === truth));
+  if (!found) return answerRow(networkName(drawn), undefined, "is still looking …");
+  if (!its) return answerRow(networkName(drawn), undefined, element("b", { textContent: "No answer. " }), found.failed ? found.reason : `It refuses the picture, because ${found.reason}.`);
+  return answerRow(networkName(drawn), its, mark(found.code === truth));
 }
 
-/** @param {ModelScore} score */
-function modelWords({ right, of, none }) {
-  if (none && none === of) return "model without an answer";
-  return `model ${right} of ${of - none}${none ? `, ${none} not answered` : ""}`;
+/** @param {ModelScore} score @param {boolean} drawn */
+function modelWords({ right, of, none }, drawn) {
+  const name = networkName(drawn).toLowerCase();
+  if (none && none === of) return `${name} without an answer`;
+  return `${name} ${right} of ${of - none}${none ? `, ${none} not answered` : ""}`;
 }
 /** Who plays, and how it stands.
- * @param {Pick<OneCase, "learner" | "score" | "leftOut">} page
+ * @param {Pick<OneCase, "learner" | "score" | "leftOut" | "drawn">} page
  */
-function headline({ learner, score, leftOut }) {
+function headline({ learner, score, leftOut, drawn }) {
   const parts = [learner];
-  if (score.of) parts.push(`${score.right} of ${score.of} right`, modelWords(score.model));
+  if (score.of) parts.push(`${score.right} of ${score.of} right`, modelWords(score.model, drawn));
   if (leftOut) parts.push(`${leftOut} of the set's pictures could not be opened`);
   return parts.join(" · ");
 }

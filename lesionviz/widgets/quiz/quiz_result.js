@@ -23,9 +23,9 @@ function resultPage(page, { classes, images, send }) {
     const its = one.model ? (one.model.length > 3 ? one.model : `${one.model} ${one.model === one.truth ? "✓" : "✗"}`) : "…";
     const look = button("", () => send({ kind: "look", case: one.case }), {
       className: "lv-quiz-case",
-      ariaLabel: `Look at case ${one.case} again: ${nameOf(one.truth)}, answered ${nameOf(one.answer)}, model ${one.model ? nameOf(one.model) : "still looking"}`,
+      ariaLabel: `Look at case ${one.case} again: ${nameOf(one.truth)}, answered ${nameOf(one.answer)}, ${networkName(page.drawn).toLowerCase()} ${one.model ? nameOf(one.model) : "still looking"}`,
     });
-    look.append(picture, element("span", {}, element("b", { textContent: `Case ${one.case}: ${one.truth}` }), element("br"), `you ${one.answer} ${verdict} · model ${its}`));
+    look.append(picture, element("span", {}, element("b", { textContent: `Case ${one.case}: ${one.truth}` }), element("br"), `you ${one.answer} ${verdict} · ${networkName(page.drawn).toLowerCase()} ${its}`));
     return look;
   };
   /** @param {AnsweredCase[]} cases */

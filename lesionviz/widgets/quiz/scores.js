@@ -6,6 +6,10 @@ const DRAWINGS = "These are drawings, made by a program with the structures that
  * @param {boolean} drawn
  */
 const theModel = (drawn) => (drawn ? "The small network" : "The model");
+/** The same as the name of a row or column.
+ * @param {boolean} drawn
+ */
+const networkName = (drawn) => (drawn ? "Small network" : "Model");
 
 /** A confusion matrix: rows are true, columns answered. The right answers are on the diagonal, outlined and bold.
  * @param {Matrix} matrix
