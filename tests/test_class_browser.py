@@ -108,13 +108,26 @@ def test_a_teacher_and_two_learners_go_through_one_quiz(
             expect(page.get_by_role("heading", name="Waiting for your teacher")).to_be_visible()
             expect(teacher.locator(".lv-teacher-people", has_text=name)).to_be_visible()
         check_learner(ada)
-        teacher.get_by_label("Folder or table").fill(str(lesson.parent / "nothing"))
+        for name, said in (
+            ("ada", "Somebody in the class is ada already. You are in the class as ada (2)."),
+            ("Ben", ""),
+        ):
+            ben.get_by_role("button", name="Change my name").click()
+            ben.get_by_label("Your name").fill(name)
+            ben.get_by_label("Your name").press("Enter")
+            expect(ben.locator(".lv-class-wait")).to_contain_text(said or "You are in the class as Ben.")
+        folder = teacher.get_by_label("Folder or table")
+        folder.fill(str(lesson.parent / "nothing"))
         teacher.get_by_role("button", name="Read this folder").click()
-        expect(teacher.get_by_role("alert").filter(has_text="There is no folder")).to_be_visible()
-        teacher.get_by_label("Folder or table").fill(str(lesson))
-        teacher.get_by_label("Folder or table").press("Enter")
+        expect(teacher.locator(".lv-teacher-folder").get_by_role("alert")).to_contain_text("There is no folder")
+        expect(folder).to_have_accessible_description(re.compile("There is no folder"))
+        expect(folder).to_have_attribute("aria-invalid", "true")
+        check_teacher(teacher)
+        folder.fill(str(lesson))
+        folder.press("Enter")
         expect(teacher.get_by_role("heading", name="my cases")).to_be_visible()
         expect(teacher.get_by_role("alert").filter(has_text="There is no folder")).to_be_hidden()
+        expect(folder).not_to_have_attribute("aria-invalid", "true")
         expect(teacher.get_by_role("slider", name="Cases")).to_have_attribute("aria-valuetext", "4 of 4")
         teacher.get_by_role("button", name="Start the quiz").press("Enter")
 
@@ -174,6 +187,7 @@ def test_a_teacher_and_two_learners_go_through_one_quiz(
                 teacher.keyboard.press("b")
                 expect(teacher.get_by_text("Who is there")).to_be_hidden()
                 assert "Ada" not in teacher.locator("body").inner_text()
+                expect(teacher.get_by_role("button", name="End the quiz")).to_be_in_viewport(ratio=1)
                 check_teacher(teacher)
                 teacher.keyboard.press("Escape")
                 expect(teacher.get_by_text("Who is there")).to_be_visible()

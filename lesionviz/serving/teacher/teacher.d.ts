@@ -44,9 +44,9 @@ interface TeacherCase extends TeacherState {
   image?: string;
 }
 
-/** What the teacher does, and what it is about. */
+/** What the teacher does, and what it is about; `refused` hears why it cannot be done, where the page's head is not the place for that. */
 type Move = "open" | "start" | "reveal" | "next" | "finish" | "delete";
-type DoMove = (move: Move, about?: { folder?: string | null; cases?: number; seed?: number; case?: number }) => Promise<boolean>;
+type DoMove = (move: Move, about?: { folder?: string | null; cases?: number; seed?: number; case?: number }, refused?: (sentence: string) => void) => Promise<boolean>;
 
 /** A part of the page that follows the state. */
 interface TeacherPart {

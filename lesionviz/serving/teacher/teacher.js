@@ -30,7 +30,7 @@ function teacherPage(home) {
   const people = peopleCard();
   const results = resultsCard(classes);
   const file = fileCard(act);
-  const setup = setupCard(facts, (move, about) => doing(move, about));
+  const setup = setupCard(facts, doing);
   const columns = element("div", { className: "lv-teacher-columns" }, place, element("aside", { ariaLabel: "The class" }, joinCard(facts), people.node));
   const main = element(
     "main",
@@ -78,10 +78,10 @@ function teacherPage(home) {
   /** Do something once, with its button showing that it was heard.
    * @type {DoMove}
    */
-  async function doing(move, about) {
+  async function doing(move, about, onWrong) {
     refused.hidden = true;
     acted = true;
-    const done = await act(move, about);
+    const done = await act(move, about, onWrong);
     if (!done) acted = false;
     return done;
   }
@@ -186,7 +186,7 @@ function teacherPage(home) {
     away.dataset.standing = standing;
     away.replaceChildren(
       ...(standing === "locked"
-        ? [element("p", {}, element("b", { textContent: "The server wants you to sign in again. " }), "Open the teacher's address once more, as it stands in the terminal.")]
+        ? [element("p", {}, element("b", { textContent: "The server wants you to sign in again. " }), "Open the teacher's address once more, as it stands in the terminal, or reload this page and type its token.")]
         : [element("p", {}, element("b", { textContent: "No connection to the server. " }), "The network may be cut, or the server was stopped. What is on view stays, and this page goes on by itself.")]),
     );
   }

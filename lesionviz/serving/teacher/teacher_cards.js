@@ -61,20 +61,37 @@ function setupCard({ classes, places, bound }, act) {
   path.setAttribute("list", offers.id);
   const read = button("Read this folder", () => {}, { type: "submit" });
   const reading = element("span", { className: "lv-quiz-soft", role: "status" });
+  const wrong = element("p", { id: newId(), className: "lv-message lv-error", role: "alert", hidden: true });
   const drawn = button("Back to the drawn samples", () => open(null));
   const folder = element(
     "form",
     { className: "lv-teacher-folder" },
     element("label", { htmlFor: path.id, textContent: "Folder or table on the server's computer" }),
     element("div", { className: "lv-row" }, path, read, drawn, reading),
+    wrong,
     element("p", { className: "lv-quiz-soft", textContent: `${bound ? "Only the folders offered here, and what lies in them, may be read. " : ""}Its subfolders are named after the classes (BCC, BKL, MEL, NV, or the full names), or a table names the pictures. It is read where it lies and never copied.` }),
     offers,
   );
+  /** Say at the field why the folder cannot be read, or nothing.
+   * @param {string} sentence
+   */
+  function correct(sentence) {
+    wrong.textContent = sentence;
+    wrong.hidden = !sentence;
+    if (sentence) {
+      path.setAttribute("aria-invalid", "true");
+      path.setAttribute("aria-describedby", wrong.id);
+      wrong.scrollIntoView({ block: "nearest" });
+    } else {
+      for (const name of ["aria-invalid", "aria-describedby"]) path.removeAttribute(name);
+    }
+  }
   /** @param {string | null} source */
   async function open(source) {
     for (const node of [read, drawn]) node.disabled = true;
     reading.textContent = source === null ? "" : "Reading the folder …";
-    await act("open", { folder: source });
+    correct("");
+    await act("open", { folder: source }, correct);
     reading.textContent = "";
     for (const node of [read, drawn]) node.disabled = false;
   }
@@ -149,7 +166,7 @@ function resultsCard(classes) {
     shown = key;
     const people = learners.filter((one) => one.of || one.here);
     const title = phase === "over" ? "Results" : "Results so far";
-    const about = `${counted(done, "case", "cases")} revealed. ${score.of ? "A case counts as soon as it is revealed, for everybody who answered it." : "Nobody answered yet."}`;
+    const about = `${counted(done, "case", "cases")} revealed. ${score.of ? "A case counts as soon as it is revealed, for everybody who answered it." : phase === "over" ? "Nobody answered any of them." : "Nobody answered yet."}`;
     node.hidden = !done;
     node.replaceChildren(
       element("h2", { tabIndex: -1, textContent: title }),

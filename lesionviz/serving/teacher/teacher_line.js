@@ -39,12 +39,12 @@ function teacherLine({ token, onState, onStanding, onRefused }) {
   /** Do something; answers whether it could be done.
    * @type {DoMove}
    */
-  async function act(move, about = {}) {
+  async function act(move, about = {}, refused = onRefused) {
     const headers = { "Content-Type": "application/json", "X-XSRFToken": token };
     try {
       const said = await ask(`teacher/do/${move}`, { method: "POST", headers, body: JSON.stringify(about) });
       if (!said) onStanding("locked");
-      else if ("error" in said) onRefused(said.error);
+      else if ("error" in said) refused(said.error);
       else onState(said);
       return said !== null && !("error" in said);
     } catch {
