@@ -327,9 +327,12 @@ def _model() -> Iterator[Finding]:
             yield Finding(name, "ok" if same else "WRONG", told, "" if same else again)
     other = os.environ.get("LESIONVIZ_MODEL")
     if other:
-        there = Path(other).is_file()
-        told = f"LESIONVIZ_MODEL names {other}" + ("" if there else ", which does not exist")
-        yield Finding("chosen model", "ok" if there else "WRONG", told, "" if there else "unset LESIONVIZ_MODEL")
+        told, advice = f"LESIONVIZ_MODEL names {other}", ""
+        if Path(other).is_dir():
+            told, advice = f"{told}, which is a folder", "Name the model's file in it, or: unset LESIONVIZ_MODEL"
+        elif not Path(other).is_file():
+            told, advice = f"{told}, which does not exist", "unset LESIONVIZ_MODEL"
+        yield Finding("chosen model", "WRONG" if advice else "ok", told, advice)
 
 
 def _terminal() -> Iterator[Finding]:

@@ -59,6 +59,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         (["--allow-host", "https://lab.example.org"], "is not the name of a computer. Give the name alone"),
         (["--port", "65536"], "There is no port 65536."),
         (["--base-url", "http://x/"], "cannot be the path of a page"),
+        (["--model", "lost.pth"], "There is no file lost.pth. Give the path of a best_model.pth."),
+        (["--model", "."], ". is a folder. Give the path of a best_model.pth."),
     ],
 )
 def test_what_is_not_safe_or_makes_no_sense_is_a_sentence_and_no_server(

@@ -228,6 +228,14 @@ def test_a_damaged_or_missing_model_is_seen(monkeypatch: pytest.MonkeyPatch, tmp
     assert found("bundled model").advice == "git lfs pull"
     monkeypatch.setenv("LESIONVIZ_MODEL", str(tmp_path / "lost.pth"))
     assert found("chosen model").state == "WRONG"
+    assert "does not exist" in found("chosen model").told
+    monkeypatch.setenv("LESIONVIZ_MODEL", str(tmp_path))
+    assert found("chosen model").state == "WRONG"
+    assert found("chosen model").told.endswith("which is a folder")
+    assert "file in it" in found("chosen model").advice
+    (tmp_path / "own.pth").touch()
+    monkeypatch.setenv("LESIONVIZ_MODEL", str(tmp_path / "own.pth"))
+    assert (found("chosen model").state, found("chosen model").advice) == ("ok", "")
 
 
 def test_a_look_that_fails_becomes_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,7 +215,8 @@ def configured(
     """
     if model is not None:
         if not model.is_file():
-            raise LesionvizError(f"There is no file {model}. Give the path of a best_model.pth.")
+            wrong = f"{model} is a folder" if model.is_dir() else f"There is no file {model}"
+            raise LesionvizError(f"{wrong}. Give the path of a best_model.pth.")
         os.environ[VARIABLE] = str(model.resolve())  # kernels inherit it
     arranged = give_jupyter_folders()
     if arranged:
