@@ -411,6 +411,22 @@ def test_clicking_a_sample_shows_it_as_synthetic(explorer: Explorer) -> None:
     assert explorer.prediction.source == "synthetic melanoma"
 
 
+def test_whoever_waits_for_a_sample_in_a_class_sees_his_place(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def look(*_arguments: object) -> None:
+        said.append(status(explorer).words)
+        explorer._background.on_place(2)
+        said.append(status(explorer).words)
+        raise LesionvizError("It was let go.")
+
+    monkeypatch.setattr(LesionClassifier, "examine", look)
+    send(explorer, {"kind": "sample", "number": 2})
+    assert said == ["Looking at synthetic melanoma …", "synthetic melanoma waits: 2 others are before it."]
+
+
 def test_a_defect_becomes_one_plain_sentence_and_goes_to_the_log(
     explorer: Explorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

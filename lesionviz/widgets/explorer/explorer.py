@@ -231,7 +231,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _sample_chosen(self, name: str, work: Callable[[Examiner], Examined]) -> None:
         """Show a sample with the answer of the network that ``work`` asks: a drawing's own, or the model."""
-        self._turn(State("receiving", name))
+        self._turn(State("working", name, f"Looking at {name} …"))
         self._film = -1
         self._job = self._background.submit(work, self._take, lambda error: self._refuse(sentence(error, name)))
 
