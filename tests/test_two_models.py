@@ -132,7 +132,8 @@ def test_where_two_answers_differ_is_said_with_both_names_and_the_widest_differe
     assert found.widest == "MEL"
     assert found.differences == pytest.approx({"BCC": 0, "BKL": 0.1, "MEL": -0.45, "NV": 0.35})
     assert found.sentences == (
-        "They disagree: ours (aaaaaaaa) answers melanoma (MEL), 60.0%; theirs (never saved) answers melanocytic nevus (NV), 55.0%.",
+        "They disagree: ours (aaaaaaaa) answers melanoma (MEL), 60.0%; theirs (never saved) answers melanocytic nevus "
+        "(NV), 55.0%.",
         "They differ most in melanoma (MEL): 60.0% and 15.0%, 45.0 points.",
         "Their Grad-CAM maps for melanoma (MEL) at features.8 correlate with r = −0.25 and share 50% of their positive "
         "evidence, on the part that both saw.",

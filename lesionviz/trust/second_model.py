@@ -13,7 +13,11 @@ from lesionviz.errors import LesionvizError
 from lesionviz.trust.two_models import Model, same
 
 if TYPE_CHECKING:
+    from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier
+
+FIRST = "this page's model"
+"""What a page calls its own model beside a second one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,19 @@ class SecondModel:
                 f"Give a model for {asked}."
             )
         return cls(name, classifier, same(first, checkpoint))
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What a second model made of a picture.
+
+    Attributes:
+        second: which model.
+        case: what it saw; completed after a while.
+    """
+
+    second: SecondModel
+    case: Case
 
 
 def read_second(first: Checkpoint, source: bytes | str | Path, name: str = "") -> SecondModel:

@@ -123,6 +123,11 @@ class TwoModels:
         return max(CODES, key=lambda code: abs(self.differences[code]))
 
     @property
+    def alike(self) -> str:
+        """That the second model is none, in a sentence; empty where it is another."""
+        return f"The second model is {self.same} as the first, so it is no second opinion." if self.same else ""
+
+    @property
     def verdict(self) -> str:
         """Whether they agree, in a sentence."""
         said = [_answer(model.title, each) for model, each in zip(self.models, self.predictions, strict=True)]
@@ -152,8 +157,7 @@ class TwoModels:
     @property
     def sentences(self) -> tuple[str, ...]:
         """All that is to be said, a sentence each."""
-        alike = f"The second model is {self.same} as the first, so it is no second opinion." if self.same else ""
-        return (*((alike,) if alike else ()), self.verdict, self.in_probability, self.in_place)
+        return (*((self.alike,) if self.alike else ()), self.verdict, self.in_probability, self.in_place)
 
 
 def two_models(

@@ -121,6 +121,18 @@ _ONE_AT_A_TIME = Lock()
 """torch keeps its allow-list for the whole process, and would empty it under another thread's hands."""
 
 
+def check_size(size: int, name: str) -> None:
+    """Make sure that a model's file of ``size`` bytes may be read.
+
+    Raises:
+        LesionvizError: it is empty, or above ``MAX_BYTES``.
+    """
+    if size <= 0:
+        raise LesionvizError(f"{name} is damaged: it has no bytes. {EXPECTED}")
+    if size > MAX_BYTES:
+        raise LesionvizError(f"{name} has more than {MAX_BYTES // 2**20} MiB. {EXPECTED}")
+
+
 def read_tensors(path: Path) -> dict[str, Any]:
     """Read a ``torch.save`` dict without running any code in it.
 
@@ -134,8 +146,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise LesionvizError(f"{path} is a folder. Give the model file in it. {EXPECTED}")
     if not path.is_file():
         raise LesionvizError(f"There is no file {path}. {EXPECTED}")
-    if path.stat().st_size > MAX_BYTES:
-        raise LesionvizError(f"{path.name} has more than {MAX_BYTES // 2**20} MiB. {EXPECTED}")
+    check_size(path.stat().st_size, path.name)
     if _is_torchscript(_members(path)):  # before torch sees it: 2.5 loads one whatever weights_only says
         raise LesionvizError(f"{path.name} holds a TorchScript model. {SAVE} {EXPECTED}")
     try:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lesionviz.class_line import Line
 from lesionviz.cluster import Examiner, Far, Near
 from lesionviz.errors import LesionvizError
+from lesionviz.trust.second_model import SecondModel
+from lesionviz.widgets.parts.second import NONE_IN_CLASS, Second
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
@@ -54,9 +56,11 @@ class Background:
 
     Attributes:
         on_place: called on the event loop with the number of questions before this page's own, while it waits in a class.
+        second: a second model, asked besides by the parts of the page that show two.
     """
 
     def __init__(self, classifier: LesionClassifier | None = None) -> None:
+        self.second = Second()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lesionviz")
         self.on_place: Callable[[int], None] = lambda _place: None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,6 +92,16 @@ class Background:
             LesionvizError: it cannot be loaded.
         """
         return self._examiner.result()
+
+    def stand_beside(self, classifier: LesionClassifier, name: str = "second model") -> None:
+        """Have another model asked besides; waits until the first is loaded.
+
+        Raises:
+            LesionvizError: the page is one of a class, or the model is for other pictures than the first.
+        """
+        if self._line is not None:
+            raise LesionvizError(NONE_IN_CLASS)
+        self.second.model = SecondModel.beside(self.examiner.checkpoint, classifier, name)
 
     def when_ready(self, done: Callable[[Examiner], None], failed: Callable[[Exception], None]) -> None:
         """Tell when the model is loaded, or could not be; where no loop runs, only if that is known already."""

@@ -2,12 +2,12 @@
 
 Everything that arrives is a stranger's: names are cut, sizes are held to what was announced and to the limit, and
 pieces of a file that is no longer wanted, or that are here already, are dropped. Whether it is a picture is decided in
-:mod:`lesionviz.imaging`.
+:mod:`lesionviz.imaging`, whether it is a model in :mod:`lesionviz.checkpoint`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,14 @@ class Arrived:
 
 
 class Upload:
-    """One file at a time; a new one replaces one that is still arriving."""
+    """One file at a time; a new one replaces one that is still arriving.
 
-    def __init__(self) -> None:
+    Args:
+        check: takes the size that was announced and the name; raises LesionvizError where it is empty or above the limit.
+    """
+
+    def __init__(self, check: Callable[[int, str], None] = check_size) -> None:
+        self._check = check
         self.id, self.name = -1, ""
         self._size, self._received = 0, bytearray()
 
@@ -51,7 +56,7 @@ class Upload:
         self._size, self._received = 0, bytearray()
         if type(size) is not int:
             raise LesionvizError(f"{self.name} came without its size. Choose it again.")
-        check_size(size, self.name)
+        self._check(size, self.name)
         self._size = size
         return self.name
 
