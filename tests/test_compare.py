@@ -77,7 +77,8 @@ def test_after_a_lost_connection_pictures_are_said_again_and_what_was_turned_is_
     monkeypatch.setattr(compare, "send_state", said.append)
     monkeypatch.setattr(compare, "send", said.append)
     send(compare, {"kind": "say again"})
-    assert said == [["case", "maps", "second", "second_maps", "message", "waiting"], {"kind": "said"}]
+    places = ["case", "maps", "second", "second_maps", "other", "other_maps"]
+    assert said == [[*places, "models", "message", "waiting"], {"kind": "said"}]
 
 
 def test_a_second_picture_needs_a_first(compare: Compare) -> None:

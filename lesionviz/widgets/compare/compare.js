@@ -1,4 +1,4 @@
-// Maps of one case side by side, or the same map of two: one camera, one pointer, one scale. Drawn from raw maps; the
+// Maps of one case side by side, or the same map of two cases: one camera, one pointer, one scale. Drawn from raw maps; the
 // kernel is asked only for maps of a method that are not here yet, once, and once more over a new connection (recovery.js).
 // @ts-check
 
@@ -12,6 +12,7 @@ const MODES = [
   { value: "by method", label: "Methods", title: "All methods for one class at one layer" },
   { value: "why one and not another", label: "Why not another", title: "What speaks for one class and not for another" },
   { value: "two pictures", label: "Two pictures", title: "The same class, layer and method in two pictures" },
+  { value: "two models", label: "Two models", title: "The same class, layer and method of one picture, by two models" },
 ];
 const WAITING_FOR_MAPS = {
   there: "Maps are being computed …",
@@ -23,7 +24,8 @@ const WAITING_FOR_MAPS = {
 
 /** The traits of compare.py.
  * @typedef {MapTraits & {
- *   second: CaseBundle | NoCase, second_maps: Record<string, PackedMaps>, message: string, waiting: string,
+ *   second: CaseBundle | NoCase, second_maps: Record<string, PackedMaps>,
+ *   other: CaseBundle | NoCase, other_maps: Record<string, PackedMaps>, models: string[], alone: boolean, message: string, waiting: string,
  *   mode: CompareMode, scale: "" | "shared" | "each its own", evidence: "" | "for" | "for and against",
  * }} CompareTraits
  */
@@ -36,10 +38,11 @@ function renderCompare({ model, el }) {
   const { classes, codes, nameOf, tables } = vocabulary(model);
   const images = pictures();
   const photos = [new Image(), new Image()]; // hold the pictures' addresses for all tiles
-  /** @type {[CaseBundle | null, CaseBundle | null]} */
-  const bundles = [null, null];
+  /** @type {[CaseBundle | null, CaseBundle | null, CaseBundle | null]} */
+  const bundles = [null, null, null]; // the two pictures, and the first as a second model saw it
   /** @type {Record<string, MapSet>[]} */
-  const sets = [{}, {}]; // by method, of the two pictures
+  const sets = [{}, {}, {}]; // by method, of each of them
+  const modes = () => (model.get("alone") ? MODES.filter(({ value }) => value !== "two models") : MODES);
   /** @type {Set<string>} */
   let asked = new Set(); // methods that the kernel was asked for
   /** @type {Tile[]} */
@@ -76,7 +79,7 @@ function renderCompare({ model, el }) {
   const mode = segments({
     name: "Compare",
     value: state.mode,
-    options: MODES,
+    options: modes(),
     className: "lv-compare-mode",
     onChange: (value) => choose({ mode: value, scale: "" }), // what suits one comparison misleads in another
   });
@@ -154,23 +157,25 @@ function renderCompare({ model, el }) {
 
   // --- painting --------------------------------------------------------------------------------------------------
   function show() {
-    const [first, second] = bundles;
+    const [first, second, seen] = bundles;
     if (!first) return;
     const contrast = state.mode === "why one and not another";
     if (contrast && !linear(state.method)) state.method = first.methods.find((one) => one.linear)?.key ?? state.method;
     fillControls(first, contrast);
     const alone = state.mode === "two pictures" && !second;
     const choice = { mode: state.mode, target: explained(), against: other(), layer: state.layer, method: state.method };
-    tiles = comparisonTiles(choice, { classes, bundles: [first, second], sets });
+    tiles = comparisonTiles(choice, { classes, bundles: [first, second, seen], sets, models: model.get("models") });
     askForMissing();
     tiles.forEach((tile, index) => place(slotAt(index), tile));
     pool.forEach(({ node }, index) => (node.hidden = index >= tiles.length));
-    grid.style.setProperty("--lv-most", { "by class": "4", "by layer": "3", "by method": "4", "why one and not another": "3", "two pictures": "2" }[state.mode]);
+    grid.style.setProperty("--lv-most", { "by class": "4", "by layer": "3", "by method": "4", "why one and not another": "3", "two pictures": "2", "two models": "2" }[state.mode]);
     grid.classList.toggle("lv-tiles-contrast", contrast);
     what.textContent = sentenceCase(subjectWords());
     answers.textContent = answerWords();
     waiting.textContent = alone
       ? "There is no second picture yet. Under Explore, choose several pictures and press Compare below one; in a notebook: compare.add(\"lesion.jpg\")."
+      : state.mode === "two models" && !seen
+      ? "No second model has answered yet. Under Explore, load one in the fold “A second model”; in a notebook: Compare(second=lesionviz.load(\"other.pth\"))."
       : tiles.some(({ map }) => !map) ? WAITING_FOR_MAPS[line.trouble()] : "";
     paintAll();
     announce();
@@ -209,7 +214,8 @@ function renderCompare({ model, el }) {
   function place(slot, tile) {
     const { bundle } = tile;
     const { stage } = slot;
-    if (stage.photo.src !== photos[tile.picture].src) stage.photo.src = photos[tile.picture].src;
+    const photo = photos[tile.picture % 2]; // a second model saw the first picture
+    if (stage.photo.src !== photo.src) stage.photo.src = photo.src;
     stage.place(bundle);
     stage.node.classList.toggle("lv-cropped", isCropped(bundle));
     slot.node.classList.toggle("lv-without-map", !tile.map);
@@ -264,12 +270,18 @@ function renderCompare({ model, el }) {
       "by method": `the evidence for ${nameOf(explained())} at ${block}, by each method`,
       "why one and not another": `why ${nameOf(explained())} and not ${nameOf(other())}, at ${block}`,
       "two pictures": `the evidence for ${nameOf(explained())} at ${block}, in two pictures`,
+      "two models": `the evidence for ${nameOf(explained())} at ${block}, by two models`,
     }[state.mode];
   }
   function answerWords() {
-    return (state.mode === "two pictures" ? bundles : bundles.slice(0, 1))
+    const two = state.mode === "two models";
+    const [first, second, seen] = bundles;
+    return [first, state.mode === "two pictures" ? second : null, two ? seen : null]
       .filter((bundle) => bundle !== null)
-      .map(({ source, predicted, refused, drawn }) => `${source}: the ${answerer({ drawn })} ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`)
+      .map(({ source, predicted, refused, drawn }, index) => {
+        const who = two ? model.get("models")[index] ?? "the model" : `the ${answerer({ drawn })}`;
+        return `${source}: ${who} ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`;
+      })
       .join(" ");
   }
 
@@ -332,12 +344,12 @@ function renderCompare({ model, el }) {
   });
 
   // --- pictures and maps arrive ----------------------------------------------------------------------------------
-  /** @param {0 | 1} index @param {"case" | "second"} trait @param {"maps" | "second_maps"} mapTrait */
+  /** @param {0 | 1 | 2} index @param {"case" | "second" | "other"} trait @param {"maps" | "second_maps" | "other_maps"} mapTrait */
   const takePicture = (index, trait, mapTrait) => () => {
     const before = bundles[index]?.id;
     const sent = model.get(trait);
     bundles[index] = sent.box ? sent : null;
-    images.put(photos[index], sent.photo, "image/jpeg");
+    if (index < 2) images.put(photos[index], sent.photo, "image/jpeg");
     if (before && before === sent.id) return show(); // with its photograph, or said again
     asked = new Set();
     if (index === 0) {
@@ -345,15 +357,17 @@ function renderCompare({ model, el }) {
       spoken = live.textContent = "";
       pointed = null;
     }
-    // Radio buttons are made anew only here: while a person moves along them they must stay.
-    const answer = { value: "", label: "The answer", title: `The ${answerer(bundles[0])} answers ${bundles[0]?.predicted} for the first picture` };
-    mode.fill(MODES);
-    target.fill([answer, ...classes.map(({ code, name }) => ({ value: code, label: code, title: name }))]);
+    if (index < 2) {
+      // Radio buttons are made anew only here: while a person moves along them they must stay.
+      const answer = { value: "", label: "The answer", title: `The ${answerer(bundles[0])} answers ${bundles[0]?.predicted} for the first picture` };
+      mode.fill(modes());
+      target.fill([answer, ...classes.map(({ code, name }) => ({ value: code, label: code, title: name }))]);
+    }
     shown.hidden = !bundles[0];
     takeMaps(index, trait, mapTrait)();
     takeMessage();
   };
-  /** @param {0 | 1} index @param {"case" | "second"} caseTrait @param {"maps" | "second_maps"} trait */
+  /** @param {0 | 1 | 2} index @param {"case" | "second" | "other"} caseTrait @param {"maps" | "second_maps" | "other_maps"} trait */
   const takeMaps = (index, caseTrait, trait) => () => {
     if (model.get(caseTrait).id !== bundles[index]?.id) return; // they belong to a picture that arrives with them
     sets[index] = Object.fromEntries(Object.entries(model.get(trait)).map(([key, value]) => [key, unpackMaps(value)]));
@@ -371,11 +385,15 @@ function renderCompare({ model, el }) {
     ["change:second", takePicture(1, "second", "second_maps")],
     ["change:maps", takeMaps(0, "case", "maps")],
     ["change:second_maps", takeMaps(1, "second", "second_maps")],
+    ["change:other", takePicture(2, "other", "other_maps")],
+    ["change:other_maps", takeMaps(2, "other", "other_maps")],
+    ["change:models", show],
     ["change:message", takeMessage],
     ["change:waiting", takeMessage],
   ];
   for (const [name, listener] of listeners) model.on(name, listener);
   takePicture(1, "second", "second_maps")();
+  takePicture(2, "other", "other_maps")();
   takePicture(0, "case", "maps")();
   return () => {
     for (const [name, listener] of listeners) model.off(name, listener);

@@ -1,4 +1,4 @@
-"""``Compare``: maps of one case side by side, by class, layer or method, or the same map of two pictures.
+"""``Compare``: maps of one case side by side, by class, layer or method, or the same map of two pictures or two models.
 
 Raw maps travel once, as for ``CaseView``; the browser draws every tile, on one scale, under one pointer. What a person
 chose is handed over when the focus leaves. Every trait and message may come from whoever has the page's kernel id, and
@@ -14,6 +14,8 @@ import traitlets
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import ImageSource, open_image
+from lesionviz.trust.second_model import FIRST, Opinion, SecondModel
+from lesionviz.trust.two_models import Model
 from lesionviz.widgets.case.bundle import case_bundle, pack_maps, photo_of
 from lesionviz.widgets.case.map_widget import MapWidget
 from lesionviz.widgets.parts.background import Background, Job, sentence
@@ -26,14 +28,18 @@ if TYPE_CHECKING:
     from lesionviz.cluster import Examiner
     from lesionviz.imaging import LesionImage
 
-Mode: TypeAlias = Literal["by class", "by layer", "by method", "why one and not another", "two pictures"]
+Mode: TypeAlias = Literal[
+    "by class", "by layer", "by method", "why one and not another", "two pictures", "two models"
+]
 MODES: tuple[Mode, ...] = get_args(Mode)
 SHARED_SCALES = ("", "shared", "each its own")
 EVIDENCE = ("", "for", "for and against")
+PLACES = ("case", "maps", "second", "second_maps", "other", "other_maps")
+"""The traits of the two pictures, and of the first as a second model saw it."""
 
 
 class _Place:
-    """One of the two pictures: what the kernel knows of it, whatever a browser may claim."""
+    """One of the two pictures, or the first by a second model: what the kernel knows, whatever a browser may claim."""
 
     def __init__(self, case: str, maps: str) -> None:
         self.case, self.maps = case, maps
@@ -55,6 +61,7 @@ class Compare(MapWidget):
     Args:
         classifier: what to ask; or a :class:`Background` shared with other widgets. By default the bundled one,
             which is loaded in the background.
+        second: another model, to hold its maps of the same picture against the first one's.
 
     Attributes:
         mode: what differs between the tiles; one of ``MODES``.
@@ -64,7 +71,8 @@ class Compare(MapWidget):
         layer: the block whose maps are shown, except in the mode ``"by layer"``.
         method: how maps are made, except in the mode ``"by method"``.
         scale: ``"shared"``, ``"each its own"``, or empty for what suits the mode: methods each their own, as their
-            values are different things, everything else shared. Layers share evidence per picture area (value × cells²).
+            values are different things, and models, as their logits are; everything else shared. Layers share evidence per
+            picture area (value × cells²).
         evidence: ``"for"`` the class, ``"for and against"``, or empty for what suits the mode: both for a contrast.
         colours: the colour map of positive evidence.
         alpha: share of the heatmap in the tiles, 0 to 1.
@@ -73,6 +81,9 @@ class Compare(MapWidget):
         waiting: name of the picture that is being looked at, while one is.
         case, second: the two pictures as the browser gets them (``bundle.py``); empty when there is none.
         maps, second_maps: their packed maps by method.
+        other, other_maps: the same of the first picture as a second model saw it, without the photograph.
+        models: what the two models are called; empty where there is one.
+        alone: whether there can be one model only, as in a class.
     """
 
     _esm = script(
@@ -90,6 +101,10 @@ class Compare(MapWidget):
 
     second = traitlets.Dict().tag(sync=True)
     second_maps = traitlets.Dict().tag(sync=True)
+    other = traitlets.Dict().tag(sync=True)
+    other_maps = traitlets.Dict().tag(sync=True)
+    models: traitlets.List[str] = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    alone = traitlets.Bool(False).tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
     waiting = traitlets.Unicode("").tag(sync=True)
     mode = traitlets.Enum(MODES, MODES[0]).tag(sync=True)
@@ -97,10 +112,19 @@ class Compare(MapWidget):
     evidence = traitlets.Enum(EVIDENCE, EVIDENCE[0]).tag(sync=True)
     alpha = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
 
-    def __init__(self, classifier: LesionClassifier | Background | None = None, **traits: Any) -> None:
+    def __init__(
+        self,
+        classifier: LesionClassifier | Background | None = None,
+        second: LesionClassifier | None = None,
+        **traits: Any,
+    ) -> None:
         super().__init__(**traits)
         self._background = classifier if isinstance(classifier, Background) else Background(classifier)
+        if second is not None:
+            self._background.stand_beside(second)
+        self.alone = self._background.line is not None
         self._first, self._second = _Place("case", "maps"), _Place("second", "second_maps")
+        self._other = _Place("other", "other_maps")
         self._awaited: _Place | None = None
         self.on_msg(self._on_message)
 
@@ -119,6 +143,8 @@ class Compare(MapWidget):
         picture = open_image(image)
         self.clear()
         self._examine(self._first, picture)
+        if self._background.second.model is not None:
+            self._ask(self._background.second.model, picture)
 
     def add(self, image: ImageSource) -> None:
         """Put a second picture beside the first, and compare the two.
@@ -151,6 +177,20 @@ class Compare(MapWidget):
         """Put a photograph's case that was looked at elsewhere beside the first; args as for :meth:`put`."""
         self._put(self._second, case, photo)
 
+    def put_model(self, opinion: Opinion) -> None:
+        """Put what a second model saw in the first picture beside what the first saw there; its case is completed."""
+        if self._first.looked is None or self._first.looked.upload != opinion.case.upload:
+            return  # of a picture that is gone
+        with self.hold_sync():
+            self.models = [Model.of(self._background.examiner.checkpoint, FIRST).title, opinion.second.model.title]
+            self._put(self._other, opinion.case, b"")
+
+    def clear_model(self) -> None:
+        """Take away what a second model saw."""
+        self._other.reset()
+        with self.hold_sync():
+            self.other, self.other_maps, self.models = {}, {}, []
+
     def drop_with_second(self, job: Job) -> None:
         """Tie work on the second picture to it: when it is taken away or another comes, nothing of this does."""
         self._second.jobs.append(job)
@@ -174,6 +214,7 @@ class Compare(MapWidget):
     def clear(self) -> None:
         """Take both pictures away."""
         self.clear_second()
+        self.clear_model()
         self._clear(self._first)
 
     def clear_second(self) -> None:
@@ -192,7 +233,8 @@ class Compare(MapWidget):
     def _put(self, place: _Place, case: Case, photo: bytes, drawn: bool = False) -> None:
         place.reset(case)
         place.asked.add(self.method)
-        self.input_size = case.input_size
+        if place is not self._other:
+            self.input_size = case.input_size
         with self.hold_sync():
             if self._awaited in (None, place):
                 self.say("")
@@ -218,19 +260,29 @@ class Compare(MapWidget):
             )
         )
 
+    def _ask(self, second: SecondModel, picture: LesionImage) -> None:
+        """Ask a second model for its answer and all its maps, in the background."""
+
+        def work(_examiner: Examiner) -> Opinion:
+            return Opinion(second, second.classifier.complete(second.classifier.examine(picture)))
+
+        self._other.jobs.append(
+            self._background.submit(work, self.put_model, lambda error: self._failed(error, picture.name))
+        )
+
     def _on_message(self, _widget: object, content: Any, _buffers: object) -> None:
         """Send the maps of a method that the browser has not got; or say everything again."""
         if asks_again(content):
-            say_again(self, [(self, ["case", "maps", "second", "second_maps", "message", "waiting"])])
+            say_again(self, [(self, [*PLACES, "models", "message", "waiting"])])
             return
         key = content.get("key") if isinstance(content, dict) and content.get("kind") == "method" else None
         if not isinstance(key, str) or key not in METHODS:
             return
-        for place in (self._first, self._second):
+        for place in (self._first, self._second, self._other):
             if place.looked is not None:
                 place.asked.add(key)
                 self._send_maps(place, place.looked)
-                if not place.looked.completed and not place.completing:
+                if not place.looked.completed and not place.completing and place is not self._other:
                     self._complete(place, place.looked)
 
     def _complete(self, place: _Place, case: Case) -> None:

@@ -1,10 +1,12 @@
 // What a comparison shows: which maps side by side, under which names, on which scale. Decides; compare.js draws.
 // @ts-check
 
-/** @typedef {"by class" | "by layer" | "by method" | "why one and not another" | "two pictures"} CompareMode */
+/** @typedef {"by class" | "by layer" | "by method" | "why one and not another" | "two pictures" | "two models"} CompareMode */
 /** What is compared. @typedef {{mode: CompareMode, target: string, against: string, layer: string, method: string}} Comparison */
-/** The two pictures and their unpacked maps by method. @typedef {{classes: LesionClass[], bundles: [CaseBundle, CaseBundle | null], sets: Record<string, MapSet>[]}} Compared */
-/** One map of a comparison: of which of the two pictures, of what, and in which words; `map` is null while it is on its way.
+/** The two pictures, and the first as a second model saw it, with their unpacked maps by method; what the two models are called.
+ * @typedef {{classes: LesionClass[], bundles: [CaseBundle, CaseBundle | null, CaseBundle | null], sets: Record<string, MapSet>[], models?: string[]}} Compared
+ */
+/** One map of a comparison: of which of these three, of what, and in which words; `map` is null while it is on its way.
  * @typedef {{title: string, picture: number, bundle: CaseBundle, code: string, layer: string, method: string, against: string,
  *   subject: string, methodName: string, map: RawMap | null}} Tile
  */
@@ -21,7 +23,7 @@ const sentenceCase = (text) => text.charAt(0).toUpperCase() + text.slice(1);
  * @param {Compared} compared
  * @returns {Tile[]}
  */
-function comparisonTiles({ mode, target, against, layer, method }, { classes, bundles, sets }) {
+function comparisonTiles({ mode, target, against, layer, method }, { classes, bundles, sets, models = [] }) {
   const codes = classes.map(({ code }) => code);
   /** @param {string} code */
   const nameOf = (code) => classes.find((one) => one.code === code)?.name ?? code;
@@ -50,8 +52,13 @@ function comparisonTiles({ mode, target, against, layer, method }, { classes, bu
       const subject = `${nameOf(target)} and not ${nameOf(against)}`;
       return [tile(sentenceCase(nameOf(target))), tile(sentenceCase(nameOf(against)), { code: against }), tile(`Why ${subject}`, { against, subject })];
     }
+    case "two models":
+      return [0, 2].flatMap((picture, index) => {
+        const bundle = bundles[picture];
+        return bundle ? [tile(models[index] ?? "this page's model", { picture, bundle })] : [];
+      });
     default:
-      return bundles.flatMap((bundle, picture) => (bundle ? [tile(bundle.source, { picture, bundle })] : []));
+      return bundles.slice(0, 2).flatMap((bundle, picture) => (bundle ? [tile(bundle.source, { picture, bundle })] : []));
   }
 }
 
@@ -74,10 +81,11 @@ function comparisonRanges(tiles, { shared, signed, perArea }) {
   });
 }
 
-/** Whether all tiles share a scale when the person has not said so. Values of different methods are different things.
+/** Whether all tiles share a scale when the person has not said so. Values of different methods are different things, and so are
+ *  logits of different networks.
  * @param {CompareMode} mode
  */
-const sharesByItself = (mode) => mode !== "by method";
+const sharesByItself = (mode) => mode !== "by method" && mode !== "two models";
 
 /** Whether evidence against is drawn too when the person has not said so. A contrast has two sides.
  * @param {CompareMode} mode
@@ -90,6 +98,7 @@ const signedByItself = (mode) => mode === "why one and not another";
  */
 function scaleWords(mode, shared) {
   if (!shared) {
+    if (mode === "two models") return "Each model has its own scale: logits of two networks are different units, so compare where evidence lies, not how much.";
     return mode === "by method"
       ? "Each method has its own scale: Grad-CAM++ adds up a damped gradient where Grad-CAM averages it, so their values cannot be compared."
       : "Each tile has its own scale: equal colours do not mean equal evidence.";
@@ -101,6 +110,7 @@ function scaleWords(mode, shared) {
     "by method": "One scale for all methods, as you chose. Their values are different things: compare places, not strengths.",
     "why one and not another": "One scale for all three: the third map is the first minus the second, cell by cell.",
     "two pictures": "One scale for both pictures: equal colours mean equal evidence in a cell.",
+    "two models": "One scale for both models, as you chose. Logits of two networks are different units: compare places, not strengths.",
   }[mode];
 }
 
