@@ -240,6 +240,8 @@ def test_a_view_gets_the_rows_that_it_lacks_with_thumbnails(
         "probabilities": [batch.rows[0].prediction.probabilities[code] for code in CODES],
         "id": 0,
         "local": True,
+        "second": "",
+        "agree": None,
     }
     assert buffers == [row.thumbnail for row in batch.rows[:3]]
     page.send({"kind": "rows", "from": 3})
@@ -332,7 +334,7 @@ def test_after_a_lost_connection_a_view_hears_where_the_batch_stands(
     states: list[set[str]] = []
     monkeypatch.setattr(batch, "send_state", lambda key: states.append(set(key)))
     page.send({"kind": "say again"})
-    assert states == [{"done", "total", "running", "note", "removed", "shown"}]
+    assert states == [{"done", "total", "running", "note", "removed", "shown", "second"}]
     assert page.heard[-1] == ({"kind": "said", "sender": VIEW, "answered": 1, "opened": -1}, [])
     page.send({"kind": "cancel"})
     page.send({"kind": "say again"})

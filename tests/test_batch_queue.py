@@ -14,6 +14,7 @@ from lesionviz.widgets.batch.opening import Opening
 from lesionviz.widgets.batch.queue import Queue, Task, tasks_of
 from lesionviz.widgets.batch.rows import BatchRow
 from lesionviz.widgets.parts.background import Background, Job
+from lesionviz.widgets.parts.second import Second
 
 VIEW, OTHER = 17, 18
 """The numbers that two views give themselves."""
@@ -26,6 +27,7 @@ class Later(Background):
     def __init__(self) -> None:
         self.asked: list[tuple[Job, Callable[[], None]]] = []
         self.model = True
+        self.second = Second()
 
     def submit(self, work: Any, done: Any, failed: Any) -> Job:
         job = Job()

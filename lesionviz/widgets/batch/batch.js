@@ -80,15 +80,17 @@ function renderBatch({ model, el }) {
   const progress = element("div", { className: "lv-batch-progress" }, bar, words, stop);
 
   const summary = element("p", { className: "lv-batch-summary" });
+  const outcomes = [
+    { value: "", label: "all files" },
+    ...facts.classes.map(({ code, name }) => ({ value: code, label: `${code}, ${name}` })),
+    { value: "refused", label: "no answer" },
+    { value: "failed", label: "failed" },
+  ];
+  let two = false; // whether a second model has seen a row
   const kind = dropdown({
     name: "Show",
     value: "",
-    options: [
-      { value: "", label: "all files" },
-      ...facts.classes.map(({ code, name }) => ({ value: code, label: `${code}, ${name}` })),
-      { value: "refused", label: "no answer" },
-      { value: "failed", label: "failed" },
-    ],
+    options: outcomes,
     onChange: (value) => refine({ kind: value }),
   });
   const search = element("input", { type: "search", id: newId(), autocomplete: "off", spellcheck: false });
@@ -135,11 +137,12 @@ function renderBatch({ model, el }) {
   const empty = element("p", { className: "lv-empty", textContent: "No files yet. Each file that you add becomes a row with the model's answer, or says why there is none." });
   const archive = archiveSection({ model, off: facts.archive_off, say, onView: ofRun, there: () => line.trouble() !== "gone" });
   const runWords = element("p", { className: "lv-batch-run" });
+  const secondWords = element("p", { className: "lv-batch-run" });
   const restoreRow = element("div", { className: "lv-row lv-batch-restore" }, element("span", { textContent: "The table was cleared." }), restore);
   el.classList.add("lv", "lv-batch");
   keepKeys(el);
   el.replaceChildren(
-    zone, archive.node, progress, message, restoreRow, empty, runWords, summary, tools, table.node, spoken,
+    zone, archive.node, progress, message, restoreRow, empty, runWords, secondWords, summary, tools, table.node, spoken,
     element("p", { className: "lv-batch-notice", role: "note", textContent: facts.notice }),
   );
   takeDrops(el, take);
@@ -327,7 +330,18 @@ function renderBatch({ model, el }) {
       ...facts.classes.map(({ code }) => ({ number: tally((row) => row.outcome === "answered" && row.diagnosis === code), name: code })),
       { number: refused, name: "without an answer" },
       { number: tally((row) => row.outcome === "failed"), name: "failed" },
+      { number: tally((row) => row.agree === false), name: "on which the models disagree" },
     ];
+    const both = rows.some(({ second }) => second);
+    if (both !== two) {
+      two = both;
+      kind.fill(two ? [...outcomes, { value: "disagree", label: "models disagree" }] : outcomes);
+      table.setFilter({ kind: kind.select.value });
+    }
+    const name = model.get("second");
+    secondWords.hidden = !name;
+    const lack = rows.filter(({ outcome, second }) => outcome !== "failed" && !second).length;
+    secondWords.replaceChildren(element("b", { textContent: "Second model: " }), `${name} is asked about every file that is added.${lack && name ? ` ${count(lack, "row")} came before it, and lack${lack === 1 ? "s" : ""} its answer.` : ""}`);
     summary.replaceChildren(
       element("b", { textContent: count(rows.length) }),
       ...parts.filter(({ number }) => number).flatMap(({ number, name }) => [" · ", element("span", { className: "lv-batch-part", textContent: `${number.toLocaleString()} ${name}` })]),
@@ -396,7 +410,7 @@ function renderBatch({ model, el }) {
   }, 1000);
 
   model.on("msg:custom", onMessage);
-  const counted = /** @type {const} */ (["done", "total", "running", "removed", "shown"]);
+  const counted = /** @type {const} */ (["done", "total", "running", "removed", "shown", "second"]);
   for (const name of counted) model.on(`change:${name}`, onState);
   model.on("change:note", onNote);
   onNote();

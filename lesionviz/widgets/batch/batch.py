@@ -34,7 +34,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.imaging import MAX_BYTES
 from lesionviz.widgets.batch.archive import Archive, why_off
 from lesionviz.widgets.batch.opening import Opening
-from lesionviz.widgets.batch.queue import Queue, tasks_of
+from lesionviz.widgets.batch.queue import Queue, left_out, tasks_of
 from lesionviz.widgets.batch.results import Results
 from lesionviz.widgets.batch.rows import BatchRow, csv, for_browser, table
 from lesionviz.widgets.case.answer import NOTICE
@@ -65,6 +65,7 @@ class Batch(anywidget.AnyWidget):
             the background.
         on_open: called with name and bytes of a file when a person clicks its name; without it names are plain text.
         run: the folder of a run to show; see :meth:`open_run`.
+        second: another model, which is asked about every file, too, and gets columns of its own.
 
     Raises:
         LesionvizError: there is no such run.
@@ -77,6 +78,7 @@ class Batch(anywidget.AnyWidget):
         note: what is to be said about the whole batch, in a sentence; empty when nothing is.
         shown: of the run whose rows these are: its folder, how many images it has, and how many rows of files wait
             behind it; empty where they are of files.
+        second: what the second model is called that is asked about files; empty while there is none.
     """
 
     _esm = script(
@@ -99,14 +101,18 @@ class Batch(anywidget.AnyWidget):
     removed = traitlets.Int(0, help="how many rows `restore` would bring back").tag(sync=True)
     shown = traitlets.Dict(help="the run whose rows these are").tag(sync=True)
     facts = traitlets.Dict(help="classes, limits, and whether files can be opened").tag(sync=True)
+    second = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
         self,
         classifier: LesionClassifier | Background | None = None,
         on_open: Callable[[str, bytes], None] | None = None,
         run: str | Path | None = None,
+        second: LesionClassifier | None = None,
     ) -> None:
         self._background = classifier if isinstance(classifier, Background) else Background(classifier)
+        if second is not None:
+            self._background.stand_beside(second)
         off = why_off(self._background)
         facts = {
             "classes": classes(),
@@ -118,6 +124,9 @@ class Batch(anywidget.AnyWidget):
             "archive_off": off,
         }
         super().__init__(facts=facts)
+        traitlets.dlink(
+            (self._background.second, "model"), (self, "second"), lambda one: one.model.title if one else ""
+        )
         self._queue = Queue(self._background, self._count, self._add_row, self._end_without_model, self._say)
         self._opening = Opening(on_open, self._say)
         self._run = 0  # counts how often the table was emptied or replaced: views drop rows of another run
@@ -163,7 +172,7 @@ class Batch(anywidget.AnyWidget):
         self._tell()
         with self.hold_sync():
             self.total, self.running = self.done, False
-            self.note = f"Cancelled: {_left_out(left)}."
+            self.note = f"Cancelled: {left_out(left)}."
 
     def clear(self) -> None:
         """Stop and empty the table; :meth:`restore` brings it back until the next file comes. A run is put away."""
@@ -304,7 +313,7 @@ class Batch(anywidget.AnyWidget):
         if not isinstance(content, dict):
             return
         if asks_again(content):
-            traits = ["done", "total", "running", "note", "removed", "shown"]
+            traits = ["done", "total", "running", "note", "removed", "shown", "second"]
             arrived = {"sender": self._queue.sender, "answered": self._queue.answered, "opened": self._opening.last}
             say_again(self, [(self, traits)], **arrived)
             return
@@ -339,9 +348,3 @@ class Batch(anywidget.AnyWidget):
                 self.clear()
             case "restore":
                 self.restore()
-
-
-def _left_out(count: int) -> str:
-    if count == 1:
-        return "1 file was not looked at and is not in the table"
-    return f"{count:,} files were not looked at and are not in the table"

@@ -54,6 +54,8 @@ function batchTable({ classes, canOpen, onOpen, onChange, say }) {
     { key: "name", title: "File", name: "file name", value: (row) => row.name, text: true },
     { key: "answer", title: "Answer", name: "answer", value: rank, text: true },
     { key: "probability", title: "Probability", name: "probability of the answer", value: best, share: true },
+    // Hidden until a second model has seen a row. Where the two disagree comes first.
+    { key: "second", title: "Second model", name: "answer of the second model", value: (row) => `${row.agree === false ? 0 : row.second ? 1 : 2}${row.second}`, text: true },
     ...classes.map(({ code, name }, index) => {
       /** @param {Row} row */
       const value = (row) => (valid(row) ? row.probabilities[index] : undefined);
@@ -108,6 +110,11 @@ function batchTable({ classes, canOpen, onOpen, onChange, say }) {
     return cell;
   }
   /** @param {Row} row */
+  function secondCell(row) {
+    const apart = row.agree === false ? element("b", { className: "lv-batch-apart", textContent: "Disagrees: " }) : null;
+    return element("td", { className: "lv-col-second" }, apart, row.second || nothing());
+  }
+  /** @param {Row} row */
   function line(row) {
     const image = element("img", { alt: "", hidden: !row.thumbnail.byteLength });
     urls.put(image, row.thumbnail, "image/jpeg");
@@ -118,6 +125,7 @@ function batchTable({ classes, canOpen, onOpen, onChange, say }) {
       : element("span", { className: "lv-batch-name" });
     name.append(...parts);
     const shares = columns.flatMap(({ key, share: isShare, value }) => {
+      if (key === "second") return [secondCell(row)];
       if (!isShare) return [];
       const share = value(row);
       const cell = element("td", { className: "lv-col-share" }, share === undefined ? nothing() : shareWords(share));
@@ -157,6 +165,7 @@ function batchTable({ classes, canOpen, onOpen, onChange, say }) {
   function fits(row) {
     const { kind, text } = filter;
     if (text && !row.name.toLowerCase().includes(text)) return false;
+    if (kind === "disagree") return row.agree === false;
     return !kind || (kind in OUTCOMES ? row.outcome === kind : valid(row) && row.diagnosis === kind);
   }
   const shown = () => sorted(rows.filter(fits), columns.find(({ key }) => key === sort.key) ?? columns[0]);
@@ -193,6 +202,7 @@ function batchTable({ classes, canOpen, onOpen, onChange, say }) {
     back.ariaDisabled = String(page === 0);
     on.ariaDisabled = String(from + PAGE >= all.length);
     region.hidden = !all.length;
+    table.classList.toggle("lv-one-model", rows.every(({ second }) => !second));
     none.hidden = Boolean(all.length) || !rows.length;
     onChange(all.length);
   }

@@ -211,7 +211,7 @@ class Queue:
 
         def work(examiner: Examiner) -> BatchRow:
             task.begun = True
-            return look(examiner, task.source, task.name, task.origin)
+            return look(examiner, task.source, task.name, task.origin, self._background.second.model)
 
         def failed(error: Exception) -> None:
             if task.begun:
@@ -256,3 +256,10 @@ def tasks_of(path: Path) -> list[Task]:
         raise LesionvizError(f"The folder {path} holds no files. Give one with images in it.")
     above = Path(path.resolve().name)  # as a browser names them
     return [Task((above / file.relative_to(path)).as_posix(), file, file) for file in found]
+
+
+def left_out(count: int) -> str:
+    """Say how many files were not looked at."""
+    if count == 1:
+        return "1 file was not looked at and is not in the table"
+    return f"{count:,} files were not looked at and are not in the table"

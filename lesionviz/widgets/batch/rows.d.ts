@@ -9,6 +9,8 @@ interface SentRow {
   probabilities: number[] | null;
   id: number;
   local: boolean;
+  second: string;
+  agree: boolean | null;
 }
 /** One line of the table: its place among all, from 1, and a picture, which travels beside it. */
 interface Row extends SentRow {
@@ -23,6 +25,7 @@ interface BatchTraits {
   note: string;
   removed: number;
   shown: ShownRun;
+  second: string;
   facts: BatchFacts;
 }
 /** Limits: bytes of a file, files of a batch, letters of a name. */
