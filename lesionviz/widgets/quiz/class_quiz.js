@@ -148,7 +148,7 @@ function render({ model, el }) {
       const bars = element("div", { className: "lv-quiz-bars" });
       if (found?.html) bars.innerHTML = found.html; // made by answer.py, which escapes whatever comes from outside
       info.replaceChildren(
-        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...own, ...modelRow(found, next.truth, classes, next.drawn)),
+        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...own, ...modelRow(found, next.truth, classes, networkName(next.drawn))),
         element("p", { className: "lv-quiz-sentence", textContent: next.sentence }),
         element("section", { className: "lv-class-tally", ariaLabel: "The class" }, element("h3", { textContent: "How the class answered" }), tallyBars(next.tally, next.truth, classes)),
         ...(insist ? [element("div", { className: "lv-row" }, button("Show the model's forced answer and the map", () => send({ kind: "insist", case: next.case })))] : []),

@@ -29,6 +29,7 @@ from lesionviz.widgets.quiz.folder import FolderDesk
 from lesionviz.widgets.quiz.messages import handlers
 from lesionviz.widgets.quiz.pages import end_page, question_page, revealed_page, shows_answer, start_page
 from lesionviz.widgets.quiz.panel import QuizPanel
+from lesionviz.widgets.quiz.seconds import Seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         cases: how many questions a round has, 1 to ``MAX_CASES``; fewer where the set has fewer lesions.
         seed: of the choice of cases and their order; the same seed asks the same.
         on_study: called when a person wants a reader study on these pictures; without it the page offers none.
+        second: another model, whose answer is told besides after the reveal; it has no part in the score.
 
     Attributes:
         around: what only Python knows of the page round the quiz.
@@ -85,11 +87,15 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         cases: int = 20,
         seed: int = 0,
         on_study: Callable[[], None] | None = None,
+        second: LesionClassifier | None = None,
     ) -> None:
         self.on_study = on_study
         self.around: Callable[[], list[Part]] = list
         self.game = Game(drawn_set() if data is None else set_of(data), cases, seed)
         self._background = classifier if isinstance(classifier, Background) else Background(classifier)
+        if second is not None:
+            self._background.stand_beside(second)
+        self._seconds = Seconds(self._background, self._show_change)
         self._thumbnails: dict[int, bytes] = {}
         self._jobs: dict[int, Job] = {}
         self._insisted = False
@@ -210,6 +216,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         finally:
             if self.game.questions is not before:
                 self._thumbnails, self._jobs = {}, {}
+                self._seconds.forget()
             self._show()
 
     def _show(self) -> None:
@@ -227,9 +234,11 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
             if game.phase == "question":
                 self._page(question_page(game), photo)
             else:
-                self._page(revealed_page(game, question, self._insisted), photo)
+                self._page(revealed_page(game, question, self._insisted, self._seconds.of(question)), photo)
             if question.verdict is None or (question.verdict.case is None and not question.verdict.failure):
                 self._ask(question)
+            if not game.pictures.drawn:  # drawings are asked of the small network alone
+                self._seconds.ask(question, game.picture)
 
     def _tell(self) -> None:
         """Let the traits say what the game has come to."""

@@ -82,17 +82,17 @@ const mark = (right) => element("span", { className: right ? "lv-mark lv-hit" : 
  */
 const answerRow = (who, found, ...more) => [element("dt", { textContent: who }), element("dd", {}, ...(found ? [element("b", { textContent: capital(found.name) }), ` ${found.code} `] : []), ...more)];
 
-/** What the model answers, or the network for drawings.
- * @param {ModelVerdict | null} found
+/** What a model answers, or the network for drawings.
+ * @param {Omit<ModelVerdict, "html"> | null} found
  * @param {string} truth
  * @param {LesionClass[]} classes
- * @param {boolean} drawn
+ * @param {string} who
  */
-function modelRow(found, truth, classes, drawn) {
+function modelRow(found, truth, classes, who) {
   const its = found && wordsOf(classes).diagnosis(found.code);
-  if (!found) return answerRow(networkName(drawn), undefined, "is still looking …");
-  if (!its) return answerRow(networkName(drawn), undefined, element("b", { textContent: "No answer. " }), found.failed ? found.reason : `It refuses the picture, because ${found.reason}.`);
-  return answerRow(networkName(drawn), its, mark(found.code === truth));
+  if (!found) return answerRow(who, undefined, "is still looking …");
+  if (!its) return answerRow(who, undefined, element("b", { textContent: "No answer. " }), found.failed ? found.reason : `It refuses the picture, because ${found.reason}.`);
+  return answerRow(who, its, mark(found.code === truth));
 }
 
 /** @param {ModelScore} score @param {boolean} drawn */
