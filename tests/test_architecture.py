@@ -60,12 +60,13 @@ WIDGETS = {
     "parts": set(),
     "case": {"parts"},
     "monitor": {"parts"},
+    "second": {"parts"},
     "compare": {"case"},
     "checks": {"case"},
     "export": {"checks"},
     "batch": {"case"},
     "quiz": {"case"},
-    "explorer": {"compare", "export", "batch", "quiz"},
+    "explorer": {"compare", "export", "batch", "quiz", "second"},
     "__init__": {"explorer", "monitor"},
 }
 """The same for the rooms of ``widgets/``; their scripts and styles are joined by the same rule."""

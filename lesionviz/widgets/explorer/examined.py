@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lesionviz.cluster import Examiner
     from lesionviz.prediction import Prediction
     from lesionviz.similarity import SimilarCase
+    from lesionviz.trust.second_model import Opinion
 
 Similar: TypeAlias = "Sequence[tuple[SimilarCase, bytes]]"
 """Cases of the user's own index, the nearest first, each with a small JPEG of it; empty bytes where its file is gone."""
@@ -35,6 +36,7 @@ class Examined:
         photo: the picture as the browser shows it, a JPEG; empty until it was made.
         similar: cases that look alike to the network; empty until they were found, and where there is no index.
         drawn: whether the network that answered was trained on drawings alone.
+        opinion: what a second model saw in it; None until there is one that has answered.
     """
 
     picture: LesionImage
@@ -42,6 +44,7 @@ class Examined:
     photo: bytes = b""
     similar: Similar = ()
     drawn: bool = False
+    opinion: Opinion | None = None
 
     @property
     def prediction(self) -> Prediction:

@@ -24,7 +24,7 @@ import traitlets
 from lesionviz.checkpoint import DRAWINGS
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES, target_index
-from lesionviz.errors import LesionvizError, TooManyPixelsError
+from lesionviz.errors import TooManyPixelsError
 from lesionviz.explanation.methods import METHODS, find_method
 from lesionviz.imaging import ImageSource, open_image
 from lesionviz.network import ARCHITECTURES, LAYERS, check_layer
@@ -36,8 +36,9 @@ from lesionviz.widgets.explorer.beside import Beside
 from lesionviz.widgets.explorer.examined import Examined, Similar, examine, examine_drawn, rest_of
 from lesionviz.widgets.explorer.image_picker import ImagePicker
 from lesionviz.widgets.explorer.keeping import Keeping
-from lesionviz.widgets.explorer.page import SENSITIVITIES, Page
+from lesionviz.widgets.explorer.page import Page, check_sensitivity
 from lesionviz.widgets.explorer.photographs import Photographs, offered
+from lesionviz.widgets.explorer.second_opinion import SecondOpinion
 from lesionviz.widgets.explorer.state import State, judged, shown
 from lesionviz.widgets.explorer.tabs import Tabs
 from lesionviz.widgets.parts.background import Background, Job, sentence
@@ -74,6 +75,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         insist: show the answer although the model refuses the picture (``prediction.refusal`` says why); a new
             picture sets it back.
         error: what is wrong with the last input, in a sentence; empty when nothing is.
+        second: a second model: ``explorer.second.load("earlier.pth")``, then ``explorer.second.found``.
     """
 
     image = traitlets.Any(None, allow_none=True)
@@ -112,7 +114,9 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             on_problem=self._upload_failed,
         )
         checks = Checks(self._background, self._view)
-        keeping = Keeping(self._background, self._view, checks, lambda: self._state)
+        keeping = Keeping(
+            self._background, self._view, checks, lambda: self._state, lambda case: self.second.kept(case)
+        )
         self._explore = Page(
             self._picker,
             self._view,
@@ -123,6 +127,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         )
         self._tabs = Tabs(self._masthead, self._explore, self._background, self._open_from_batch)
         self._beside = Beside(self._background, self._tabs, self._picker.label)
+        self.second = SecondOpinion(self._background, self._view, self._tabs, lambda: self._state)
+        self.second.stand_in(self._explore, self)
         notice = ipywidgets.HTML(notice_html(in_class=self._background.line is not None))
         notice.add_class("lv-notice-box")
         sheet = style("parts/base", "case/answer", "explorer/explorer")
@@ -159,11 +165,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     @traitlets.validate("sensitivity")
     def _valid_sensitivity(self, proposal: Any) -> float | None:
-        if proposal.value is not None and proposal.value not in SENSITIVITIES:
-            choices = ", ".join(map(str, SENSITIVITIES))
-            raise LesionvizError(f"The sensitivity must be one of {choices}, or None, not {proposal.value!r}.")
-        value: float | None = proposal.value
-        return value
+        return check_sensitivity(proposal.value)
 
     # --- the model and the tabs --------------------------------------------------------------------------------------
 

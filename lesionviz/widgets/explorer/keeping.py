@@ -15,7 +15,9 @@ from lesionviz.widgets.parts.background import Background, sentence
 from lesionviz.widgets.parts.downloads import Downloads
 
 if TYPE_CHECKING:
+    from lesionviz.case import Case
     from lesionviz.cluster import Examiner
+    from lesionviz.trust.two_models import TwoModels
 
 
 class Keeping:
@@ -26,14 +28,28 @@ class Keeping:
         view: whose case and choices they show.
         checks: whose findings they tell.
         state: returns where the page stands.
+        second: returns what two models say of a case; None where there is one model.
 
     Attributes:
         downloads: the buttons.
     """
 
-    def __init__(self, background: Background, view: CaseView, checks: Checks, state: Callable[[], State]) -> None:
+    def __init__(
+        self,
+        background: Background,
+        view: CaseView,
+        checks: Checks,
+        state: Callable[[], State],
+        second: Callable[[Case], TwoModels | None],
+    ) -> None:
         self.downloads = Downloads({"page": "Web page", "pdf": "PDF", "png": "Picture"}, self._make)
-        self._background, self._view, self._checks, self._state = background, view, checks, state
+        self._background, self._view, self._checks, self._state, self._second = (
+            background,
+            view,
+            checks,
+            state,
+            second,
+        )
 
     def _make(self, key: str) -> None:
         """Make a file and hand it to the browser."""
@@ -47,12 +63,12 @@ class Keeping:
         def work(examiner: Examiner) -> tuple[str, bytes, str]:
             examiner = examiner.answering(examined.drawn)
             now, checkpoint, case = datetime.now(), examiner.checkpoint, examiner.complete(examined.case)
-            point = self._state().point
+            point, second = self._state().point, self._second(case)
             if key == "page":
-                page = case_page(case, self._view, checkpoint, now, point, kept)
+                page = case_page(case, self._view, checkpoint, now, point, kept, second)
                 return f"{stem}.html", page.encode(), "text/html"
             kind: Literal["pdf", "png"] = "pdf" if key == "pdf" else "png"
-            sheet = case_sheet(case, self._view, checkpoint, now, kind, point, kept)
+            sheet = case_sheet(case, self._view, checkpoint, now, kind, point, kept, second)
             return f"{stem}.{kind}", sheet, "application/pdf" if key == "pdf" else "image/png"
 
         def done(made: tuple[str, bytes, str]) -> None:

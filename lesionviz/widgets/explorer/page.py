@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import ipywidgets
 
+from lesionviz.errors import LesionvizError
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.checks import Checks
 from lesionviz.widgets.explorer.examined import Examined
@@ -21,6 +22,18 @@ from lesionviz.widgets.parts.status import Status
 
 SENSITIVITIES = (0.8, 0.85, 0.9, 0.95)
 """Shares of melanomas that a threshold should find, to choose from."""
+
+
+def check_sensitivity(value: float | None) -> float | None:
+    """Return one of ``SENSITIVITIES``, or None.
+
+    Raises:
+        LesionvizError: it is neither.
+    """
+    if value is not None and value not in SENSITIVITIES:
+        choices = ", ".join(map(str, SENSITIVITIES))
+        raise LesionvizError(f"The sensitivity must be one of {choices}, or None, not {value!r}.")
+    return value
 
 
 class Page(ipywidgets.VBox):  # type: ignore[misc]

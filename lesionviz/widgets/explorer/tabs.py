@@ -89,6 +89,17 @@ class Tabs:
         self.comparison.put(examined.case, examined.photo, examined.drawn)
         if examined.drawn:
             self.comparison.say(DRAWN)
+        self.compare_models(examined)
+
+    def compare_models(self, examined: Examined | None) -> None:
+        """Take what a second model saw in the picture on view to the comparison, or away from it."""
+        if self.comparison is None:
+            return
+        opinion = None if examined is None or examined is not self._shown.examined else examined.opinion
+        if opinion is None:
+            self.comparison.clear_model()
+        elif opinion.case.completed:
+            self.comparison.put_model(opinion)
 
     def parts_to_say_again(self) -> list[Part]:
         """Return what only Python knows of the tabs."""

@@ -19,6 +19,7 @@ import lesionviz
 from lesionviz.checkpoint import DRAWINGS
 from lesionviz.errors import LesionvizError
 from lesionviz.explanation.methods import METHODS
+from lesionviz.trust.two_models import CANNOT_SHOW
 from lesionviz.widgets.case.answer import answer_html, notice_html, title_html
 from lesionviz.widgets.case.bundle import pack_maps
 from lesionviz.widgets.case.case_view import CHOICES, CaseView
@@ -31,18 +32,29 @@ if TYPE_CHECKING:
     from lesionviz.case import Case
     from lesionviz.checkpoint import Checkpoint
     from lesionviz.imaging import LesionImage
+    from lesionviz.trust.two_models import TwoModels
     from lesionviz.widgets.checks.check import Kept
 
 TRAITS = ("case", "maps", "classes", "tables", *CHOICES)
 """What of a :class:`CaseView` a page needs."""
 
 
-def provenance(source: str, checkpoint: Checkpoint, when: datetime) -> dict[str, str]:
-    """Return where a result comes from, in words: picture, model, split, date."""
+def provenance(
+    source: str, checkpoint: Checkpoint, when: datetime, second: TwoModels | None = None
+) -> dict[str, str]:
+    """Return where a result comes from, in words: picture, model, split, date, and a second model that answered, too."""
+    other: dict[str, str] = {}
+    if second is not None:
+        model = second.models[1]
+        other = {
+            "Second": f"{model.name}, SHA-256 {model.sha256 or 'not known: never saved'}",
+            "Together": " ".join((second.alike, second.verdict)).strip(),
+        }
     return {
         "Picture": source,
         "Model": f"SHA-256 {checkpoint.file_sha256 or 'not known: never saved'}",
         "Split": f"SHA-256 {checkpoint.split.get('sha256') or 'not known'}",
+        **other,
         "Made": f"{when:%Y-%m-%d %H:%M} with lesionviz {lesionviz.__version__}",
     }
 
@@ -54,6 +66,7 @@ def case_page(
     when: datetime,
     point: Mapping[str, float] | None = None,
     checked: Sequence[Kept] = (),
+    second: TwoModels | None = None,
 ) -> str:
     """Return the case on view as one HTML page that needs nothing else.
 
@@ -66,6 +79,7 @@ def case_page(
         when: date and time to print.
         point: an operating point to hold the probability of melanoma against.
         checked: what checks of the answer have found.
+        second: what a second model says besides, where there is one.
 
     Raises:
         LesionvizError: the case is not on view.
@@ -74,7 +88,9 @@ def case_page(
     prediction, drawn = case.prediction, checkpoint.subject == DRAWINGS
     traits: dict[str, Any] = {name: getattr(view, name) for name in TRAITS}
     traits["maps"] = {method: pack_maps(case, method) for method in METHODS}
-    lines = provenance(prediction.source, checkpoint, when)
+    lines = provenance(prediction.source, checkpoint, when, second)
+    if second is not None:
+        lines["Compared"] = f"{second.in_probability} {second.in_place} {CANNOT_SHOW}"
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in lines.items())
     # Inside a script element only "<" could end it early.
     content = json.dumps(traits, default=_base64).replace("<", "\\u003c")
@@ -101,6 +117,7 @@ def case_sheet(
     kind: Literal["pdf", "png"],
     point: Mapping[str, float] | None = None,
     checked: Sequence[Kept] = (),
+    second: TwoModels | None = None,
 ) -> bytes:
     """Return the case on view as one A4 sheet in landscape; a PDF tells on a second one what checks have found.
 
@@ -112,6 +129,7 @@ def case_sheet(
         kind: ``"pdf"``, with letters as letters, or ``"png"`` at 180 pixels to the inch.
         point: an operating point to hold the probability of melanoma against.
         checked: what checks of the answer have found.
+        second: what a second model says besides, where there is one.
 
     Raises:
         LesionvizError: the case is not on view, does not hold the map on view, or the kind is another.
@@ -128,7 +146,7 @@ def case_sheet(
     picture, prediction = _picture_on(view, case), case.prediction
     target = view.target or prediction.diagnosis
     against = view.against if view.against != target else ""
-    lines = provenance(prediction.source, checkpoint, when)
+    lines = provenance(prediction.source, checkpoint, when, second)
     figure = draw_sheet(
         case.explanation(target, view.layer, view.method, against or None).on(picture),
         Image.fromarray(case.seen),

@@ -257,11 +257,13 @@ def _words(
 
 def write_foot(paper: Paper, provenance: Mapping[str, str]) -> None:
     """Write at the end of a page where it comes from, and the notice."""
-    top = HEIGHT - 1.38
+    top = HEIGHT - (1.48 if "Together" in provenance else 1.38)
     line = paper.axes(MARGIN, top, WIDTH - 2 * MARGIN, 0.01)
     line.axhline(0.5, color=LINE, linewidth=0.8)
     top += 0.08
     for name, text in provenance.items():
         paper.write(name, MARGIN, top, 0.8, 7.5, SOFT)
-        top = paper.write(text, MARGIN + 0.7, top, WIDTH - 2 * MARGIN - 0.7, 7.5, lines=3 if name == "Picture" else 1)
+        top = paper.write(
+            text, MARGIN + 0.7, top, WIDTH - 2 * MARGIN - 0.7, 7.5, lines={"Picture": 3, "Together": 2}.get(name, 1)
+        )
     paper.write(NOTICE, MARGIN, HEIGHT - 0.38, WIDTH - 2 * MARGIN, 8, bold=True)

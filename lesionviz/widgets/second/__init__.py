@@ -1,0 +1,1 @@
+"""A second model beside the first: where it is loaded, and what the two say of the picture on view."""
