@@ -32,14 +32,10 @@ if TYPE_CHECKING:
     from lesionviz.case import Case
     from lesionviz.classifier import LesionClassifier
 
-CAN_SHOW = "It can show that an answer hangs on how a network was trained: another one sees this picture otherwise."
+CAN_SHOW = "It can show whether an answer hangs on how a network was trained, or another one gives it, too."
 CANNOT_SHOW = (
     "It cannot show who is right, and agreement proves little: models that learned from the same images are wrong "
     "together."
-)
-SCALES = (
-    "Each map has its own scale: logits of two networks are different units, so equal colours do not mean equal "
-    "evidence."
 )
 SAME_FILE, SAME_WEIGHTS = "the same file", "the same weights"
 POINTS = 64

@@ -280,7 +280,7 @@ function renderCompare({ model, el }) {
       .filter((bundle) => bundle !== null)
       .map(({ source, predicted, refused, drawn }, index) => {
         const who = two ? model.get("models")[index] ?? "the model" : `the ${answerer({ drawn })}`;
-        return `${source}: ${who} ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`;
+        return `${two && index ? "" : `${source}: `}${who} ${refused ? `gives no answer, because ${refused} (forced: ${nameOf(predicted)})` : `answers ${nameOf(predicted)}`}.`;
       })
       .join(" ");
   }

@@ -43,7 +43,7 @@ function render({ model, el }) {
   const title = element("span", { className: "lv-second-title" });
   const busy = element("p", { className: "lv-second-busy", role: "status" });
   const problem = element("p", { className: "lv-message lv-error", role: "alert" });
-  const about = element("p", { className: "lv-second-soft" });
+  const about = element("ul", { className: "lv-second-soft" });
   const alike = element("p", { className: "lv-second-warning" });
   const note = element("p", { className: "lv-second-soft" });
   const verdict = element("p", { className: "lv-second-verdict", role: "status" });
@@ -76,10 +76,10 @@ function render({ model, el }) {
   function fill({ models, rows, sentences, verdict: said, limits: cannot, agree }) {
     verdict.textContent = said;
     verdict.classList.toggle("lv-second-apart", agree === false);
-    const heads = models.map(({ title: name, words: how }) => element("th", { scope: "col" }, name, element("small", { textContent: how })));
+    const heads = models.map(({ title: name }) => element("th", { scope: "col", textContent: name }));
     table.replaceChildren(
-      element("caption", { textContent: "Probability of each class" }),
-      element("thead", {}, element("tr", {}, element("th", { scope: "col", textContent: "Class" }), ...heads, element("th", { scope: "col" }, "Points", element("small", { textContent: "second less first" })))),
+      element("caption", { textContent: "Probability of each class, and the difference in points" }),
+      element("thead", {}, element("tr", {}, element("th", { scope: "col", textContent: "Class" }), ...heads, element("th", { scope: "col", className: "lv-second-points" }, "Points", element("span", { className: "lv-unseen", textContent: ", the second's less the first's" })))),
       element(
         "tbody",
         {},
@@ -89,7 +89,7 @@ function render({ model, el }) {
             {},
             element("th", { scope: "row" }, element("b", { textContent: code }), element("span", { textContent: ` ${name}` })),
             ...shares.map((share, index) => element("td", { className: models[index].answer === code ? "lv-second-best" : "" }, shareWords(share), models[index].answer === code ? element("span", { className: "lv-unseen", textContent: ", the answer" }) : null)),
-            element("td", { className: widest ? "lv-second-widest" : "", textContent: difference(shares) }),
+            element("td", { className: `lv-second-points${widest ? " lv-second-widest" : ""}`, textContent: difference(shares) }),
           ),
         ),
       ),
@@ -106,7 +106,8 @@ function render({ model, el }) {
     title.textContent = state.model ? state.model.title : "none";
     remove.hidden = !state.model;
     choose.textContent = state.model ? "Load another checkpoint (.pth)" : "Load a checkpoint (.pth)";
-    about.textContent = state.model ? `${state.model.title}: ${state.model.words}.` : "";
+    const told = state.compared?.models ?? (state.model ? [state.model] : []);
+    about.replaceChildren(...told.map(({ title: name, words: how }) => element("li", { textContent: `${name}: ${how}` })));
     alike.textContent = state.model?.alike ? `This is ${state.model.alike} as the first model, so it is no second opinion.` : "";
     note.textContent = state.note;
     for (const one of [about, alike, note]) one.hidden = !one.textContent;

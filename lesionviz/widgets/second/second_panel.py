@@ -50,7 +50,6 @@ class SecondPanel(anywidget.AnyWidget):
         super().__init__(state={"busy": "", "problem": "", "model": None, "note": "", "compared": None})
         self._upload, self._arrived = Upload(check_size), -1
         self._on_file, self._on_remove, self._on_maps = on_file, on_remove, on_maps
-        self.add_class("lv-second")
         self.on_msg(self._on_message)
 
     def say(self, **changes: Any) -> None:
