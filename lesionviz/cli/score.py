@@ -25,6 +25,12 @@ def add_score(commands: Commands) -> None:
     score.add_argument("--resume", action="store_true", help="go on with the run in --out, where there is one")
     add_model(score)
     score.add_argument(
+        "--second",
+        type=Path,
+        metavar="FILE",
+        help="ask another best_model.pth, too, when the run is finished: two_models.parquet holds both answers",
+    )
+    score.add_argument(
         "--embeddings", action="store_true", default=None, help="add what the network's head sees (5 kB a row)"
     )
     score.add_argument(
@@ -73,11 +79,26 @@ def add_score(commands: Commands) -> None:
 def _score(options: argparse.Namespace) -> int:
     from lesionviz.archive.known import remember
     from lesionviz.archive.page import duration
+    from lesionviz.archive.second import BOTH, score_second
+    from lesionviz.checkpoint import Checkpoint
 
     try:
         remember(options.out)
     except LesionvizError as error:
         complain(f"{error} The page's list of runs will lack this one.")
+    how = {
+        "batch_size": options.batch_size,
+        "shard_size": options.shard_size,
+        "precision": options.precision,
+        "threads": options.threads,
+        "engine": options.engine,
+        "cluster": options.cluster,
+        "cluster_certificates": options.cluster_certificates,
+        "workers": options.workers,
+        "dask_page": options.dask_page,
+    }
+    if options.second is not None:
+        Checkpoint.load(options.second)  # a wrong one is refused before the first is asked
     scored = lesionviz.score(
         options.paths or None,
         options.out,
@@ -85,25 +106,21 @@ def _score(options: argparse.Namespace) -> int:
         resume=options.resume,
         embeddings=options.embeddings,
         maps=options.maps,
-        batch_size=options.batch_size,
-        shard_size=options.shard_size,
-        precision=options.precision,
-        threads=options.threads,
-        engine=options.engine,
-        cluster=options.cluster,
-        cluster_certificates=options.cluster_certificates,
-        workers=options.workers,
-        dask_page=options.dask_page,
+        **how,
     )
     for note in scored.notes:
         say(note)
+    again = f"lesionviz score --out {options.out} --resume{f' --second {options.second}' if options.second else ''}"
     if not scored.finished:
-        complain(
-            f"stopped: {scored.done:,} of {scored.images:,} images are done. Go on with: "
-            f"lesionviz score --out {options.out} --resume"
-        )
+        complain(f"stopped: {scored.done:,} of {scored.images:,} images are done. Go on with: {again}")
         return 130
     failed = f", {scored.failed:,} of which could not be used" if scored.failed else ""
     say(f"{scored.images:,} images{failed}; this took {duration(scored.seconds)} with {scored.engine}.")
     say(f"Written to {options.out}: {scored.table.name}, {scored.page.name}")
+    if options.second is not None:
+        second = score_second(options.out, options.second, **how)
+        if not second.finished:
+            complain(f"stopped: the second model has done {second.done:,} of {second.images:,}. Go on with: {again}")
+            return 130
+        say(f"Both models' answers: {options.out / BOTH}")
     return 0
