@@ -339,6 +339,7 @@ def test_the_quiz_tells_the_second_answer_after_the_reveal_and_counts_it_for_not
     expected = other.predict(item.read("x"))
     told = quiz.panel.page["second"]
     assert (told["code"], told["reason"]) == (expected.diagnosis, "")
+    assert told["first"] == f"this page's model ({first.checkpoint.file_sha256[:8]})"
     assert told["title"] == f"second model ({other.checkpoint.file_sha256[:8]})"
     alone = Quiz(folder, first)
     alone.start()

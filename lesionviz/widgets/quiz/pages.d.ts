@@ -63,7 +63,7 @@ interface RevealedPage extends OneCase {
   sentence: string;
   image: string;
   model: ModelVerdict | null;
-  second: (Omit<ModelVerdict, "html"> & { title: string }) | null;
+  second: (Omit<ModelVerdict, "html"> & { first: string; title: string }) | null;
   last: boolean;
 }
 /** `code` is a diagnosis', or another word where there is no answer, for a `reason`; `html`: the answer with its bars. */

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from lesionviz.diagnoses import CODES, DIAGNOSES
-from lesionviz.game import SURE, Game, Question, Verdict, results
+from lesionviz.game import SURE, Game, Question, results
 from lesionviz.game.sets import MAX_PROBLEMS
 from lesionviz.widgets.case.answer import answer_html
 
@@ -53,11 +53,11 @@ def question_page(game: Game) -> Page:
     }
 
 
-def revealed_page(game: Game, question: Question, insisted: bool, second: tuple[str, Verdict] | None = None) -> Page:
+def revealed_page(game: Game, question: Question, insisted: bool, second: Page | None = None) -> Page:
     """Return the question and ``truth``, ``answer``, ``sentence``, ``image``, and ``model`` once it is there.
 
     ``model``: ``code`` (or ``NO_ANSWER``), ``reason``, ``html`` (the answer with its bars; for a refused picture
-    only when the person insisted). ``second``: ``title``, ``code``, ``reason`` and ``failed`` of a second model's answer.
+    only when the person insisted). ``second``: of a second model, as :mod:`.seconds` gives it.
     """
     mine = next(answer for answer in game.own if answer["case"] == question.number)
     verdict, model, drawn = question.verdict, None, question.item.drawn
@@ -73,7 +73,7 @@ def revealed_page(game: Game, question: Question, insisted: bool, second: tuple[
         "sentence": DIAGNOSES[CODES.index(mine["truth"])].sentence,
         "image": question.item.name,
         "model": model,
-        "second": None if second is None else {"title": second[0], **second[1].facts},
+        "second": second,
         "last": question.number == len(game.questions),
     }
 

@@ -117,15 +117,17 @@ function render({ model, el }) {
     return { node, heading, update, keys: form.keys, words: `Case ${page.case} of ${page.of}. What is it?` };
   }
 
-  /** What a second model answers, by its name; it has no part in the score.
+  /** What the model answers, and a second one, by their names; that has no part in the score.
    * @param {RevealedPage} page
    */
-  const secondRow = ({ second, model: first, truth }) => {
-    if (!second) return [];
+  const modelRows = ({ second, model: first, truth, drawn }) => {
+    const own = modelRow(first, truth, classes, networkName(drawn));
+    if (!second) return own;
     const apart = first && diagnosis(first.code) && diagnosis(second.code) && first.code !== second.code;
     const row = modelRow(second, truth, classes, "Second model");
-    row[1].append(" ", element("small", { textContent: `${second.title}${apart ? "; the models disagree" : ""}` }));
-    return row;
+    own[1].append(element("small", { textContent: second.first }));
+    row[1].append(element("small", { textContent: `${second.title}${apart ? "; the models disagree" : ""}` }));
+    return [...own, ...row];
   };
 
   // --- reveal, and looking again ------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ function render({ model, el }) {
       const more = element("div", { className: "lv-quiz-bars" });
       if (found?.html) more.innerHTML = found.html; // made by answer.py, which escapes whatever comes from outside
       info.replaceChildren(
-        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...answerRow("You", diagnosis(next.answer), mark(hit), next.sureness ? `, and you were ${next.sureness}` : ""), ...modelRow(found, next.truth, classes, networkName(next.drawn)), ...secondRow(next)),
+        element("dl", { className: "lv-quiz-verdict" }, ...answerRow("Truth", diagnosis(next.truth)), ...answerRow("You", diagnosis(next.answer), mark(hit), next.sureness ? `, and you were ${next.sureness}` : ""), ...modelRows(next)),
         element("p", { className: "lv-quiz-sentence", textContent: next.sentence }),
         element("div", { className: "lv-row" }, forward, ...(refused ? [button("Show its forced answer and the map", () => send({ kind: "insist", case: next.case }))] : [])),
         more,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from lesionviz.game import Question, Verdict
 from lesionviz.imaging import LesionImage
-from lesionviz.trust.second_model import SecondModel
+from lesionviz.trust.second_model import FIRST, SecondModel
+from lesionviz.trust.two_models import Model
 from lesionviz.widgets.parts.background import Background, sentence
 
 
@@ -51,10 +53,13 @@ class Seconds:
             lambda error: take(Verdict(failure=sentence(error, f"case {question.number}"))),
         )
 
-    def of(self, question: Question) -> tuple[str, Verdict] | None:
-        """Return what the second model is called and its verdict on a question; None where there is none."""
+    def of(self, question: Question) -> dict[str, Any] | None:
+        """Return what the two models are called (``first``, ``title``) and the second's verdict, once it is there."""
         asked = self._of(question)
-        return None if asked is None or asked.verdict is None else (asked.second.model.title, asked.verdict)
+        if asked is None or asked.verdict is None:
+            return None
+        first = Model.of(self._background.examiner.checkpoint, FIRST)
+        return {"first": first.title, "title": asked.second.model.title, **asked.verdict.facts}
 
     def forget(self) -> None:
         """Forget the questions of a round that is over."""
