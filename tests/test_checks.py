@@ -481,13 +481,13 @@ def test_checks_follow_the_explorers_picture_and_a_kept_case_tells_what_they_fou
     explorer.image = draw_lesion("NV", 3, (300, 200))
     explorer.insist = True
     page = explorer._explore
-    assert [check.state["kind"] for check in page._checks._checks] == ["found", "ready", "ready"]
+    assert [check.state["kind"] for check in page._checks._checks] == ["found", "ready", "ready", "found"]
 
     def keep() -> str:
         page._downloads._handle_custom_msg({"kind": "make", "key": "page"}, [])
         return made[-1].split("<main")[1]
 
-    sets, points, still = page._checks._checks
+    sets, points, still, _ = page._checks._checks
     kept = keep()
     assert escape(sets.texts["title"].removesuffix("?")) in kept
     assert points.texts["limits"] not in kept
@@ -501,7 +501,7 @@ def test_checks_follow_the_explorers_picture_and_a_kept_case_tells_what_they_fou
     explorer.insist = True
     assert still.texts["limits"] not in keep()
     explorer.image = None
-    assert [check.state["kind"] for check in page._checks._checks] == ["none"] * 3
+    assert [check.state["kind"] for check in page._checks._checks] == ["none"] * 4
     assert page._checks.kept() == []
 
 

@@ -600,6 +600,106 @@ def open_tab(page: Page, name: str) -> Locator:
     return part
 
 
+def test_a_brush_changes_a_copy_by_mouse_by_keys_and_by_finger_and_undo_takes_it_back(
+    page: Page, photo: Path
+) -> None:
+    example(page, photo)
+    answer = heading(page).inner_text()
+    part = page.get_by_role("region", name="What if?")
+    ground, caption = part.get_by_role("application"), part.locator(".lv-brush-changed figcaption")
+    undo, redo = part.get_by_role("button", name="Undo"), part.get_by_role("button", name="Redo")
+    words, table = part.locator(".lv-brush-words"), part.get_by_role("table")
+
+    def changes(count: str) -> None:
+        """Wait until so many changes are in the picture, and answered."""
+        expect(caption).to_contain_text(f"Changed picture: {count}")
+        expect(table).to_have_attribute("aria-busy", "false")
+
+    def differs() -> bool:
+        """Whether the two pictures on view do."""
+        differ: bool = part.evaluate(
+            """async (part) => {
+                const pixels = [...part.querySelectorAll(".lv-brush-pictures img")].map(async (image) => {
+                    await image.decode();
+                    const pen = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d");
+                    pen.drawImage(image, 0, 0);
+                    return String(pen.getImageData(0, 0, image.naturalWidth, image.naturalHeight).data);
+                });
+                const [before, now] = await Promise.all(pixels);
+                return before !== now;
+            }"""
+        )
+        return differ
+
+    changes("nothing is changed yet")
+    expect(undo).to_be_disabled()
+    expect(part.get_by_role("img", name="What the network saw")).to_have_attribute("src", re.compile("^blob:"))
+    assert not differs()
+    ground.scroll_into_view_if_needed()
+    box = ground.bounding_box()
+    assert box
+    x, y, side = box["x"], box["y"], box["width"]
+    page.mouse.move(x + 0.3 * side, y + 0.4 * side)
+    page.mouse.down()
+    page.mouse.move(x + 0.7 * side, y + 0.6 * side, steps=8)
+    page.mouse.up()
+    changes("1 change")
+    assert differs()
+    expect(words).to_have_text(re.compile(r"^The answer (stays|changes from) .+\bnow\b"))
+    by_mouse = words.inner_text()
+
+    part.get_by_role("radio", name="Ink").check()
+    ground.focus()
+    size = part.get_by_role("slider", name="Size")
+    width = float(size.input_value())
+    for key in ("]", "]", "ArrowRight", "Shift+ArrowUp", "Space"):
+        page.keyboard.press(key)
+    assert float(size.input_value()) == pytest.approx(width + 0.04)
+    changes("2 changes")
+    page.keyboard.press("Control+z")
+    changes("1 change,")
+    expect(words).to_have_text(by_mouse)
+    page.keyboard.press("Control+Shift+Z")
+    changes("2 changes")
+
+    part.get_by_role("radio", name="Paint out").check()
+    ground.focus()
+    for key in ("Space", "ArrowDown", "ArrowDown", "Escape"):  # let go
+        page.keyboard.press(key)
+    expect(ground).to_be_focused()
+    for key in ("Space", "ArrowDown", "ArrowDown", "Space"):
+        page.keyboard.press(key)
+    changes("3 changes")
+    page.keyboard.press("Escape")
+    expect(part.get_by_role("radio", name="Paint out")).to_be_focused()
+
+    for dark in (True, False):
+        theme(page, dark)
+        still(page)
+        assert accessibility(page, ".lv-check-wide") == ""
+    with phone(page):
+        assert sideways(page, ".lv-explorer") == []
+        ground.evaluate("node => node.scrollIntoView({block: 'center'})")
+        box = ground.bounding_box()
+        assert box
+        finger = page.context.new_cdp_session(page)
+        for kind, share in (("touchStart", 0.3), ("touchMove", 0.5), ("touchMove", 0.7), ("touchEnd", None)):
+            points = (
+                [] if share is None else [{"x": box["x"] + 0.5 * box["width"], "y": box["y"] + share * box["height"]}]
+            )
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        changes("4 changes")
+        finger.detach()
+        undo.click()
+        changes("3 changes")
+
+    part.get_by_role("button", name="Start over").click()
+    changes("nothing is changed yet")
+    expect(redo).to_be_enabled()
+    assert not differs()
+    assert heading(page).inner_text() == answer
+
+
 def test_comparisons_of_the_case_on_view_and_with_another_picture(page: Page, photo: Path, tmp_path: Path) -> None:
     turned = upside_down(photo, tmp_path / "turned.png")
     example(page, photo)

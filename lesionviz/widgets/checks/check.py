@@ -47,6 +47,7 @@ class Kept:
         rows: more of it, line by line, each of as many cells as ``columns`` has names.
         columns: their names.
         pictures: each with its caption, PNG.
+        shares: code of each class, its probability as it is, and that for a changed picture.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Kept:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     pictures: tuple[tuple[str, bytes], ...] = ()
+    shares: tuple[tuple[str, float, float], ...] = ()
 
 
 class Check(anywidget.AnyWidget):

@@ -14,6 +14,7 @@ from lesionviz.widgets.checks.answer_set import AnswerSetCheck
 from lesionviz.widgets.checks.check import Check, Kept, Looked
 from lesionviz.widgets.checks.pointing import PointingCheck
 from lesionviz.widgets.checks.stillness import StillnessCheck
+from lesionviz.widgets.checks.what_if import WhatIfCheck
 from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import Part
@@ -46,6 +47,7 @@ class Checks(ipywidgets.VBox):  # type: ignore[misc]
             AnswerSetCheck(background),
             PointingCheck(background, view),
             StillnessCheck(background),
+            WhatIfCheck(background),
         )
         sections = ipywidgets.Box(self._checks)
         super().__init__([Fold(title=TITLE), sections])

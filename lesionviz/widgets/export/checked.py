@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from lesionviz.diagnoses import DIAGNOSES, target_index
 from lesionviz.widgets.checks.checks import TITLE
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def _section(kept: Kept) -> str:
     pictures = f'<div class="lv-check-beside">{figures}</div>' if figures else ""
     return (
         f'<section class="lv-check"><div class="lv-check-head"><h3>{escape(kept.title)}</h3>{badge}</div>'
-        f'<p class="lv-check-words">{escape(kept.words)}</p>{pictures}{_table(kept)}'
+        f'<p class="lv-check-words">{escape(kept.words)}</p>{pictures}{_bars(kept)}{_table(kept)}'
         f'<p class="lv-check-soft">{escape(kept.limits)}</p></section>'
     )
 
@@ -39,6 +40,27 @@ def _figure(caption: str, picture: bytes) -> str:
     return (
         f'<figure class="lv-check-figure"><img alt="" src="data:image/png;base64,{encoded}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _bars(kept: Kept) -> str:
+    if not kept.shares:
+        return ""
+    rows = "".join(_bar(*each) for each in kept.shares)
+    return (
+        '<table class="lv-brush-table"><caption>Probability: upper bar as it is, lower bar changed</caption>'
+        '<thead><tr><td></td><td></td><th scope="col">as it is</th><th scope="col">changed</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _bar(code: str, was: float, now: float) -> str:
+    diagnosis = DIAGNOSES[target_index(code)]
+    upper, lower = (f'<i style="width:{share:.1%};background:{diagnosis.colour}"></i>' for share in (was, now))
+    return (
+        f'<tr><th scope="row">{code}<span> {escape(diagnosis.name)}</span></th>'
+        f'<td class="lv-brush-bars"><span class="lv-brush-was">{upper}</span><span>{lower}</span></td>'
+        f"<td>{was:.1%}</td><td>{now:.1%}</td></tr>"
     )
 
 

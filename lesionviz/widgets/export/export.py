@@ -95,7 +95,9 @@ def case_page(
     # Inside a script element only "<" could end it early.
     content = json.dumps(traits, default=_base64).replace("<", "\\u003c")
     code = script("parts/dom", "case/maps", "case/stage", "case/controls", "case/case_view", "export/page")
-    sheet = style("parts/base", "case/stage", "case/case_view", "case/answer", "checks/checks", "export/page")
+    sheet = style(
+        "parts/base", "case/stage", "case/case_view", "case/answer", "checks/checks", "checks/what_if", "export/page"
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(code)}">'
