@@ -92,8 +92,8 @@ function photographs(model, onChoose) {
     words.replaceChildren(
       "or ",
       element("b", { textContent: "real photographs" }),
-      `: the button fetches twelve, three of each diagnosis, from the ISIC Archive (isic-archive.com). That is ${ABOUT}, free for any use (CC-0). ` +
-        `They stay on this computer, in ${folder}.${here} Nothing is fetched before you press it.`,
+      `: the button fetches twelve, three of each diagnosis, from the ISIC Archive (isic-archive.com): ${ABOUT}, free for any use (CC-0).${here}`,
+      element("span", { textContent: ` They stay on this computer, in ${folder}. Nothing is fetched before you press it.` }),
     );
     way.hidden = state !== "fetching";
     far.textContent = state === "fetching" ? `Fetching photographs from the ISIC Archive: ${done} of ${all} are here.` : "";

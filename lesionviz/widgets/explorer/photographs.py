@@ -22,6 +22,9 @@ from lesionviz.machine import is_for_one_person
 from lesionviz.widgets.parts.background import Background, Job, deliver_here, running_loop
 
 LOG = logging.getLogger(__name__)
+OFFLINE = (
+    "The ISIC Archive cannot be reached from this computer, or broke off. Connect to the internet, and press again."
+)
 SMALL = (160, 120)
 """Pixels of a picture in the strip."""
 
@@ -107,9 +110,7 @@ class Photographs:
             try:
                 found = future.result()
             except UnreachableError:
-                self._tell(
-                    "offer", self._count(), "The ISIC Archive cannot be reached from this computer, or broke off."
-                )
+                self._tell("offer", self._count(), OFFLINE)
             except LesionvizError as error:
                 self._tell("offer", self._count(), str(error))
             except OSError as error:
