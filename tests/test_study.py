@@ -269,7 +269,7 @@ def test_a_withdrawal_leaves_no_row_and_no_byte_of_the_name(path: Path, when: st
     for file in path.parent.iterdir():
         assert b"Beeblebrox" not in file.read_bytes()
     db = sqlite3.connect(path)
-    for table in ("reader", "look", "answer"):
+    for table in ("reader", "turn", "look", "answer"):
         assert db.execute(f"SELECT count(*) FROM {table} WHERE place = 1").fetchone() == (0,)
         assert db.execute(f"SELECT count(*) FROM {table} WHERE place = 0").fetchone() != (0,)
     db.close()
@@ -536,6 +536,29 @@ def test_the_table_is_the_same_from_the_studys_file_and_from_its_csv(path: Path,
     assert len(design_rows["cases_ai_made_wrong"].split()) == 2
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("with_ai", "ja"), ("ai_made_wrong", ""), ("sure", "certain"), ("seconds", "long")]
+)
+def test_a_table_that_somebody_has_spoilt_is_refused_by_its_column(
+    column: str, value: str, path: Path, tmp_path: Path
+) -> None:
+    session = finished(path)
+    session.debriefed()
+    table = lesionviz.read_study(path).astype(str)
+    table.loc[3, column] = value
+    table.to_csv(tmp_path / "answers.csv", index=False)
+    with pytest.raises(LesionvizError, match=column):
+        lesionviz.read_study(tmp_path / "answers.csv")
+
+
+def test_who_saw_what_is_kept_and_not_drawn_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = finished(path)
+    before.debriefed()
+    table = lesionviz.read_study(path)
+    monkeypatch.setattr(Design, "turns", lambda *_: [])  # as if another version of NumPy drew others
+    assert lesionviz.read_study(path).equals(table)
+
+
 def test_names_are_no_formulas_in_the_file(path: Path) -> None:
     session = begun(path)
     whole_reader(session, "=HYPERLINK(1)")
@@ -570,6 +593,9 @@ def test_a_file_that_is_no_study_is_refused_in_words_and_left_as_it_is(content: 
         "UPDATE study SET consent = x'00'",
         "UPDATE cases SET truth = 'SCC' WHERE number = 1",
         "DELETE FROM cases WHERE number = 1",
+        "DELETE FROM turn WHERE position = 1",
+        "UPDATE turn SET number = 1",
+        "UPDATE turn SET place = place + 5",
         "INSERT INTO study SELECT * FROM study",
         "CREATE VIEW v AS SELECT 1",
     ],

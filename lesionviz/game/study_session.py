@@ -93,7 +93,7 @@ class StudySession:
         """Return the cases that a reader has still to answer, each with its position from 1."""
         assert self.kept is not None
         done = self.kept.done(reader.place)
-        return [one for one in enumerate(self.design.turns(reader.place), 1) if one[1].case not in done]
+        return [one for one in enumerate(self.kept.turns[reader.place], 1) if one[1].case not in done]
 
     # --- moves; one that does not fit the phase does nothing -----------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lesionviz.game.kept_file import KeptFile
 from lesionviz.game.names import free_name, plain_name
 from lesionviz.game.results import NO_ANSWER
 from lesionviz.game.sets import MAX_CASES
-from lesionviz.game.study import MAX_CONSENT, MAX_READERS, MOST_WRONG, SURE, Design, StudyCase
+from lesionviz.game.study import MAX_CONSENT, MAX_READERS, MOST_WRONG, SURE, Design, StudyCase, Turn
 
 VARIABLE = "LESIONVIZ_STUDY"
 """Environment variable that names another file than the one in the user's data folder."""
@@ -29,6 +29,7 @@ TABLES = (
     "withdrawn INTEGER, ended TEXT, debriefed TEXT)",
     "CREATE TABLE cases (number INTEGER PRIMARY KEY, image TEXT, truth TEXT, wrong INTEGER)",
     "CREATE TABLE reader (place INTEGER PRIMARY KEY, name TEXT, agreed TEXT)",
+    "CREATE TABLE turn (place INTEGER, position INTEGER, number INTEGER, with_ai INTEGER, PRIMARY KEY (place, position))",
     "CREATE TABLE look (place INTEGER, number INTEGER, seconds REAL, pauses INTEGER, lost INTEGER, running INTEGER, "
     "PRIMARY KEY (place, number))",
     "CREATE TABLE answer (place INTEGER, number INTEGER, code TEXT, sure INTEGER, ai TEXT, probability REAL, model TEXT, "
@@ -98,7 +99,8 @@ class KeptStudy:
     Attributes:
         design: of the study.
         begun: when (UTC).
-        readers, looks, readings: of those who have not withdrawn; looks by place and case.
+        readers, turns, looks, readings: of those who have not withdrawn; turns by place, looks by place and case. The turns
+            are kept, and not made again from the seed: another version of NumPy may draw others from it.
         withdrawn: how many have.
         ended: when it was closed (UTC); empty while it is open.
         debriefed: when the debrief had been shown (UTC); empty before.
@@ -107,6 +109,7 @@ class KeptStudy:
     design: Design
     begun: str
     readers: tuple[Reader, ...]
+    turns: Mapping[int, Sequence[Turn]]
     looks: Mapping[tuple[int, int], Look]
     readings: tuple[Reading, ...]
     withdrawn: int = 0
@@ -188,7 +191,14 @@ class StudyStore(KeptFile):
             place = next(place for place in range(MAX_READERS) if place not in taken)
             names = {reader.name for reader in kept.readers}
             reader = Reader(place, free_name(wish or f"Reader {place + 1}", names), time)
-            self._keep(("INSERT OR IGNORE INTO reader VALUES (?, ?, ?)", astuple(reader)))
+            turns = enumerate(kept.design.turns(place), 1)
+            self._keep(
+                ("INSERT OR IGNORE INTO reader VALUES (?, ?, ?)", astuple(reader)),
+                *(
+                    ("INSERT OR IGNORE INTO turn VALUES (?, ?, ?, ?)", (place, position, turn.case, turn.with_ai))
+                    for position, turn in turns
+                ),
+            )
             joined = self.load()
             if joined is not None and reader in joined.readers:
                 return reader  # else another page was faster, and took the place
@@ -218,7 +228,7 @@ class StudyStore(KeptFile):
         """Delete a reader and everything that was recorded of him."""
         self._keep(
             ("UPDATE study SET withdrawn = withdrawn + (SELECT count(*) FROM reader WHERE place = ?)", (place,)),
-            *((f"DELETE FROM {table} WHERE place = ?", (place,)) for table in ("reader", "look", "answer")),
+            *((f"DELETE FROM {table} WHERE place = ?", (place,)) for table in ("reader", "turn", "look", "answer")),
         )
 
     def end(self, time: str) -> None:
@@ -250,6 +260,7 @@ def _read(db: sqlite3.Connection) -> KeptStudy | None:
         rows = db.execute("SELECT * FROM study").fetchall()
         found = db.execute("SELECT * FROM cases ORDER BY number").fetchall()
         readers = tuple(Reader(*row) for row in db.execute("SELECT * FROM reader ORDER BY place"))
+        order = db.execute("SELECT * FROM turn ORDER BY place, position").fetchall()
         looks = {
             (place, number): Look(seconds, pauses, lost, bool(running))
             for place, number, seconds, pauses, lost, running in db.execute("SELECT * FROM look")
@@ -271,10 +282,16 @@ def _read(db: sqlite3.Connection) -> KeptStudy | None:
     fine &= all(_is_reader(reader) for reader in readers)
     fine &= all(place in places and _is_look(look) for (place, _), look in looks.items())
     fine &= all(one.place in places and _is_reading(one, len(cases)) for one in readings)
+    turns = {
+        place: [Turn(number, bool(with_ai)) for of, _, number, with_ai in order if of == place] for place in places
+    }
+    whole = [case.number for case in cases]
+    fine &= len(order) == len(places) * len(cases)
+    fine &= all(sorted(turn.case for turn in of_one) == whole for of_one in turns.values())
     if not fine:
         raise ValueError
     design = Design(seed, share, consent, source, bool(drawn), cases)
-    return KeptStudy(design, begun, readers, looks, readings, withdrawn, ended, debriefed)
+    return KeptStudy(design, begun, readers, turns, looks, readings, withdrawn, ended, debriefed)
 
 
 def _is_reader(reader: Reader) -> bool:

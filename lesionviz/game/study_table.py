@@ -24,6 +24,10 @@ COLUMNS = (
 diagnosis; whether the AI was shown; what was answered, how sure (1 to 5), seconds on view without pauses, how many pauses,
 how often the page went away while the clock ran (time from before is missing then); what the AI was shown to say, with
 which probability, whether it was made wrong; what the model itself says, why it gave no answer, which network, and when."""
+GAPS = ("ai_probability", "seconds", "pauses", "lost")
+"""Columns in which a number may be missing."""
+KINDS = {"with_ai": "b", "ai_made_wrong": "b", "sure": "if", "seconds": "if"}
+"""What pandas must have read in a column: yes or no (b), or numbers."""
 HEAD = b"SQLite format 3\x00"
 
 
@@ -45,7 +49,7 @@ def rows_of(kept: KeptStudy) -> Iterator[dict[str, Any]]:
     cases = {case.number: case for case in kept.design.cases}
     given = {(one.place, one.number): one for one in kept.readings}
     for reader in kept.readers:
-        for position, turn in enumerate(kept.design.turns(reader.place), 1):
+        for position, turn in enumerate(kept.turns[reader.place], 1):
             one, case = given.get((reader.place, turn.case)), cases[turn.case]
             if one is None:
                 continue
@@ -133,7 +137,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, encoding="utf-8-sig", keep_default_na=False, na_values={"ai_probability": [""]})
+        table = pd.read_csv(
+            path, encoding="utf-8-sig", keep_default_na=False, na_values={name: [""] for name in GAPS}
+        )
     except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
         raise LesionvizError(f"{path} is no table of a reader study: {error}") from error
     missing = [name for name in COLUMNS if name not in table.columns]
@@ -142,4 +148,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     strange = sorted({*table["truth"], *table["answer"]} - {*CODES}, key=str)
     if strange:
         raise LesionvizError(f"{path} names {strange[0]!r} as a diagnosis. The table knows {', '.join(CODES)}.")
+    for name, kinds in KINDS.items():
+        if len(table) and table[name].dtype.kind not in kinds:
+            raise LesionvizError(
+                f"{path} is no table of a reader study: {name} is not the same kind of value in every row."
+            )
     return table

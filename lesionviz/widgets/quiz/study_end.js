@@ -41,7 +41,7 @@ function measuredWords([value, low, high], { unit, sign = false, digits = unit ?
     const minus = number < 0 && Number(text) !== 0;
     return `${minus ? "−" : sign && Number(text) !== 0 ? "+" : ""}${text}`;
   };
-  const bounds = low === null || high === null ? "" : ` (${one(low)} to ${one(high)})`;
+  const bounds = low === null || high === null ? "" : ` (${one(low)}\u00A0to\u00A0${one(high)})`;
   return `${one(value)}${unit && !sign ? " %" : ""}${bounds}`;
 }
 
