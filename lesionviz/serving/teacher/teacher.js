@@ -132,7 +132,7 @@ function teacherPage(home) {
     /** @param {TeacherState} next */
     function update(next) {
       const { verdict: found, tally: counts } = /** @type {TeacherCase} it is on view */ (next);
-      verdict.replaceChildren(...modelRow(found ? { ...found, html: "" } : null, truth, classes, next.drawn));
+      verdict.replaceChildren(...modelRow(found ?? null, truth, classes, networkName(next.drawn)));
       tally.replaceChildren(tallyBars(counts ?? {}, truth, classes));
     }
     update(now);

@@ -338,10 +338,10 @@ function renderBatch({ model, el }) {
       kind.fill(two ? [...outcomes, { value: "disagree", label: "models disagree" }] : outcomes);
       table.setFilter({ kind: kind.select.value });
     }
-    const name = model.get("second");
-    secondWords.hidden = !name;
+    const its = model.get("second");
+    secondWords.hidden = !its;
     const lack = rows.filter(({ outcome, second }) => outcome !== "failed" && !second).length;
-    secondWords.replaceChildren(element("b", { textContent: "Second model: " }), `${name} is asked about every file that is added.${lack && name ? ` ${count(lack, "row")} came before it, and lack${lack === 1 ? "s" : ""} its answer.` : ""}`);
+    secondWords.replaceChildren(element("b", { textContent: "Second model: " }), `${its} is asked about every file that is added.${lack && its ? ` ${count(lack, "row")} came before it, and lack${lack === 1 ? "s" : ""} its answer.` : ""}`);
     summary.replaceChildren(
       element("b", { textContent: count(rows.length) }),
       ...parts.filter(({ number }) => number).flatMap(({ number, name }) => [" · ", element("span", { className: "lv-batch-part", textContent: `${number.toLocaleString()} ${name}` })]),

@@ -48,7 +48,7 @@ function render({ model, el }) {
   function drawStrip({ variants, diagnosis }) {
     const own = classOf(diagnosis)?.name ?? diagnosis;
     legend.textContent = `Variants, by the probability of ${own}`;
-    const counts = classes.map((one) => ({ ...one, count: variants.filter((each) => each.diagnosis === one.code).length }));
+    const counts = classes.map(({ code, colour }) => ({ code, colour, count: variants.filter((each) => each.diagnosis === code).length }));
     key.replaceChildren(
       `Height: probability of ${own}, 0 to 100%. Answered: `,
       ...counts

@@ -118,12 +118,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             self._background, self._view, checks, lambda: self._state, lambda case: self.second.kept(case)
         )
         self._explore = Page(
-            self._picker,
-            self._view,
-            checks,
-            keeping.downloads,
-            lambda: self.set_trait("insist", True),
-            self._around,
+            self._picker, self._view, checks, keeping.downloads, lambda: self.set_trait("insist", True), self._around
         )
         self._tabs = Tabs(self._masthead, self._explore, self._background, self._open_from_batch)
         self._beside = Beside(self._background, self._tabs, self._picker.label)
