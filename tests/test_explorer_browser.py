@@ -183,7 +183,8 @@ def test_upload_read_the_diagnosis_then_change_class_layer_and_alpha(page: Page,
     example(page, photo)
     expect(heading(page)).to_contain_text(name_of(prediction.diagnosis).capitalize())
     for code, probability in prediction.probabilities.items():
-        expect(page.get_by_role("row", name=re.compile(f"^{code} "))).to_contain_text(f"{probability:.1%}")
+        bar = page.locator(".lv-explore .lv-answer").get_by_role("row", name=re.compile(f"^{code} "))
+        expect(bar).to_contain_text(f"{probability:.1%}")
     heat = page.get_by_role("img", name=f"Grad-CAM evidence for {name_of(prediction.diagnosis)} at features.8")
     expect(heat).to_be_visible()
     first = pixels(stage(page, "overlay"))

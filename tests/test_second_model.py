@@ -24,6 +24,7 @@ from lesionviz.preprocessing import Preprocessing
 from lesionviz.trust.two_models import SAME_FILE, two_models
 from lesionviz.widgets import Batch, Compare, Explorer, Quiz
 from lesionviz.widgets.batch.rows import COLUMNS, SECOND
+from lesionviz.widgets.explorer.examined import examine_drawn
 from lesionviz.widgets.explorer.second_opinion import DRAWN
 from lesionviz.widgets.export.export import case_page, case_sheet
 from lesionviz.widgets.parts.background import Background
@@ -199,7 +200,8 @@ def test_a_drawing_is_not_shown_to_a_second_model_for_photographs(
     explorer = Explorer(first)
     explorer.second.load(other, "theirs")
     monkeypatch.setattr(other, "examine", lambda _: pytest.fail("it was asked about a drawing"))
-    explorer._sample_chosen(synthetic_samples()[0])
+    drawing = synthetic_samples()[0]
+    explorer._sample_chosen(drawing.name, lambda examiner: examine_drawn(examiner, drawing))
     assert panel(explorer).state["note"] == DRAWN
     assert explorer.second.found is None
 
@@ -372,11 +374,11 @@ def test_a_kept_case_says_what_a_second_model_answered_and_says_nothing_where_th
     upload(explorer, "<b>other.pth", files["other"].read_bytes())
     found = explorer.second.kept(case)
     assert found is not None
-    page = case_page(case, view, first.checkpoint, WHEN, None, found).split("<main")[1]
+    page = case_page(case, view, first.checkpoint, WHEN, second=found).split("<main")[1]
     assert other.checkpoint.file_sha256 in page
     assert "&lt;b&gt;other.pth" in page
     assert "<b>other" not in page
     assert f"correlate with r = {found.correlation:.2f}".replace("-", "−") in page
-    assert case_sheet(case, view, first.checkpoint, WHEN, "pdf", None, found).startswith(b"%PDF")
+    assert case_sheet(case, view, first.checkpoint, WHEN, "pdf", second=found).startswith(b"%PDF")
     explorer.second.remove()
     assert explorer.second.kept(case) is None
