@@ -57,6 +57,15 @@ def go(page: Page, kind: str, address: str) -> None:
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")  # not waited for
 
 
+def hear(page: Page, frames: list[bytes]) -> None:
+    """Add to ``frames`` whatever comes over the page's websockets from now on."""
+
+    def add(frame: str | bytes) -> None:
+        frames.append(frame if isinstance(frame, bytes) else frame.encode())
+
+    page.on("websocket", lambda websocket: websocket.on("framereceived", add))
+
+
 def still(page: Page) -> None:
     """Wait until nothing moves any more: transitions have ended, and two frames have been painted."""
     page.evaluate(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pages import PATIENCE, accessibility, go, offline_page, phone, sideways, theme
+from pages import PATIENCE, accessibility, go, hear, offline_page, phone, sideways, theme
 from playwright.sync_api import Browser, Locator, Page, expect
 from servers import running, write_notebook
 
@@ -49,11 +49,8 @@ def frames() -> list[bytes]:
 
 @pytest.fixture
 def page(browser: Browser, server: tuple[str, str], frames: list[bytes]) -> Iterator[Page]:
-    def hear(frame: str | bytes) -> None:
-        frames.append(frame if isinstance(frame, bytes) else frame.encode())
-
     with offline_page(browser, server[1], viewport={"width": 1280, "height": 900}) as page:
-        page.on("websocket", lambda websocket: websocket.on("framereceived", hear))
+        hear(page, frames)
         go(page, *server)
         yield page
 

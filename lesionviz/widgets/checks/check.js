@@ -53,3 +53,17 @@ function checkSection(model, el, { body, found }) {
   el.replaceChildren(section);
   return { show, say, spoken };
 }
+
+/** Keep a section as the state is, from now until what is returned is called.
+ * @param {Pick<Model<CheckTraits<FoundState>>, "on" | "off">} model
+ * @param {{show: () => void}} section
+ * @param {{release: () => void}} images
+ */
+function followState(model, section, images) {
+  model.on("change:state", section.show);
+  section.show();
+  return () => {
+    model.off("change:state", section.show);
+    images.release();
+  };
+}

@@ -49,12 +49,7 @@ function render({ model, el }) {
     strips.hidden = !drops.length;
   }
   const section = checkSection(model, el, { body, found });
-  model.on("change:state", section.show);
-  section.show();
-  return () => {
-    model.off("change:state", section.show);
-    images.release();
-  };
+  return followState(model, section, images);
 }
 
 export default { render };

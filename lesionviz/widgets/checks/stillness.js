@@ -71,13 +71,7 @@ function render({ model, el }) {
       }),
     );
   }
-  const section = checkSection(model, el, { body, found });
-  model.on("change:state", section.show);
-  section.show();
-  return () => {
-    model.off("change:state", section.show);
-    images.release();
-  };
+  return followState(model, checkSection(model, el, { body, found }), images);
 }
 
 export default { render };
