@@ -95,6 +95,10 @@ def test_every_block_runs_or_says_why_not_and_the_marks_only_fall(capsys: pytest
     assert len(marked) == MARKS, "fewer than before: lower MARKS, so that it cannot rise again"
 
 
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 200, "move what is long beside what it explains"
+
+
 def commands(text: str) -> Iterator[list[str]]:
     """The words of each command of a block of bash, continued lines joined and comments left out."""
     for line in text.replace("\\\n", " ").splitlines():
