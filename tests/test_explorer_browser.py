@@ -295,13 +295,13 @@ def test_the_whole_view_works_by_keyboard(page: Page, photo: Path) -> None:
 
 def test_zoom_and_pan_move_all_pictures_together(page: Page, photo: Path) -> None:
     example(page, photo)
-    box = stage(page, "original").bounding_box()
-    assert box
-    page.mouse.move(box["x"] + 30, box["y"] + 30)
+    stage(page, "original").hover(position={"x": 30, "y": 30})  # wherever the page has been scrolled to
     page.keyboard.down("Control")
     page.mouse.wheel(0, -200)
     page.keyboard.up("Control")
     expect(case(page).locator(".lv-zoom-value")).not_to_have_text("100%")
+    box = stage(page, "original").bounding_box()
+    assert box
     page.mouse.down()
     page.mouse.move(box["x"] + 60, box["y"] + 50, steps=4)
     page.mouse.up()

@@ -20,7 +20,7 @@ import pytest
 from cable import Cable, cable
 from faults import CODE, Wire, answered, asleep, banner, begin, choose, explorer, kernels, request_of, states, status
 from pages import PATIENCE, accessibility, go, phone, still, until
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 from servers import running, running_dashboard, running_lab, running_voila, write_notebook
 
 from lesionviz.data.synthetic import draw_lesion
@@ -168,6 +168,47 @@ def test_a_kernel_that_is_ended_through_jupyter_is_said_and_what_is_on_view_stay
         banner(page, "gone", "Python has stopped")
         banner(page, "gone", "what is on view stays")
         switched_off(page)
+        answered(page, pictures[0])
+
+
+class Deaf(Wire):
+    """Keeps from a page, from a moment on, what a kernel says of itself unasked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = False
+
+    def watch(self, page: Page) -> None:
+        page.route_web_socket(re.compile("/api/kernels/"), self._between)
+
+    def _between(self, near: WebSocketRoute) -> None:
+        far = near.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            said = message if isinstance(message, bytes) else message.encode()
+            if not (self.now and re.search(rb'"msg_type": ?"(status|shutdown_reply)"', said)):
+                near.send(message)
+
+        far.on_message(pass_on)
+
+
+def test_a_restart_by_another_page_of_which_nothing_was_heard_is_found_out_by_asking(
+    browser: Browser, tmp_path: Path, pictures: list[Path]
+) -> None:
+    wire = Deaf()
+    with (
+        running_lab(write_notebook(tmp_path / "explorer.ipynb", CODE)) as (address, _),
+        explorer(browser, "lab", address, wire, clock=True) as page,
+    ):
+        begin(page, pictures[0])
+        with page.expect_request(lambda request: bool(KERNEL.search(request.url))) as asked:
+            pass
+        found = KERNEL.search(asked.value.url)
+        assert found is not None
+        wire.now = True
+        assert page.evaluate(BY_API, ["POST", f"/api/kernels/{found[1]}/restart"]) == 200
+        page.clock.run_for(25_000)
+        banner(page, "gone", "Python has stopped")
         answered(page, pictures[0])
 
 

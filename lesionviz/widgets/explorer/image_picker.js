@@ -54,7 +54,7 @@ function render({ model, el }) {
   }
   /** What more is said of a file that is sent. @typedef {{request: string, second?: boolean}} More */
   /** @param {Film} film @param {More} more */
-  const send = (film, more) => (turn = turn.then(() => sendNow(film, more)));
+  const send = (film, more) => (turn = turn.then(() => sendNow(film, more)).catch(reportError)); // and the next one goes all the same
   /** @param {Film} film @param {More} more */
   async function sendNow(film, more) {
     const wanted = () => more.request === (more.second ? beside : choice)?.request;

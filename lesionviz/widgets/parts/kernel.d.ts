@@ -3,6 +3,7 @@
 
 interface WidgetManager {
   kernel?: Kernel | null;
+  context?: { path?: string }; // with the path of the notebook, in JupyterLab
   _modelsSync?: Map<string, { _pending_msgs: number }>;
 }
 

@@ -14,6 +14,7 @@ const APART = 2000; // that a connection may take to stand again before it is sp
 const TAKEN = 4000; // that Python may take to take up what was sent
 const GIVEN_UP = 8000; // after which a question is; its connection is closed with it, so that no dead one is used again
 const CUT = 20_000; // of silence, after which nothing is waited for that was under way
+const KNOCK = 20_000; // of silence, after which a kernel that other pages may start afresh is asked for its name
 const AGAIN = 20_000; // between two attempts to connect: a server with a whole class before it takes its time
 
 /** The watch on a widget's kernel; null where there is none.
@@ -107,7 +108,9 @@ function watchKernel(kernel, manager) {
     heard = clock;
     live();
     if (anew && document.hidden) tell("there"); // what is under way goes on without anybody who looks
-    if (msg.header.msg_type === "status" && ["busy", "idle"].includes(msg.content.execution_state ?? "")) {
+    const { msg_type: type } = msg.header;
+    if (type === "shutdown_reply") tell("gone", "stopped"); // its last word, also where another page starts it afresh
+    if (type === "kernel_info_reply" || (type === "status" && ["busy", "idle"].includes(msg.content.execution_state ?? ""))) {
       // Said by the process itself; other states are of the server's making.
       if (process && msg.header.session !== process) tell("gone", "stopped");
       process = msg.header.session;
@@ -163,7 +166,9 @@ function watchKernel(kernel, manager) {
     if (state.kind === "away") return comeBack();
     const silence = known ? clock - (owed ?? clock) : 0;
     if ((known && failures > 1) || clock - stood > APART || silence > CUT) return tell("away");
-    if (silence > LATE && stood === clock) called ??= kernel.requestKernelInfo().catch(() => null).then(() => (called = null));
+    // In JupyterLab another page may start the kernel afresh, and what the new one says at first may come too early to be heard.
+    const knock = manager.context?.path !== undefined && clock - heard > KNOCK;
+    if ((silence > LATE || knock) && stood === clock) called ??= kernel.requestKernelInfo().catch(() => null).then(() => (called = null));
     const slow = silence > ANSWER;
     if (slow || leaves) moved = clock; // what was sent is not Python's to take up yet
     const oldest = Math.max(moved, sent.values().next().value ?? clock);
