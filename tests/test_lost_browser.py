@@ -172,11 +172,15 @@ def test_a_kernel_that_is_ended_through_jupyter_is_said_and_what_is_on_view_stay
 
 
 class Deaf(Wire):
-    """Keeps from a page, from a moment on, what a kernel says of itself unasked."""
+    """Keeps from a page, from a moment on, what a kernel says unasked.
 
-    def __init__(self) -> None:
+    Args:
+        to: its messages' types.
+    """
+
+    def __init__(self, *to: str) -> None:
         super().__init__()
-        self.now = False
+        self.now, self._kept = False, re.compile(f'"msg_type": ?"({"|".join(to)})"'.encode())
 
     def watch(self, page: Page) -> None:
         page.route_web_socket(re.compile("/api/kernels/"), self._between)
@@ -186,16 +190,16 @@ class Deaf(Wire):
 
         def pass_on(message: str | bytes) -> None:
             said = message if isinstance(message, bytes) else message.encode()
-            if not (self.now and re.search(rb'"msg_type": ?"(status|shutdown_reply)"', said)):
+            if not (self.now and self._kept.search(said)):
                 near.send(message)
 
         far.on_message(pass_on)
 
 
-def test_a_restart_by_another_page_of_which_nothing_was_heard_is_found_out_by_asking(
+def test_a_restart_by_another_page_that_was_not_heard_is_found_out_by_asking(
     browser: Browser, tmp_path: Path, pictures: list[Path]
 ) -> None:
-    wire = Deaf()
+    wire = Deaf("status", "shutdown_reply")
     with (
         running_lab(write_notebook(tmp_path / "explorer.ipynb", CODE)) as (address, _),
         explorer(browser, "lab", address, wire, clock=True) as page,

@@ -64,6 +64,8 @@ function watchKernel(kernel, manager) {
   let moved = 0; // when anything last was, or could not be for want of a server
   let leaving = 0; // bytes on their way out
   let process = ""; // the name that a kernel's process gives itself
+  let knocked = 0; // when it was last asked for it
+  let over = false; // that process has said its last word: the server ends it, or starts another in its place
 
   /** @param {Trouble} kind @param {Why} why */
   function tell(kind, why = "") {
@@ -109,7 +111,7 @@ function watchKernel(kernel, manager) {
     live();
     if (anew && document.hidden) tell("there"); // what is under way goes on without anybody who looks
     const { msg_type: type } = msg.header;
-    if (type === "shutdown_reply") tell("gone", "stopped"); // its last word, also where another page starts it afresh
+    over ||= type === "shutdown_reply";
     if (type === "kernel_info_reply" || (type === "status" && ["busy", "idle"].includes(msg.content.execution_state ?? ""))) {
       // Said by the process itself; other states are of the server's making.
       if (process && msg.header.session !== process) tell("gone", "stopped");
@@ -166,9 +168,13 @@ function watchKernel(kernel, manager) {
     if (state.kind === "away") return comeBack();
     const silence = known ? clock - (owed ?? clock) : 0;
     if ((known && failures > 1) || clock - stood > APART || silence > CUT) return tell("away");
+    if (silence > LATE && stood === clock) called ??= kernel.requestKernelInfo().catch(() => null).then(() => (called = null));
     // In JupyterLab another page may start the kernel afresh, and what the new one says at first may come too early to be heard.
-    const knock = manager.context?.path !== undefined && clock - heard > KNOCK;
-    if ((silence > LATE || knock) && stood === clock) called ??= kernel.requestKernelInfo().catch(() => null).then(() => (called = null));
+    const patience = over ? ASK : manager.context?.path === undefined ? Infinity : KNOCK;
+    if (stood === clock && clock - Math.max(heard, knocked) > patience) {
+      knocked = clock;
+      kernel.requestKernelInfo().catch(() => null); // one that is ending may leave it without an answer
+    }
     const slow = silence > ANSWER;
     if (slow || leaves) moved = clock; // what was sent is not Python's to take up yet
     const oldest = Math.max(moved, sent.values().next().value ?? clock);
