@@ -7,7 +7,9 @@ import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.errors import LesionvizError
+from lesionviz.preprocessing import Preprocessing
 
 COPIES: dict[str, Callable[[LesionClassifier], LesionClassifier]] = {
     "deepcopy": copy.deepcopy,
@@ -25,6 +28,17 @@ COPIES: dict[str, Callable[[LesionClassifier], LesionClassifier]] = {
     "pickle 2": lambda c: pickle.loads(pickle.dumps(c, protocol=2)),
     "in a list, twice": lambda c: pickle.loads(pickle.dumps([c, c]))[1],
 }
+
+
+@pytest.fixture(scope="module")
+def small_checkpoint(small_checkpoint: Checkpoint) -> Checkpoint:
+    """At 64 pixels, which is faster still."""
+    return replace(small_checkpoint, preprocessing=Preprocessing(size=64))
+
+
+@pytest.fixture(scope="module")
+def classifier(small_checkpoint: Checkpoint) -> LesionClassifier:
+    return LesionClassifier(small_checkpoint)
 
 
 def everything(classifier: LesionClassifier) -> tuple[object, ...]:
@@ -37,12 +51,19 @@ def everything(classifier: LesionClassifier) -> tuple[object, ...]:
     return dict(prediction.probabilities), prediction.refusal, *maps, many, outputs.embeddings.tobytes()
 
 
+@pytest.fixture(scope="module")
+def original(classifier: LesionClassifier) -> tuple[object, ...]:
+    return everything(classifier)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("way", COPIES)
-def test_a_copy_answers_and_explains_the_same(way: str, classifier: LesionClassifier) -> None:
+def test_a_copy_answers_and_explains_the_same(
+    way: str, classifier: LesionClassifier, original: tuple[object, ...]
+) -> None:
     other = COPIES[way](classifier)
     assert other is not classifier
-    assert everything(other) == everything(classifier)
+    assert everything(other) == original
 
 
 def test_a_copy_keeps_views_and_precision(small_checkpoint: Checkpoint) -> None:
@@ -110,29 +131,40 @@ SETTINGS = {
 }
 
 
-@pytest.mark.heavy
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("saved", ["bare", "half"])
-def test_settings_while_loading_change_nothing_later(
-    setting: str, saved: str, small_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture(scope="module", params=["bare", "half"])
+def saved(
+    request: pytest.FixtureRequest, small_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, tuple[object, ...]]:
+    """A file of weights, and what the classifier that was loaded from it says."""
     path = tmp_path_factory.mktemp("model") / "model.pth"
-    if saved == "bare":
+    if request.param == "bare":
         torch.save({key: t.half() for key, t in small_checkpoint.state_dict.items()}, path)
     else:
         small_checkpoint.save(path, half=True)
-    expected = everything(LesionClassifier(Checkpoint.load(path)))
+    return path, everything(LesionClassifier(Checkpoint.load(path)))
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_settings_while_loading_change_nothing_later(setting: str, saved: tuple[Path, tuple[object, ...]]) -> None:
+    path, expected = saved
     with SETTINGS[setting]():  # type: ignore[operator]
         classifier = LesionClassifier(Checkpoint.load(path))
     assert everything(classifier) == expected
 
 
+@pytest.fixture(scope="module")
+def eight_views(small_checkpoint: Checkpoint) -> tuple[object, ...]:
+    return everything(LesionClassifier(small_checkpoint, views=8))
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_settings_while_asking_change_nothing_either(setting: str, small_checkpoint: Checkpoint) -> None:
-    expected = everything(LesionClassifier(small_checkpoint, views=8))
+def test_settings_while_asking_change_nothing_either(
+    setting: str, small_checkpoint: Checkpoint, eight_views: tuple[object, ...]
+) -> None:
     with SETTINGS[setting]():  # type: ignore[operator]
-        assert everything(LesionClassifier(small_checkpoint, views=8)) == expected
+        assert everything(LesionClassifier(small_checkpoint, views=8)) == eight_views
 
 
 @pytest.mark.parametrize("device", ["gpu0", "cuda:99", "meta"])

@@ -13,7 +13,7 @@ import lesionviz
 SCRIPT = Path(__file__).with_name("api_reference.py")
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.once
 def test_the_reference_is_built_without_a_warning_and_has_every_public_name(tmp_path: Path) -> None:
     pytest.importorskip("pdoc", reason="needs the dev extra")

@@ -130,7 +130,7 @@ def test_the_samples_are_typical_drawings_named_as_synthetic() -> None:
 @pytest.mark.heavy
 @pytest.mark.once
 def test_mean_colour_size_and_symmetry_hardly_tell_the_diagnosis() -> None:
-    count = 200
+    count = 60
     rows = [nuisances(code, seed) for seed in range(count) for code in CODES]
     truth = np.tile(np.arange(len(CODES)), count)
     learned = np.arange(len(rows)) < 0.6 * len(rows)

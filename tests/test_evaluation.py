@@ -71,53 +71,62 @@ def test_a_class_without_images_has_no_sensitivity() -> None:
     assert figures.balanced_accuracy == 0.75
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def judged(small_checkpoint: Checkpoint, drawn_folder: Path) -> LesionClassifier:
     """A classifier that says it was trained on the drawn collection's split."""
     split = split_by_lesion(read_isic2019(drawn_folder)).describe()
     return LesionClassifier(replace(small_checkpoint, split=split, recipe={"size": 96, "init": "scratch"}))
 
 
+@pytest.fixture(scope="module")
+def evaluated(
+    judged: LesionClassifier, drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Evaluation, Path]:
+    """An evaluation of the test part, and the folder that it has written."""
+    out = tmp_path_factory.mktemp("evaluated")
+    return evaluate(drawn_folder, judged, out, draws=5), out
+
+
 @pytest.mark.heavy
 def test_only_test_images_are_judged_and_everything_is_written(
-    judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
+    judged: LesionClassifier, drawn_folder: Path, evaluated: tuple[Evaluation, Path]
 ) -> None:
     collection = read_isic2019(drawn_folder)
     expected = split_by_lesion(collection).rows(collection, "test")
-    evaluation = evaluate(drawn_folder, judged, tmp_path, draws=20)
+    evaluation, out = evaluated
     assert evaluation.predictions["image"].tolist() == expected["image"].tolist()
     assert evaluation.lesions == expected["lesion"].nunique()
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
+    assert sorted(p.name for p in out.iterdir()) == [
         "MODEL_CARD.md",
         "confusion_matrix.png",
         "metrics.json",
         "predictions.csv",
         "report.html",
     ]
-    written = json.loads((tmp_path / "metrics.json").read_text())
+    written = json.loads((out / "metrics.json").read_text())
     assert written["confusion"] == evaluation.metrics.confusion
     assert written["split"]["sha256"] == judged.checkpoint.split["sha256"]
-    table = pd.read_csv(tmp_path / "predictions.csv")
+    table = pd.read_csv(out / "predictions.csv")
     assert np.allclose(table[list(CODES)].sum(axis=1), 1, atol=1e-5)
     assert (table[list(CODES)].idxmax(axis=1) == table["predicted"]).all()
-    assert Image.open(tmp_path / "confusion_matrix.png").size[0] > 500
+    assert Image.open(out / "confusion_matrix.png").size[0] > 500
 
 
 @pytest.mark.heavy
-def test_predictions_are_those_of_the_classifier_one_by_one(judged: LesionClassifier, drawn_folder: Path) -> None:
-    collection = read_isic2019(drawn_folder)
-    table = evaluate(collection, judged, draws=20).predictions
-    paths = collection.table.set_index("image")["path"]
-    for row in table.itertuples():
+def test_predictions_are_those_of_the_classifier_one_by_one(
+    judged: LesionClassifier, drawn_folder: Path, evaluated: tuple[Evaluation, Path]
+) -> None:
+    paths = read_isic2019(drawn_folder).table.set_index("image")["path"]
+    for row in evaluated[0].predictions.itertuples():
         assert judged.predict(paths[row.image]).probabilities["MEL"] == pytest.approx(row.MEL, abs=1e-5)
 
 
 @pytest.mark.heavy
 def test_the_card_gives_figures_matrix_split_and_command(
-    judged: LesionClassifier, drawn_folder: Path, tmp_path: Path
+    judged: LesionClassifier, evaluated: tuple[Evaluation, Path]
 ) -> None:
-    evaluation = evaluate(drawn_folder, judged, tmp_path, draws=20)
-    card = (tmp_path / "MODEL_CARD.md").read_text()
+    evaluation, out = evaluated
+    card = (out / "MODEL_CARD.md").read_text()
     assert f"| Balanced accuracy | {evaluation.metrics.balanced_accuracy:.1%} (" in card
     assert judged.checkpoint.split["sha256"] in card
     for code, row in zip(CODES, evaluation.metrics.confusion, strict=True):
@@ -132,7 +141,7 @@ def test_another_collection_is_refused_unless_all_of_it_is_meant(
     other = LesionClassifier(replace(judged.checkpoint, split=dict(judged.checkpoint.split) | {"sha256": "0" * 64}))
     with pytest.raises(LesionvizError, match="not the one that the model was trained with"):
         evaluate(drawn_folder, other)
-    assert evaluate(drawn_folder, other, part="all", draws=20).metrics.images == 97
+    assert evaluate(drawn_folder, other, part="all", draws=5).metrics.images == 97
 
 
 @pytest.mark.parametrize("split", [{}, {"seed": "2019", "validation": 0.15, "test": 0.15}])
@@ -164,7 +173,7 @@ def reported(small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path_factory:
         path = out / "elsewhere" / code / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         draw_lesion(code, 500 + number, (128, 96)).save(path)
-    evaluate(drawn_folder, classifier, out, other=[out / "elsewhere"], unlike=[out / "strange"], draws=20)
+    evaluate(drawn_folder, classifier, out, other=[out / "elsewhere"], unlike=[out / "strange"], draws=5)
     return out
 
 
@@ -265,12 +274,12 @@ def test_two_models_are_compared_on_the_same_images_only(
     replace(checkpoint, state_dict=flat).save(tmp_path / "b" / "best_model.pth")
     replace(checkpoint, split={}).save(tmp_path / "c" / "best_model.pth")
     a, b, c = (tmp_path / name / "best_model.pth" for name in "abc")
-    found = compare(a, b, drawn_folder, tmp_path, draws=50)
+    found = compare(a, b, drawn_folder, tmp_path, draws=5)
     assert found.names == ("a/best_model.pth", "b/best_model.pth")
     row = found.table.loc["balanced_accuracy"]
     assert row["second"].value == 0.25  # always the same class
     assert row["difference"].value == pytest.approx(row["second"].value - row["first"].value)
-    same = compare(a, a, drawn_folder, draws=20)
+    same = compare(a, a, drawn_folder, draws=5)
     assert same.disagreements == 0
     assert same.table.loc["accuracy", "difference"].low == same.table.loc["accuracy", "difference"].high == 0
     assert "Two models on the same images" in (tmp_path / "comparison.md").read_text()
@@ -290,10 +299,10 @@ def test_a_folder_without_pictures_is_refused(judged: LesionClassifier, drawn_fo
 
 
 @pytest.mark.heavy
-def test_a_notebook_shows_the_report_as_a_widget(judged: LesionClassifier, drawn_folder: Path) -> None:
+def test_a_notebook_shows_the_report_as_a_widget(evaluated: tuple[Evaluation, Path]) -> None:
     from lesionviz.widgets import EvaluationReport
 
-    evaluation = evaluate(drawn_folder, judged, draws=5)
+    evaluation, _ = evaluated
     shown = EvaluationReport(evaluation).value
     assert shown.count("<svg") == 3
     assert f"{evaluation.figures['accuracy']}" in shown
