@@ -71,9 +71,69 @@ def textbook(classifier: LesionClassifier) -> dict[tuple[str, str], tuple[torch.
     return found
 
 
+LARGEST = "the largest difference, as a share of the peak, of what must be one map"
+
+
 def apart(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
     """The largest difference of two maps, as a share of the second's largest value."""
     return float(np.abs(one - other).max() / np.abs(other).max())
+
+
+# --- what needs no network, first: whoever adds a method meets the plainest refusal before all others ------------------
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_an_entry_says_what_people_read(method: Method) -> None:
+    assert METHODS[method.key] is find_method(method.key) is method
+    assert re.fullmatch(r"[a-z0-9+]+", method.key), "a key is what callers type: small letters, digits and plus signs"
+    assert re.search(r"\d{4}, (arXiv \d{4}\.\d{5}|doi 10\.\S+)$", method.paper), "author, year, arXiv or doi"
+    assert re.fullmatch(r"[A-Z].*\.", method.guarantee), "what it promises, in a sentence"
+    assert (method.function.__doc__ or "").strip(), "the formula stands in the function's docstring"
+    assert [one.name for one in METHODS.values()].count(method.name) == 1
+
+
+@every_method
+def test_without_a_gradient_there_is_no_evidence(method: str) -> None:
+    activations = torch.randn(2, 8, 5, 5, generator=torch.Generator().manual_seed(0))
+    peak = METHODS[method].function(activations, torch.zeros_like(activations)).abs().max().item()
+    assert peak == 0, "without any gradient the map must be zero everywhere: this one does not hang on the class"
+
+
+@every_method
+def test_pictures_of_a_batch_do_not_mix(method: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    activations, gradient = (torch.randn(3, 8, 5, 5, generator=generator) for _ in range(2))
+    function = METHODS[method].function
+    batch = function(activations, gradient)
+    assert batch.shape == (3, 5, 5), "(3, 8, 5, 5) must give (3, 5, 5): only the channels are summed over"
+    for index in range(3):
+        alone = function(activations[index], gradient[index])
+        same = torch.allclose(batch[index], alone, rtol=1e-5, atol=1e-5)
+        assert same, (
+            "a picture's map is another one alone than in a batch: count dimensions from the end (-3, -2, -1)"
+        )
+    # At features.8 one picture meets the gradients of four classes, which are the same at every place.
+    flat = gradient[:, :, :1, :1].expand(-1, -1, 5, 5)
+    each = torch.stack([function(activations[0], one) for one in flat])
+    together = function(activations[:1], flat)
+    assert together.shape == each.shape, "(1, C, h, w) with gradients (N, C, h, w) must give (N, h, w)"
+    same = torch.allclose(together, each, rtol=1e-5, atol=1e-5)
+    assert same, "the gradients of several classes mix, or their maps are other ones than each alone"
+
+
+@every_method
+def test_linear_is_said_of_the_methods_that_are(method: str) -> None:
+    """Where it is, the page makes the map of "this and not that" from two maps that it has."""
+    generator = torch.Generator().manual_seed(2)
+    activations, one, other = (torch.randn(8, 5, 5, generator=generator) for _ in range(3))
+    function = METHODS[method].function
+    of_difference = function(activations, one - other)
+    difference = function(activations, one) - function(activations, other)
+    linear = torch.allclose(of_difference, difference, rtol=1e-4, atol=1e-4)
+    assert linear is METHODS[method].linear, f"the entry must say linear={linear}"
+
+
+# --- on the network: every layer, every class ------------------------------------------------------------------------
 
 
 @of_every_map
@@ -90,7 +150,8 @@ def test_a_map_is_its_formula_on_textbook_gradients(
     assert raw.shape == expected.shape == textbook[layer, code][0].shape[-2:]
     assert np.isfinite(raw).all()
     assert not raw.flags.writeable
-    assert apart(raw, expected) <= 1e-5
+    difference = apart(raw, expected)
+    assert difference <= 1e-5, "another map than the formula gives on the gradients of hooks and backward()"
 
 
 def of_every_pair(test: Callable[..., None]) -> Callable[..., None]:
@@ -113,9 +174,11 @@ def test_one_picture_several_and_a_case_give_the_same_map(
     expected = case.explanation(code, layer, method).raw
     shown = classifier.explain(SAMPLE, code, layer, method)
     assert (shown.target, shown.layer, shown.method) == (code, layer, method)
-    assert apart(shown.raw, expected) <= 1e-5
+    difference = apart(shown.raw, expected)
+    assert difference <= 1e-5, f"{LARGEST}: asked for alone and all at once"
     *_, last = classifier.explain_many([synthetic_samples()[0], SAMPLE], code, layer, method)
-    assert apart(last.raw, expected) <= 1e-4  # a batch adds up in another order
+    difference = apart(last.raw, expected)
+    assert difference <= 1e-4, f"{LARGEST}: in a batch, which adds up in another order"
 
 
 @of_every_map
@@ -142,39 +205,8 @@ def test_the_classes_have_maps_of_their_own(method: str, layer: str, case: Case)
     assert len(maps) == len(CODES)
     for index, one in enumerate(maps):
         for other in maps[index + 1 :]:
-            assert apart(one, other) > 1e-3
-
-
-@every_method
-def test_without_a_gradient_there_is_no_evidence(method: str) -> None:
-    activations = torch.randn(2, 8, 5, 5, generator=torch.Generator().manual_seed(0))
-    assert METHODS[method].function(activations, torch.zeros_like(activations)).abs().max() == 0
-
-
-@every_method
-def test_pictures_of_a_batch_do_not_mix(method: str) -> None:
-    generator = torch.Generator().manual_seed(1)
-    activations, gradient = (torch.randn(3, 8, 5, 5, generator=generator) for _ in range(2))
-    function = METHODS[method].function
-    batch = function(activations, gradient)
-    assert batch.shape == (3, 5, 5)
-    for index in range(3):
-        assert torch.allclose(batch[index], function(activations[index], gradient[index]), rtol=1e-5, atol=1e-5)
-    # At features.8 one picture meets the gradients of four classes, which are the same at every place.
-    flat = gradient[:, :, :1, :1].expand(-1, -1, 5, 5)
-    each = torch.stack([function(activations[0], one) for one in flat])
-    assert torch.allclose(function(activations[:1], flat), each, rtol=1e-5, atol=1e-5)
-
-
-@every_method
-def test_linear_is_said_of_the_methods_that_are(method: str) -> None:
-    """Where it is, the page makes the map of "this and not that" from two maps that it has."""
-    generator = torch.Generator().manual_seed(2)
-    activations, one, other = (torch.randn(8, 5, 5, generator=generator) for _ in range(3))
-    function = METHODS[method].function
-    of_difference = function(activations, one - other)
-    difference = function(activations, one) - function(activations, other)
-    assert torch.allclose(of_difference, difference, rtol=1e-4, atol=1e-4) is METHODS[method].linear
+            difference = apart(one, other)
+            assert difference > 1e-3, f"{CODES[index]} and another class have the same map: it explains neither"
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -209,16 +241,6 @@ def test_single_precision_is_enough(method: str, single_and_double: list[tuple[C
         for layer in LAYERS:
             for one, other in zip(single.maps[method, layer], exact.maps[method, layer], strict=True):
                 assert apart(one, other) <= 1e-4, "what rounding changes, of the peak"
-
-
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_an_entry_says_what_people_read(method: Method) -> None:
-    assert METHODS[method.key] is find_method(method.key) is method
-    assert re.fullmatch(r"[a-z0-9+]+", method.key), "a key is what callers type: small letters, digits and plus signs"
-    assert re.search(r"\d{4}, (arXiv \d{4}\.\d{5}|doi 10\.\S+)$", method.paper), "author, year, arXiv or doi"
-    assert re.fullmatch(r"[A-Z].*\.", method.guarantee), "what it promises, in a sentence"
-    assert (method.function.__doc__ or "").strip(), "the formula stands in the function's docstring"
-    assert [one.name for one in METHODS.values()].count(method.name) == 1
 
 
 def test_a_method_that_is_added_later_is_offered_by_every_widget(
