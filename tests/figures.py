@@ -47,6 +47,9 @@ class Figure:
     def differs(self) -> bool:
         return self.printed != self.computed
 
+    def __str__(self) -> str:
+        return f"{self.page}: {self.what}: printed is {self.printed!r}, it comes out as {self.computed!r}"
+
 
 class Page:
     """A Markdown page, read for its figures; ``texts`` stands in for files, in tests."""
@@ -297,7 +300,7 @@ def main() -> int:
     figures = everything()
     wrong = [figure for figure in figures if figure.differs]
     for figure in wrong:
-        print(f"{figure.page}: {figure.what}: printed is {figure.printed!r}, it comes out as {figure.computed!r}")
+        print(figure)
     print(f"{len(figures)} figures were computed again; {len(wrong)} differ.")
     return bool(wrong)
 

@@ -35,7 +35,8 @@ def sections(name: str) -> list[str]:
 def test_every_figure_that_can_be_computed_again_is_what_is_printed() -> None:
     figures = everything()
     assert len(figures) > 100
-    assert [figure for figure in figures if figure.differs] == [], "see `make figures`"
+    wrong = [str(figure) for figure in figures if figure.differs]
+    assert wrong == [], "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
