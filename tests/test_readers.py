@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from lesionviz.data.inspection import inspect
 from lesionviz.data.isic2018 import GROUPINGS, HAM10000, ISIC2018
 from lesionviz.data.isic2019 import GROUND_TRUTH, IMAGES, METADATA, read_isic2019
-from lesionviz.data.read import read_collection
+from lesionviz.data.isic2020 import GROUND_TRUTHS
+from lesionviz.data.read import COMMON_NAMES, KNOWN, OFFICIAL, READ_WITH, read_collection
 from lesionviz.data.split import Split, leakage_report, split_at_random, split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
@@ -178,6 +180,29 @@ def test_zoo_of_broken_tables_of_paths(kind: str, tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "labels.csv").write_text(content)
     refused(lambda: read_collection(tmp_path / "labels.csv"), words)
+
+
+ANY_ZOO: dict[str, tuple[str | bytes, str]] = {
+    "empty file": ("", "is empty"),
+    "another table's columns": ("colour,weight\nred,7\n", "has no column"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\xfe", "not a readable CSV|has no column|UTF-8"),
+}
+
+
+@pytest.mark.parametrize("kind", ANY_ZOO)
+@pytest.mark.parametrize("table", [name for name in OFFICIAL if name not in COMMON_NAMES])
+def test_every_layout_refuses_a_broken_table_in_words(table: str, kind: str, tmp_path: Path) -> None:
+    """A new reader comes here by its entry alone."""
+    content, words = ANY_ZOO[kind]
+    for name in filter(None, (table, READ_WITH.get(table))):
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    refused(lambda: read_collection(tmp_path), f"{re.escape(table)}.*({words})")
+
+
+def test_every_layout_is_among_those_that_a_person_is_told_of() -> None:
+    spellings = {*HAM10000, *GROUND_TRUTHS}  # of which one stands there for all
+    untold = {table for table in OFFICIAL if table not in KNOWN} - spellings
+    assert untold == set(), "each layout needs a line in KNOWN"
 
 
 def refused(read: Callable[[], object], words: str) -> None:
