@@ -7,8 +7,7 @@ import base64
 import io
 import re
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from itertools import pairwise
@@ -16,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from on_view import OnView, background_of, press
 from PIL import Image
 
 from lesionviz.case import Case
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
-from lesionviz.cluster import Far, Near, answer
+from lesionviz.cluster import Far, Near
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage
@@ -34,24 +34,15 @@ from lesionviz.trust.what_if import painted_out
 from lesionviz.widgets import Explorer
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.answer_set import AnswerSetCheck
-from lesionviz.widgets.checks.check import DRAWN, REFUSED, Check, Kept
-from lesionviz.widgets.checks.checks import TITLE, Checks, Fold
+from lesionviz.widgets.checks.check import DRAWN, Check, Kept
+from lesionviz.widgets.checks.checks import TITLE, Fold
 from lesionviz.widgets.checks.pointing import GENERALLY, NOT_ONLY_THE_MAP, PointingCheck
 from lesionviz.widgets.checks.stillness import StillnessCheck
 from lesionviz.widgets.export.export import case_page, case_sheet
-from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.downloads import Downloads
 
 WHEN = datetime(2026, 11, 25, 17, 30)
 HOSTILE = '</section><script>alert("1")</script>'
-
-
-@dataclass
-class OnView:
-    """A picture as the page shows it."""
-
-    case: Case
-    drawn: bool = False
 
 
 class Counting(Near):
@@ -81,13 +72,6 @@ class Counting(Near):
         return told
 
 
-def background_of(examiner: Near | Far) -> Background:
-    background = Background(LesionClassifier)  # type: ignore[arg-type]  # nobody asks it
-    background._examiner = Future()
-    background._examiner.set_result(examiner)
-    return background
-
-
 @pytest.fixture(scope="module")
 def picture() -> LesionImage:
     return LesionImage(draw_lesion("MEL", 5, (300, 220)), "arm.jpg")
@@ -102,10 +86,6 @@ def case(classifier: LesionClassifier, picture: LesionImage) -> Case:
 def recorded(small_checkpoint: Checkpoint) -> LesionClassifier:
     """A model with a record of its calibration images."""
     return LesionClassifier(replace(small_checkpoint, calibration=Checkpoint.load(BUNDLED).calibration))
-
-
-def press(check: Check, content: Any = None) -> None:
-    check._handle_custom_msg({"kind": "ask"} if content is None else content, [])
 
 
 def holding(case: Case, diagnosis: str = "NV") -> Stillness:
@@ -275,20 +255,6 @@ def test_every_variant_is_told_and_the_worst_is_shown_first(classifier: LesionCl
     )
 
 
-def test_a_far_model_is_asked_by_the_closed_list_and_finds_the_same(
-    classifier: LesionClassifier, picture: LesionImage, case: Case
-) -> None:
-    def findings(examiner: Near | Far) -> list[dict[str, Any]]:
-        still = StillnessCheck(background_of(examiner))
-        still.show(OnView(case))
-        points, _ = pointing_check(examiner, picture, case)
-        for check in (still, points):
-            press(check)
-        return [still.state, points.state]
-
-    assert findings(Far(lambda question: answer(classifier, question))) == findings(Near(classifier))
-
-
 # --- all of them --------------------------------------------------------------------------------------------------------
 
 
@@ -306,16 +272,6 @@ def test_a_drawing_is_asked_of_its_own_network_and_every_finding_says_so(
     press(check)
     assert examiner.asked == ["drawn", f"{kind} arm.jpg"]
     assert check.state["words"].endswith(DRAWN)
-
-
-def test_a_refused_picture_is_named_one_in_every_finding(recorded: LesionClassifier, case: Case) -> None:
-    refused = OnView(replace(case, prediction=replace(case.prediction, refusal="the picture is too blurred")))
-    sets, still = AnswerSetCheck(background_of(Near(recorded))), StillnessCheck(background_of(Near(recorded)))
-    for check in (sets, still):
-        check.show(refused)
-    press(still)
-    assert all(row["words"].endswith(REFUSED) for row in sets.state["rows"])
-    assert still.state["words"].endswith(REFUSED)
 
 
 def test_what_was_asked_about_the_last_picture_is_not_told_of_the_next(
@@ -424,18 +380,6 @@ def test_hostile_traits_change_nothing(recorded: LesionClassifier, case: Case) -
         assert sets.percent == 90
 
 
-def test_without_a_picture_nothing_can_be_asked(
-    classifier: LesionClassifier, picture: LesionImage, case: Case
-) -> None:
-    examiner = Counting(classifier)
-    still, (points, _) = StillnessCheck(background_of(examiner)), pointing_check(examiner, picture, case)
-    for check in (still, points):
-        check.show(None)
-        press(check)
-        assert check.state["kind"] == "none"
-    assert examiner.asked == []
-
-
 # --- what a person keeps ------------------------------------------------------------------------------------------------
 
 
@@ -481,13 +425,16 @@ def test_checks_follow_the_explorers_picture_and_a_kept_case_tells_what_they_fou
     explorer.image = draw_lesion("NV", 3, (300, 200))
     explorer.insist = True
     page = explorer._explore
-    assert [check.state["kind"] for check in page._checks._checks] == ["found", "ready", "ready", "found"]
+    sets, points, still = (
+        next(check for check in page._checks._checks if isinstance(check, kind))
+        for kind in (AnswerSetCheck, PointingCheck, StillnessCheck)
+    )
+    assert [check.state["kind"] for check in (sets, points, still)] == ["found", "ready", "ready"]
 
     def keep() -> str:
         page._downloads._handle_custom_msg({"kind": "make", "key": "page"}, [])
         return made[-1].split("<main")[1]
 
-    sets, points, still, _ = page._checks._checks
     kept = keep()
     assert escape(sets.texts["title"].removesuffix("?")) in kept
     assert points.texts["limits"] not in kept
@@ -501,7 +448,7 @@ def test_checks_follow_the_explorers_picture_and_a_kept_case_tells_what_they_fou
     explorer.insist = True
     assert still.texts["limits"] not in keep()
     explorer.image = None
-    assert [check.state["kind"] for check in page._checks._checks] == ["none"] * 4
+    assert {check.state["kind"] for check in page._checks._checks} == {"none"}
     assert page._checks.kept() == []
 
 
@@ -530,10 +477,3 @@ def test_the_fullest_finding_ends_above_the_foot_of_its_page() -> None:
     foot = next(text for text in page.texts if text.get_text() == "Picture").get_position()[1]
     words = [text.get_position()[1] for text in page.texts if "many words" in text.get_text()]
     assert min(words) > foot
-
-
-def test_checks_are_one_list_to_extend(recorded: LesionClassifier) -> None:
-    checks = Checks(background_of(Near(recorded)), CaseView())
-    titles = [check.texts["title"] for check in checks._checks]
-    assert len(set(titles)) == len(titles) == len(checks.parts_to_say_again())
-    assert all(check.texts["limits"] for check in checks._checks)

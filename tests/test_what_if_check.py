@@ -8,11 +8,12 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from on_view import OnView as Looked
 from PIL import Image
 
 from lesionviz.case import Case
@@ -29,12 +30,6 @@ from lesionviz.widgets.export.checked import checked_html
 from lesionviz.widgets.parts.background import Background
 
 DOT = {"kind": "paint out", "points": [[0.5, 0.5]], "size": 0.3}
-
-
-@dataclass
-class Looked:
-    case: Case
-    drawn: bool = False
 
 
 @pytest.fixture(scope="module")
