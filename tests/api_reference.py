@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pdoc
 import pdoc.render
@@ -21,17 +22,27 @@ MODULES = (
     "lesionviz.diagnoses",
     "lesionviz.data.synthetic",
     "lesionviz.data.collection",
+    "lesionviz.data.drawings",
+    "lesionviz.trust",
+    "lesionviz.game",
+    "lesionviz.game.study",
+    "lesionviz.game.study_session",
+    "lesionviz.game.study_store",
     "lesionviz.archive.schema",
     "lesionviz.archive.state",
 )
 
 
 def build(folder: Path) -> None:
-    """Write the pages into a folder; the first is ``index.html``."""
+    """Write the pages into a folder; ``index.html`` names them all."""
     for name in lesionviz.__all__:  # they are imported on first use, which pdoc would not cause
         getattr(lesionviz, name)
-    pdoc.render.configure(docformat="google")
-    with warnings.catch_warnings():
+    with TemporaryDirectory() as templates, warnings.catch_warnings():
+        # By itself pdoc begins with the page of `lesionviz`, from which no link leads to the other modules.
+        for page in ("index", "module"):
+            text = f'{{% set root_module_name = false %}}{{% extends "default/{page}.html.jinja2" %}}'
+            Path(templates, f"{page}.html.jinja2").write_text(text, encoding="utf-8")
+        pdoc.render.configure(docformat="google", template_directory=Path(templates))
         # From here on: what old libraries say while they are imported is not about our pages.
         warnings.simplefilter("error")
         pdoc.pdoc(*MODULES, output_directory=folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import lesionviz
 
+ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).with_name("api_reference.py")
 
 
@@ -23,7 +25,30 @@ def test_the_reference_is_built_without_a_warning_and_has_every_public_name(tmp_
     for name in lesionviz.__all__:
         assert f'id="{name}"' in page, name
     assert "Costs a run each time" in page  # a docstring of a method, not its name alone
-    assert (tmp_path / "index.html").is_file()
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for page in ("lesionviz", "lesionviz/explanation/methods", "lesionviz/trust/stillness"):
+        assert f'href="{page}.html"' in index, "the first page leads to every module"
+
+
+def test_every_module_that_a_page_names_is_in_the_reference() -> None:
+    pytest.importorskip("pdoc", reason="needs the dev extra")
+    from api_reference import MODULES
+
+    def module_of(name: str) -> str:
+        parts = name.split(".")
+        while not (path := ROOT.joinpath(*parts)).is_dir() and not path.with_suffix(".py").is_file():
+            parts.pop()
+        return ".".join(parts)
+
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "lesionviz").glob("*/**/README.md")]
+    named = {
+        module_of(name)
+        for page in pages
+        for name in re.findall(r"(?:`|from |import )(lesionviz\.\w+(?:\.\w+)*)", page.read_text(encoding="utf-8"))
+    }
+    assert "lesionviz.trust.two_models" in named
+    missing = {name for name in named if not any(name == one or name.startswith(f"{one}.") for one in MODULES)}
+    assert missing == set(), "add it to MODULES of api_reference.py"
 
 
 @pytest.mark.parametrize("name", lesionviz.__all__)
