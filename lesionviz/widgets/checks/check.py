@@ -1,6 +1,7 @@
 """``Check``: one section under "Can I trust this answer?": what it asks, what it found, what it can and cannot show.
 
-A new check is a class like those beside this file, with a script that draws its ``state``, and a line in ``checks.py``.
+A new check is a class like those beside this file, with a script that draws its ``state``, and a line in ``checks.py``:
+``tests/README.md`` goes through it step by step.
 What a section shows is the kernel's to tell; a browser may press its buttons and nothing else.
 """
 
