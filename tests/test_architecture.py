@@ -207,6 +207,8 @@ def test_the_drawing_of_the_house_shows_every_room_and_who_may_import_whom() -> 
     assert f"```text\n{drawing()}\n```" in page, "paste what `python tests/test_architecture.py` prints"
     told = re.findall(r"^\| `([\w.]+)` \|", page, flags=re.MULTILINE)
     assert sorted(told) == sorted(BELOW), "each room has one line that says what it is for"
+    told = re.findall(r"^\| `widgets/(\w+)` \|", page, flags=re.MULTILINE)
+    assert sorted(told) == sorted(WIDGETS.keys() - {"__init__"}), "so has each room of the widgets"
     assert sorted(BELOW) == sorted({path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES})
 
 
