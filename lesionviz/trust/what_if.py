@@ -38,7 +38,7 @@ Plane = npt.NDArray[Any]
 def painted_out(square: Square, mask: Mask) -> Square:
     """Return a square in which a place is filled from what surrounds it; the rest is the same, bit for bit.
 
-    Push-pull over a pyramid (Gortler et al. 1996, doi 10.1145/237170.237200, section 3.2): known pixels are averaged
+    Pull-push over a pyramid (Gortler et al. 1996, The Lumigraph, doi 10.1145/237170.237200): known pixels are averaged
     level by level until no gap is left, then each gap takes the smooth colours of the level above it. It makes no
     texture.
 
