@@ -23,7 +23,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.imaging import LesionImage
 from lesionviz.widgets.case.case_view import CaseView
 from lesionviz.widgets.checks.check import DRAWN, REFUSED, Check
-from lesionviz.widgets.checks.checks import Checks
+from lesionviz.widgets.checks.checks import Checks, Fold
 from lesionviz.wire import unpack
 
 EVERY = sorted(Check.__subclasses__(), key=lambda kind: kind.__name__)
@@ -91,6 +91,7 @@ def test_checks_are_one_list_to_extend(recorded: LesionClassifier) -> None:
     assert sorted(listed, key=EVERY.index) == EVERY, "a check is a class and a line in `Checks`"
     titles = [check.texts["title"] for check in checks._checks]
     assert len(set(titles)) == len(titles) == len(checks.parts_to_say_again())
+    assert [fold.parts for fold in checks.children if isinstance(fold, Fold)] == [titles]
 
 
 @every_check

@@ -832,6 +832,9 @@ def test_checks_of_an_answer_are_started_and_read_by_keyboard(page: Page, photo:
         assert accessibility(page, ".lv-checks") == ""
     with phone(page):
         assert sideways(page, ".lv-explorer") == []
+    checks.get_by_role("navigation").get_by_role("button", name="What if?").press("Enter")
+    expect(checks.get_by_role("region", name="What if?")).to_be_focused()
+    expect(checks.get_by_role("heading", name="What if?")).to_be_in_viewport()
     fold = checks.get_by_role("button", name="Can I trust this answer?")
     expect(fold).to_have_attribute("aria-expanded", "true")
     fold.press("Space")

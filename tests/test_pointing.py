@@ -106,6 +106,12 @@ def test_the_sentence_by_hand() -> None:
     )
 
 
+def test_where_something_is_gained_the_sentence_says_which_sign_is_a_gain() -> None:
+    nine = (-0.04,) * 9 + (0.0,) * 9
+    found = Pointing("MEL", 0.8, 0.06, 1, (0.42, 0.40), ((-0.02, *nine), (-0.02, *nine)))
+    assert found.sentence.endswith("by −41 points; random places of that size and shape: +2 ± 2 (+ is a gain).")
+
+
 def test_the_same_seed_finds_the_same_and_another_one_other_places() -> None:
     noise = np.random.default_rng(1).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
     one, same, other = (

@@ -93,10 +93,11 @@ class Pointing:
         if why := self.cannot_tell_because:
             return why
         others = 100 * np.mean(self.random_drops, axis=0)
+        own, random = _points(-100 * float(np.mean(self.drops))), _points(-float(others.mean()))
+        gain = " (+ is a gain)" if "+" in own + random else ""
         return (
             f"Taking away what the map marks ({self.area:.0%} of what the network sees) changes {name} by "
-            f"{_points(-100 * float(np.mean(self.drops)))} points; random places of that size and shape: "
-            f"{_points(-float(others.mean()))} ± {others.std(ddof=1):.0f}."
+            f"{own} points; random places of that size and shape: {random} ± {others.std(ddof=1):.0f}{gain}."
         )
 
     def to_plain(self) -> dict[str, Any]:

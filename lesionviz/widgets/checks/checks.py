@@ -23,12 +23,18 @@ TITLE = "Can I trust this answer?"
 
 
 class Fold(anywidget.AnyWidget):
-    """A heading that folds away what follows it; the browser's own business."""
+    """A heading that folds away what follows it, and a way to each of its parts; the browser's own business.
+
+    Attributes:
+        title: the heading.
+        parts: headings of the sections that follow.
+    """
 
     _esm = script("parts/dom", "checks/fold")
     _css = style("parts/base", "checks/checks")
 
     title = traitlets.Unicode("").tag(sync=True)
+    parts: traitlets.List[str] = traitlets.List().tag(sync=True)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take nothing from a browser."""
@@ -50,7 +56,7 @@ class Checks(ipywidgets.VBox):  # type: ignore[misc]
             WhatIfCheck(background),
         )
         sections = ipywidgets.Box(self._checks)
-        super().__init__([Fold(title=TITLE), sections])
+        super().__init__([Fold(title=TITLE, parts=[check.texts["title"] for check in self._checks]), sections])
         self.add_class("lv-checks")
         sections.add_class("lv-checks-sections")
 

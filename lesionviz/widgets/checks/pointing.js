@@ -35,6 +35,8 @@ function render({ model, el }) {
       node.style.left = place(drop);
       return node;
     };
+    /** @param {string} className @param {string} words */
+    const named = (className, words) => element("span", { className: "lv-strip-key" }, element("i", { className }), words);
     strips.replaceChildren(
       ...drops.map((drop, index) =>
         element(
@@ -44,7 +46,8 @@ function render({ model, el }) {
           element("div", { className: "lv-drop-track" }, dot(0, "lv-drop-none"), ...others[index].map((one) => dot(one, "lv-drop-other")), dot(drop, "lv-drop-own")),
         ),
       ),
-      element("p", { className: "lv-check-soft lv-drop-key" }, element("i", { className: "lv-drop-own" }), " what the map marks ", element("i", { className: "lv-drop-other" }), ` random places; to the right: more is lost, up to ${Math.round(100 * most)} points`),
+      element("p", { className: "lv-check-soft lv-drop-key" }, named("lv-drop-own", "what the map marks"), named("lv-drop-other", "random places")),
+      element("p", { className: "lv-check-soft", textContent: `Right of the line the class loses, up to ${Math.round(100 * most)} points; left of it, it gains.` }),
     );
     strips.hidden = !drops.length;
   }
