@@ -312,6 +312,32 @@ def test_what_was_asked_about_the_last_picture_is_not_told_of_the_next(
     ]
 
 
+def test_whoever_waits_for_a_check_in_a_class_sees_his_place(classifier: LesionClassifier, case: Case) -> None:
+    said: list[dict[str, Any]] = []
+
+    class Full(Counting):
+        def stillness(self, case: Case) -> Stillness:
+            said.append(check.state)
+            for place in (2, 1, 0):
+                background._running.on_place(place)
+                said.append(check.state)
+            return super().stillness(case)
+
+    background = background_of(Full(classifier, stillness=holding(case)))
+    background.on_place = lambda _place: pytest.fail("it is the check that waits, not the picture")
+    check = StillnessCheck(background)
+    check.show(OnView(case))
+    press(check)
+    assert [state["kind"] for state in said] == ["asking"] * 4
+    assert [state["words"] for state in said] == [
+        "Asking …",
+        "This question waits: 2 others are before it.",
+        "This question waits: 1 other is before it.",
+        "Asking …",
+    ]
+    assert check.state["kind"] == "found"
+
+
 @pytest.mark.parametrize(
     ("problem", "said"),
     [

@@ -293,6 +293,28 @@ def test_the_kept_page_and_its_sheet_show_both_pictures_and_both_answers_and_say
     assert heights["paint."] > heights["Picture"], "the last word of its limits stands above the foot"
 
 
+def test_whoever_waits_for_an_answer_in_a_class_sees_his_place_until_it_is_there(
+    check: WhatIfCheck, hand: Hand, looked: Looked
+) -> None:
+    said: list[Any] = []
+
+    class Full:
+        def answering(self, drawn: bool) -> Full:
+            return self
+
+        def what_if(self, case: Case, changed: np.ndarray) -> Prediction:
+            for place in (3, 0, 1):
+                check._background._running.on_place(place)
+                said.append(check.answer["waits"])
+            assert check.answer.get("version") != check._version, "it is not answered yet"
+            return looked.case.prediction
+
+    check._background._examiner = _done(Full())
+    hand.change()
+    assert said == ["This question waits: 3 others are before it.", "", "This question waits: 1 other is before it."]
+    assert (check.answer["version"], "waits" in check.answer) == (check.now["version"], False)
+
+
 def test_a_changed_picture_that_the_model_refuses_is_said_to_be(
     looked: Looked, classifier: LesionClassifier, check: WhatIfCheck, hand: Hand
 ) -> None:

@@ -15,7 +15,7 @@ import anywidget
 import traitlets
 
 from lesionviz.widgets.case.bundle import classes
-from lesionviz.widgets.parts.background import Background, Job, sentence
+from lesionviz.widgets.parts.background import Background, Job, sentence, waits
 
 if TYPE_CHECKING:
     from lesionviz.case import Case
@@ -26,6 +26,8 @@ NONE = {"kind": "none", "words": ""}
 """The state without a picture."""
 DRAWN = "Asked of the small network that knows drawings alone."
 """Said with every finding about a drawing, which is never the real model's."""
+QUESTION = "This question"
+"""What waits in a class while others come before it."""
 REFUSED = "The model refuses this picture: if it shows none of the four diagnoses, no answer to it can be right."
 
 
@@ -107,12 +109,16 @@ class Check(anywidget.AnyWidget):
         if looked is None:
             return
         self._job.cancel()
-        self.state = {"kind": "asking", "words": "Asking …"}
+        self._wait(0)
         self._job = self._background.submit(
             lambda examiner: work(examiner.answering(looked.drawn)),
             lambda found: done(looked, found),
             lambda error: self._failed(looked, error),
+            self._wait,
         )
+
+    def _wait(self, place: int) -> None:
+        self.state = {"kind": "asking", "words": waits(QUESTION, place) if place else "Asking …"}
 
     def _failed(self, looked: Looked, error: Exception) -> None:
         self.state = {"kind": "failed", "words": sentence(error, looked.case.name)}

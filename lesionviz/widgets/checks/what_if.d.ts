@@ -27,6 +27,7 @@ interface ChangedAnswer {
   words: string;
   badge: string;
   shares: Record<string, number>;
+  waits?: string;
 }
 interface WhatIfTraits {
   texts: CheckTexts;
@@ -35,7 +36,7 @@ interface WhatIfTraits {
   tools: WhatIfTools;
   before: { case?: string; picture?: Bytes };
   now: ChangedPicture | { [Name in keyof ChangedPicture]?: undefined };
-  answer: ChangedAnswer | { [Name in keyof ChangedAnswer]?: undefined };
+  answer: ChangedAnswer | ({ [Name in Exclude<keyof ChangedAnswer, "waits">]?: undefined } & { waits?: string });
 }
 interface Said extends Message {
   kind: "said";

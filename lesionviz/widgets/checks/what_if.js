@@ -118,12 +118,14 @@ function render({ model, el }) {
     model.send(message);
     wait();
   }
-  /** Say after a while that an answer is awaited; at once it would only flicker. */
+  /** Say after a while that an answer is awaited; at once it would only flicker. In a class, say how many are before it. */
   function wait() {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (unheard.size || awaited()) words.textContent = "Asking about the changed picture …";
-    }, LONG);
+    const { waits } = model.get("answer");
+    const say = () => {
+      if (unheard.size || awaited()) words.textContent = waits || "Asking about the changed picture …";
+    };
+    timer = setTimeout(say, waits ? 0 : LONG);
   }
   const awaited = () => Boolean(model.get("now").back) && model.get("answer").version !== model.get("now").version;
 

@@ -17,8 +17,8 @@ from lesionviz.imaging.encoding import png
 from lesionviz.prediction import Prediction
 from lesionviz.trust.changes import BRUSHES, MOST, PAINT_OUT, POINTS, Changes, in_words, read_change
 from lesionviz.trust.what_if import CAN_SHOW, CANNOT_SHOW, KINDS, SMALLEST, said
-from lesionviz.widgets.checks.check import Check, Kept, Looked, with_remarks
-from lesionviz.widgets.parts.background import Background, Job, sentence
+from lesionviz.widgets.checks.check import QUESTION, Check, Kept, Looked, with_remarks
+from lesionviz.widgets.parts.background import Background, Job, sentence, waits
 from lesionviz.widgets.parts.front_end import script, style
 from lesionviz.widgets.parts.recovery import asks_again, say_again
 
@@ -40,6 +40,7 @@ class WhatIfCheck(Check):
             ``back`` and ``forth``, how many changes can be undone and redone; ``problem``, why the last one was not made;
             ``heard``, the name of the last of the browser's doings.
         answer: ``version`` that it is about, ``words``, ``badge`` and ``shares``, by code; empty where there is none.
+            ``waits``: where the question about a later version has others before it, that it has.
     """
 
     _esm = script("parts/dom", "parts/lifeline", "parts/recovery", "checks/check", "checks/brush", "checks/what_if")
@@ -151,6 +152,7 @@ class WhatIfCheck(Check):
         self._job.cancel()
         self._job, self._answered = Job(), None
         self._version += 1
+        self._wait(0)
         if not changes.done:
             return
         case, square, version, drawn = looked.case, changes.square, self._version, looked.drawn
@@ -170,8 +172,13 @@ class WhatIfCheck(Check):
             self.answer = {"version": version, "words": words, "badge": "", "shares": {}}
 
         self._job = self._background.submit(
-            lambda examiner: examiner.answering(drawn).what_if(case, square), take, failed
+            lambda examiner: examiner.answering(drawn).what_if(case, square), take, failed, self._wait
         )
+
+    def _wait(self, place: int) -> None:
+        """Say in a class how many questions come before this one."""
+        if place or self.answer.get("waits"):
+            self.answer = {**self.answer, "waits": waits(QUESTION, place) if place else ""}
 
     def _tell(self, problem: str, name: str) -> None:
         """Tell the browser how the changed picture stands; that is made into a PNG while its answer is being found."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lesionviz.imaging.encoding import jpeg
 from lesionviz.widgets.case.answer import answer_html, refusal_sentence, similar_html
+from lesionviz.widgets.parts.background import waits
 from lesionviz.widgets.parts.status import Kind
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ class State:
 
     def in_line(self, place: int) -> State:
         """Return the state of a picture that is looked at elsewhere, with so many questions of others before it."""
-        before = "1 other is" if place == 1 else f"{place} others are"
-        words = f"{self.name} waits: {before} before it." if place else f"Looking at {self.name} …"
+        words = waits(self.name, place) if place else f"Looking at {self.name} …"
         return replace(self, words=words)
 
     @property

@@ -35,10 +35,15 @@ class Job:
 
     Args:
         on_cancel: called once, when it is.
+        on_place: called with the number of questions before it, while it waits in a class.
     """
 
-    def __init__(self, on_cancel: Callable[[Job], None] = lambda _job: None) -> None:
-        self.cancelled, self._on_cancel = False, on_cancel
+    def __init__(
+        self,
+        on_cancel: Callable[[Job], None] = lambda _job: None,
+        on_place: Callable[[int], None] = lambda _place: None,
+    ) -> None:
+        self.cancelled, self._on_cancel, self.on_place = False, on_cancel, on_place
 
     def cancel(self) -> None:
         """Skip the work if it has not begun, stop waiting for an answer from elsewhere, and drop its result in any case."""
@@ -55,7 +60,8 @@ class Background:
             the server's.
 
     Attributes:
-        on_place: called on the event loop with the number of questions before this page's own, while it waits in a class.
+        on_place: called on the event loop with the number of questions before this page's own, while it waits in a class;
+            for work that brings no such call of its own.
         second: a second model, asked besides by the parts of the page that show two.
     """
 
@@ -118,6 +124,7 @@ class Background:
         work: Callable[[Examiner], T],
         done: Callable[[T], None],
         failed: Callable[[Exception], None],
+        on_place: Callable[[int], None] | None = None,
     ) -> Job:
         """Do a piece of work with the model; exactly one of ``done`` and ``failed`` hears of it, unless cancelled.
 
@@ -125,8 +132,10 @@ class Background:
             work: gets whom to ask; runs in the thread and touches no widget.
             done: gets the result, on the event loop.
             failed: gets what ``work`` or the loading raised, on the event loop.
+            on_place: called on the event loop with the number of questions before this one, while it waits in a class; by
+                default the page's.
         """
-        job = Job(self._drop)
+        job = Job(self._drop, on_place or (lambda place: self.on_place(place)))
 
         def run() -> Any:
             with self._lock:
@@ -166,7 +175,12 @@ class Background:
         """Pass on from the thread how many questions are before this one."""
         loop, job = self._loop, self._running
         if loop is not None:
-            loop.call_soon_threadsafe(lambda: None if job.cancelled else self.on_place(place))
+            loop.call_soon_threadsafe(lambda: None if job.cancelled else job.on_place(place))
+
+
+def waits(what: str, place: int) -> str:
+    """Return what to tell a person in a class whose question has some others before it."""
+    return f"{what} waits: {'1 other is' if place == 1 else f'{place} others are'} before it."
 
 
 def sentence(error: Exception, name: str) -> str:
