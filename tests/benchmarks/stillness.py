@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 from tqdm.auto import tqdm
 
 from lesionviz.checkpoint import Checkpoint
@@ -79,7 +80,12 @@ def report(table: pd.DataFrame) -> None:
         print(f"| {name} | {rows['variant'].nunique()} | {cells[0]} | {cells[1]} | {fall:.1f} points |")
 
     images = table.groupby("image").agg(
-        lesion=("lesion", "first"), truth=("truth", "first"), answer=("answer", "first"), all=("kept", "all")
+        lesion=("lesion", "first"),
+        truth=("truth", "first"),
+        answer=("answer", "first"),
+        confidence=("confidence", "first"),
+        all=("kept", "all"),
+        kept=("kept", "mean"),
     )
     print("\n| class | images of it | kept under all | images answered so | kept under all |")
     print("|---|---|---|---|---|")
@@ -89,6 +95,11 @@ def report(table: pd.DataFrame) -> None:
         print(f"| {code} | {len(those):,} | {cells[0]} | {len(named):,} | {cells[1]} |")
 
     right, still = ((images["truth"] == images["answer"]).to_numpy(), images["all"].to_numpy(bool))
+
+    def told_apart(column: str, weight: npt.NDArray[np.float64]) -> float:
+        if not 0 < weight[right].sum() < weight.sum():
+            return np.nan
+        return float(roc_auc_score(right, images[column], sample_weight=weight))
 
     def figures(weight: npt.NDArray[np.float64]) -> dict[str, float]:
         def mean(values: Flags, among: Flags) -> float:
@@ -101,6 +112,8 @@ def report(table: pd.DataFrame) -> None:
             "difference": kept - not_kept,
             "of the wrong answers, kept under all": mean(still, ~right),
             "of the right answers, kept under all": mean(still, right),
+            "right from wrong by the share of variants that keep the answer, ROC-AUC": told_apart("kept", weight),
+            "right from wrong by the answer's probability alone, ROC-AUC": told_apart("confidence", weight),
         }
 
     print("\n| figure | value |")
