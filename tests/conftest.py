@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from lesionviz.classifier import LesionClassifier
 from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.samples import VARIABLE as SAMPLES
 from lesionviz.data.split import split_by_lesion
+from lesionviz.data.strangers import strangers
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.data.synthetic_collection import write_synthetic_isic2019
 from lesionviz.files import CACHE as VARIABLE
@@ -89,6 +91,22 @@ def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     write_synthetic_isic2019(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def few_drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn collection of 25 images, in a layout of the same kind, for what asks the network about every one."""
+    folder = tmp_path_factory.mktemp("few_drawn")
+    write_synthetic_isic2019(folder, per_class=6)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_strangers() -> Iterator[None]:
+    """Ask a model that refuses for 3 drawn strangers of each kind where a report asks for 50, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lesionviz.evaluation.silence.strangers", partial(strangers, 3))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def _answer(classifier: LesionClassifier) -> dict[str, float]:
     return dict(classifier.predict(synthetic_samples()[0]).probabilities)
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_another_process_answers_the_same(classifier: LesionClassifier) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert pool.submit(_answer, classifier).result() == pytest.approx(_answer(classifier), abs=1e-6)

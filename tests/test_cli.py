@@ -14,10 +14,11 @@ from lesionviz.training.loop import BEST
 
 
 @pytest.mark.heavy
+@pytest.mark.usefixtures("few_strangers")
 def test_train_then_evaluate_writes_model_and_figures(
     drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lesionviz, "evaluate", partial(lesionviz.evaluate, draws=20))
+    monkeypatch.setattr(lesionviz, "evaluate", partial(lesionviz.evaluate, draws=5))
     run, figures = tmp_path / "run", tmp_path / "figures"
     small = ["--size", "64", "--epochs", "1", "--batch-size", "16", "--cpu", "--half"]
     assert main(["train", "--data", str(drawn_folder), "--out", str(run), "--init", "scratch", *small]) == 0

@@ -31,6 +31,7 @@ from lesionviz.evaluation.report.sections import limit_parts, use_parts
 from lesionviz.evaluation.result import Evaluation
 from lesionviz.training.calibration import calibrate
 
+pytestmark = pytest.mark.usefixtures("few_strangers")
 ORIGINAL = [[449, 8, 11, 17], [41, 269, 42, 53], [17, 38, 490, 138], [27, 39, 67, 1797]]
 """The confusion matrix that the original notebook reports."""
 

@@ -46,11 +46,11 @@ def test_an_outline_of_everything_holds_all_evidence_and_two_halves_share_it(
 
 @pytest.mark.heavy
 def test_the_report_gives_the_share_and_the_area_to_compare_with(
-    classifier: LesionClassifier, drawn_folder: Path, tmp_path: Path
+    classifier: LesionClassifier, few_drawn: Path, tmp_path: Path
 ) -> None:
-    images = read_isic2019(drawn_folder).present["image"].tolist()
+    images = read_isic2019(few_drawn).present["image"].tolist()
     masks = outlines(tmp_path / "lesion_masks" / "drawn", images, (slice(48), slice(None)))
-    evaluation = evaluate(drawn_folder, classifier, tmp_path / "out", part="all", masks=masks, draws=5)
+    evaluation = evaluate(few_drawn, classifier, tmp_path / "out", part="all", masks=masks, draws=5)
     assert evaluation.evidence is not None
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert f"{evaluation.evidence.share} lies inside" in card
@@ -62,12 +62,12 @@ def test_the_report_gives_the_share_and_the_area_to_compare_with(
 
 @pytest.mark.heavy
 def test_a_model_that_was_trained_with_outlines_says_so_beside_the_share(
-    small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path: Path
+    small_checkpoint: Checkpoint, few_drawn: Path, tmp_path: Path
 ) -> None:
     taught = LesionClassifier(replace(small_checkpoint, recipe={"outline_weight": 0.5}))
-    images = read_isic2019(drawn_folder).present["image"].tolist()
+    images = read_isic2019(few_drawn).present["image"].tolist()
     masks = outlines(tmp_path / "masks", images, (slice(48), slice(None)))
-    evaluate(drawn_folder, taught, tmp_path / "out", part="all", masks=masks, draws=5)
+    evaluate(few_drawn, taught, tmp_path / "out", part="all", masks=masks, draws=5)
     assert "The training asked for this, on outlines of other lesions" in (tmp_path / "out/MODEL_CARD.md").read_text()
 
 

@@ -31,6 +31,7 @@ from lesionviz.training.augmentation import LabelledImages
 from lesionviz.training.loop import BEST, HISTORY
 from lesionviz.training.train import TrainingResult, train
 
+pytestmark = pytest.mark.usefixtures("few_strangers")
 SMALL = Recipe(
     size=96, train_size=96, first_size=64, epochs=2, probe_share=0.5, last_blocks_share=0, batch_size=16, cache=False
 )

@@ -273,46 +273,49 @@ def test_the_command_writes_the_table_goes_on_and_says_what_is_in_the_way(
     assert "The precision 'int4' is not known" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_the_real_thing_goes_on_to_the_same_bytes_after_a_kill_and_after_ctrl_c(
-    end: signal.Signals, pictures: Path, model: Path, tmp_path: Path
-) -> None:
-    many = tmp_path / "many"
+def tables_of(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in [*(out / "parts").iterdir(), out / "scores.parquet"]}
+
+
+@pytest.fixture(scope="module")
+def many(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 images."""
+    many = tmp_path_factory.mktemp("archive") / "many"
     many.mkdir()
     names = sorted(path.name for path in pictures.iterdir())
     for number in range(200):
         shutil.copy(pictures / names[number % len(names)], many / f"{number:03}-{names[number % len(names)]}")
+    return many
+
+
+@pytest.fixture(scope="module")
+def whole(many: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The tables of a run that nothing ends."""
+    out = tmp_path_factory.mktemp("whole")
+    assert lesionviz.score(many, out, model=model, shard_size=10, progress=False).finished
+    return tables_of(out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_the_real_thing_goes_on_to_the_same_bytes_after_a_kill_and_after_ctrl_c(
+    end: signal.Signals, many: Path, whole: dict[str, bytes], model: Path, tmp_path: Path
+) -> None:
     script = (
         "import lesionviz, sys\n"
-        "scored = lesionviz.score(sys.argv[1], sys.argv[2], model=sys.argv[3], shard_size=10, resume=True)\n"
+        "scored = lesionviz.score(sys.argv[1], sys.argv[2], model=sys.argv[3], shard_size=10)\n"
         "sys.exit(0 if scored.finished else 130)"
     )
-
-    def command(out: Path) -> list[str]:
-        return [sys.executable, "-c", script, str(many), str(out), str(model)]
-
-    def part_of_run(out: Path) -> Path:
-        return out / "parts/00002.parquet"
-
-    with subprocess.Popen(command(tmp_path / "ended")) as process:
-        while not part_of_run(tmp_path / "ended").exists():
+    with subprocess.Popen([sys.executable, "-c", script, str(many), str(tmp_path), str(model)]) as process:
+        while not (tmp_path / "parts/00002.parquet").exists():
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(end)
     assert process.returncode == (-signal.SIGKILL if end == signal.SIGKILL else 130)
-    assert not (tmp_path / "ended/scores.parquet").exists()
-    for out in ("ended", "whole"):
-        assert subprocess.run(command(tmp_path / out), check=False).returncode == 0
-    ended, whole = (
-        {
-            path.name: path.read_bytes()
-            for path in [*(tmp_path / out / "parts").iterdir(), tmp_path / out / "scores.parquet"]
-        }
-        for out in ("ended", "whole")
-    )
+    assert not (tmp_path / "scores.parquet").exists()
+    assert lesionviz.score(many, tmp_path, model=model, shard_size=10, resume=True, progress=False).finished
     assert len(whole) == 21
-    assert ended == whole
+    assert tables_of(tmp_path) == whole
 
 
 def test_without_pyarrow_one_sentence_names_what_to_install(

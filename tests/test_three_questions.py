@@ -33,6 +33,7 @@ from lesionviz.training.teach_refusal import _quantile
 from lesionviz.widgets.batch.rows import BatchRow, table
 from lesionviz.widgets.case.answer import answer_html, refusal_sentence
 
+pytestmark = pytest.mark.usefixtures("few_strangers")
 SURE, UNSURE = np.array([9.0, 0, 0, 0]), np.zeros(4)
 
 
@@ -193,7 +194,7 @@ def test_an_evaluation_counts_close_ups_of_its_part_and_warnings(
     taught: Checkpoint, taught_from: Portion, tmp_path: Path
 ) -> None:
     recorded = replace(taught, split=taught_from.split.describe(), recipe={"size": 96})
-    evaluation = evaluate(taught_from.collection, LesionClassifier(recorded), tmp_path, draws=20)
+    evaluation = evaluate(taught_from.collection, LesionClassifier(recorded), tmp_path, draws=5)
     lines = evaluation.silence.refusals.set_index("pictures")
     close_ups = lines.loc[f"{taught_from.name}, close-ups (not dermoscopy)"]
     assert close_ups["images"] == len(taught_from.rows("test", "close_ups"))

@@ -34,7 +34,7 @@ from lesionviz.training.record import licence_of
 from lesionviz.training.train import TrainingResult, train
 from lesionviz.training.unfinished import UNFINISHED
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("few_strangers")]
 SMALL = Recipe(size=64, epochs=3, probe_share=0.34, last_blocks_share=0.34, batch_size=16, learning_rate=1e-3)
 
 

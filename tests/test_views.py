@@ -80,10 +80,10 @@ def test_explanations_and_refusals_are_of_the_upright_view(small_checkpoint: Che
 
 @pytest.mark.heavy
 def test_an_evaluation_says_how_many_views_it_took(
-    small_checkpoint: Checkpoint, drawn_folder: Path, tmp_path: Path
+    small_checkpoint: Checkpoint, few_drawn: Path, tmp_path: Path
 ) -> None:
     small_checkpoint.save(tmp_path / "model.pth")
-    evaluation = evaluate(drawn_folder, tmp_path / "model.pth", tmp_path, part="all", views=8, draws=5)
+    evaluation = evaluate(few_drawn, tmp_path / "model.pth", tmp_path, part="all", views=8, draws=5)
     assert evaluation.to_dict()["views"] == 8
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert "--part all --views 8" in card
