@@ -453,7 +453,7 @@ def test_a_run_begins_outlives_its_kernel_and_is_found_by_the_next_page(
     assert process.wait(30) == 0
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_run_stops_as_by_ctrl_c_and_goes_on_to_the_same_table(
     default: Page, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:

@@ -24,7 +24,7 @@ from lesionviz.archive.store import SESSIONS
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.diagnoses import CODES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE)
 SUMMARY = "A whole folder on this computer"
 
@@ -46,7 +46,7 @@ class Place:
         return page.locator(".lv-archive")
 
 
-@pytest.fixture(scope="module", params=["voila", pytest.param("lab", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["voila", "lab"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The dashboard for one person, or JupyterLab, with a list of runs of its own."""
     folder = tmp_path_factory.mktemp("served")
@@ -160,7 +160,6 @@ def test_a_run_goes_on_without_its_page_and_the_results_are_there_when_it_is_ope
     expect(page.get_by_text("No files yet.")).to_be_visible()
 
 
-@pytest.mark.slow
 def test_a_run_of_the_command_line_is_seen_stopped_and_gone_on_with_to_the_same_table(
     place: Place, page: Page, tmp_path: Path
 ) -> None:

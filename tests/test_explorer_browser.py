@@ -31,6 +31,10 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
 VOILA_THEN_LAB = pytest.mark.parametrize("kind", ["voila", pytest.param("lab", marks=pytest.mark.slow)])
 """For tests that start a server of their own: in JupyterLab behind the third door."""
+ONE_PAGE_THEN_LAB = pytest.mark.parametrize(
+    "place", ["voila", pytest.param("lab", marks=pytest.mark.slow)], indirect=True
+)
+"""For tests on the common page of what JupyterLab hardly changes: not uploads, keys, themes and what the kernel hears."""
 CODE = "import lesionviz\nexplorer = lesionviz.Explorer()\nexplorer"
 
 
@@ -258,6 +262,7 @@ def test_what_was_turned_is_handed_over_when_the_focus_leaves(page: Page, place:
     expect(said).to_be_visible()
 
 
+@ONE_PAGE_THEN_LAB
 def test_alpha_zero_shows_the_photo_alone(page: Page, photo: Path) -> None:
     example(page, photo)
     case(page).get_by_label("Alpha", exact=True).fill("0")
@@ -312,6 +317,7 @@ def test_zoom_and_pan_move_all_pictures_together(page: Page, photo: Path) -> Non
     case(page).get_by_role("button", name="Whole picture").click()
 
 
+@ONE_PAGE_THEN_LAB
 def test_the_pointer_reads_the_evidence_that_python_computes(page: Page, photo: Path) -> None:
     example(page, photo)
     explain(page, "NV")
@@ -334,6 +340,7 @@ def test_the_pointer_reads_the_evidence_that_python_computes(page: Page, photo: 
     assert ("against" if value < 0 else "for melanocytic nevus") in said
 
 
+@ONE_PAGE_THEN_LAB
 def test_swipe_shows_one_large_picture_with_a_divider(page: Page, photo: Path) -> None:
     example(page, photo)
     small = stage(page, "overlay").bounding_box()
@@ -353,6 +360,7 @@ def test_swipe_shows_one_large_picture_with_a_divider(page: Page, photo: Path) -
     case(page).get_by_label("Side by side").check()
 
 
+@ONE_PAGE_THEN_LAB
 def test_the_view_is_saved_as_a_png(page: Page, photo: Path, tmp_path: Path) -> None:
     example(page, photo)
     with page.expect_download() as waiting:
@@ -370,6 +378,7 @@ def test_the_view_is_saved_as_a_png(page: Page, photo: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("label", "begins"), [("Web page", b"<!doctype html>"), ("PDF", b"%PDF"), ("Picture", b"\x89PNG")]
 )
+@ONE_PAGE_THEN_LAB
 def test_a_case_is_kept_as_a_file(page: Page, photo: Path, tmp_path: Path, label: str, begins: bytes) -> None:
     example(page, photo)
     said = page.locator(".lv-downloads [role=status]")
@@ -381,6 +390,7 @@ def test_a_case_is_kept_as_a_file(page: Page, photo: Path, tmp_path: Path, label
     expect(said).to_contain_text("is saved")
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_corrupt_file_clears_the_old_result_and_says_why(page: Page, photo: Path, tmp_path: Path) -> None:
     example(page, photo)
     broken = tmp_path / "broken.jpg"
@@ -401,6 +411,7 @@ def test_a_file_larger_than_one_message_may_be_arrives_whole(page: Page, tmp_pat
     expect(page.get_by_text("large.bmp: the model gives no answer")).to_be_visible()
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_file_above_the_limit_is_held_back_with_a_choice(
     page: Page, place: Place, photo: Path, tmp_path: Path
 ) -> None:
@@ -430,6 +441,7 @@ def test_a_file_above_the_limit_is_held_back_with_a_choice(
     example(page, photo)
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_picture_with_too_many_pixels_is_offered_smaller_by_the_same_door(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "phone.png"
     Image.new("RGBA", (8300, 6200), (190, 140, 120, 0)).save(path, compress_level=1)
@@ -453,6 +465,7 @@ def test_a_picture_with_too_many_pixels_is_offered_smaller_by_the_same_door(page
     assert min(pixel) > 250  # what was transparent is white
 
 
+@ONE_PAGE_THEN_LAB
 def test_of_a_picture_with_too_many_pixels_that_the_browser_cannot_reduce_it_is_said_what_to_do(
     page: Page, tmp_path: Path
 ) -> None:
@@ -468,6 +481,7 @@ def test_of_a_picture_with_too_many_pixels_that_the_browser_cannot_reduce_it_is_
     expect(page.get_by_role("button", name="Take scan.tif out")).to_have_count(0)
 
 
+@ONE_PAGE_THEN_LAB
 def test_of_two_uploads_in_quick_succession_the_last_one_wins(page: Page, photo: Path, tmp_path: Path) -> None:
     second = tmp_path / "second.png"
     with Image.open(photo) as opened:
@@ -484,6 +498,7 @@ def test_of_two_uploads_in_quick_succession_the_last_one_wins(page: Page, photo:
     shown(page, "second.png")
 
 
+@ONE_PAGE_THEN_LAB
 def test_several_files_make_a_filmstrip_to_go_back_in(page: Page, photo: Path, tmp_path: Path) -> None:
     turned = upside_down(photo, tmp_path / "turned.png")
     settled(page, upload(page, photo, turned))
@@ -498,6 +513,7 @@ def test_several_files_make_a_filmstrip_to_go_back_in(page: Page, photo: Path, t
     shown(page, "turned.png")
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_picture_is_taken_out_and_its_neighbour_takes_its_place(page: Page, photo: Path, tmp_path: Path) -> None:
     turned = upside_down(photo, tmp_path / "neighbour.png")
     first = upload(page, photo, turned)
@@ -545,12 +561,14 @@ def test_files_can_be_dropped_and_pasted(page: Page, photo: Path) -> None:
         shown(page, f"{kind}.jpg")
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_sample_is_one_click_away_and_named_synthetic(page: Page) -> None:
     page.get_by_role("button", name="Try the synthetic melanoma").click()
     settled(page, chosen(page), "answered")
     shown(page, "synthetic melanoma")
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_picture_of_something_else_gets_no_diagnosis_until_the_person_insists(page: Page, tmp_path: Path) -> None:
     strangers(1)["screenshots"][0].save(tmp_path / "screen.png")
     anyway = page.get_by_role("button", name="Show the answer anyway")
@@ -569,6 +587,7 @@ def test_a_picture_of_something_else_gets_no_diagnosis_until_the_person_insists(
     page.get_by_label("Threshold for melanoma").select_option(label="off")
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_threshold_is_held_against_a_photograph(page: Page, photo: Path) -> None:
     if load().predict(photo).refusal:
         pytest.skip("needs a real photograph: drawn ones get no answer")
@@ -579,6 +598,7 @@ def test_a_threshold_is_held_against_a_photograph(page: Page, photo: Path) -> No
     page.get_by_label("Threshold for melanoma").select_option(label="off")
 
 
+@ONE_PAGE_THEN_LAB
 def test_why_this_and_not_that_is_a_map_of_its_own(page: Page, photo: Path) -> None:
     example(page, photo)
     answer = load().predict(photo).diagnosis  # for which there is evidence, whatever the picture
@@ -601,6 +621,7 @@ def open_tab(page: Page, name: str) -> Locator:
     return part
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_brush_changes_a_copy_by_mouse_by_keys_and_by_finger_and_undo_takes_it_back(
     page: Page, photo: Path
 ) -> None:
@@ -701,6 +722,7 @@ def test_a_brush_changes_a_copy_by_mouse_by_keys_and_by_finger_and_undo_takes_it
     assert heading(page).inner_text() == answer
 
 
+@ONE_PAGE_THEN_LAB
 def test_comparisons_of_the_case_on_view_and_with_another_picture(page: Page, photo: Path, tmp_path: Path) -> None:
     turned = upside_down(photo, tmp_path / "turned.png")
     example(page, photo)
@@ -719,6 +741,7 @@ def test_comparisons_of_the_case_on_view_and_with_another_picture(page: Page, ph
         expect(part.locator(".lv-tile:visible")).to_have_count(2)
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_batch_is_listed_saved_as_csv_and_opened_one_by_one(page: Page, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(photo.read_bytes()[:3000])
     part = open_tab(page, "Batch")
@@ -739,6 +762,7 @@ def test_a_batch_is_listed_saved_as_csv_and_opened_one_by_one(page: Page, photo:
     part.get_by_role("button", name="Clear").click()
 
 
+@ONE_PAGE_THEN_LAB
 def test_a_quiz_hides_the_answer_until_the_learner_commits(page: Page) -> None:
     part = open_tab(page, "Quiz")
     part.get_by_role("button", name="Start the quiz").click()
@@ -795,6 +819,7 @@ def test_axe_finds_nothing_in_any_state(page: Page, photo: Path, tmp_path: Path,
     assert not found, "\n".join(f"{state}: {report}" for state, report in found.items())
 
 
+@ONE_PAGE_THEN_LAB
 def test_checks_of_an_answer_are_started_and_read_by_keyboard(page: Page, photo: Path) -> None:
     example(page, photo)
     checks = page.locator(".lv-checks")
@@ -894,7 +919,8 @@ WATCH = """() => {
 }"""
 
 
-@VOILA_THEN_LAB
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["voila", "lab"])
 def test_of_two_files_of_one_name_nothing_of_the_first_stands_beside_the_second(
     kind: str, browser: Browser, tmp_path: Path
 ) -> None:

@@ -173,7 +173,14 @@ def stand_ins(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.heavy
 @pytest.mark.once
-@pytest.mark.parametrize("page", [page for page, blocks in RUN.items() if blocks])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page != "README.md" else [])
+        for page, blocks in RUN.items()
+        if blocks
+    ],
+)
 def test_the_blocks_of_a_page_run_one_after_the_other(
     page: str, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

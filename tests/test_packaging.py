@@ -147,6 +147,7 @@ def test_the_source_distribution_carries_tests_and_pages_and_no_image_but_the_sc
 
 
 @pytest.mark.wheel
+@pytest.mark.slow
 def test_the_wheel_alone_serves_the_dashboard_and_answers(wheel: Path, tmp_path: Path) -> None:
     """Packages are lent from this environment, which saves a second download of torch; the code is the wheel's alone."""
     environment = tmp_path / "environment"

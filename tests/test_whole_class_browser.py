@@ -23,7 +23,7 @@ from lesionviz.diagnoses import CODES, DIAGNOSES
 from lesionviz.preprocessing import Preprocessing
 from lesionviz.widgets.case.answer import DRAWN
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE)
 ASKED = "question-of-the-teacher.png"
 
