@@ -9,12 +9,11 @@ OLDEST_PYTHON ?= python3.11
 OLDEST := .venv-oldest
 
 # Half of the tests' time is waiting for browsers and kernels: a process more than there are cores, each computing on one
-# thread, and whoever is done takes over half of what another still has before it.
+# thread. The tests of a file stay together, so that its server, kernel and page are started once; the longest come first.
 PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
-XDIST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES)
-PYTEST := $(XDIST) --dist=worksteal
-# Notebooks are tested on what is drawn: with real images they train for hours. The cells of one stay together.
-NBVAL := env -u LESIONVIZ_DATA $(XDIST) --dist=loadfile --nbval-lax --nbval-current-env
+PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+# Notebooks are tested on what is drawn: with real images they train for hours.
+NBVAL := env -u LESIONVIZ_DATA $(PYTEST) --nbval-lax --nbval-current-env
 # The tests without any mark; the others wait for browsers, build wheels, or compute for long.
 PLAIN := not browser and not wheel and not heavy and not slow
 
@@ -29,7 +28,7 @@ lab: $(READY)                ## open JupyterLab on the notebooks
 # --- three doors, each with the time that it may take on two idle cores; see tests/README.md ---
 
 quick: $(READY) lint         ## 90 s: lint, types, and every test that needs no browser, no wheel and no training
-	$(PYTEST) -m "$(PLAIN)" $(ARGS)
+	$(PYTEST) --dist=worksteal -m "$(PLAIN)" $(ARGS)
 
 test: $(READY) lint browser  ## 10 min: what must pass before a change lands
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -43,7 +42,7 @@ test-all: $(READY) lint browser  ## 25 min: that, faults, load, every notebook, 
 
 test-oldest: $(OLDEST)/.ready browser  ## the lowest versions that pyproject.toml allows; what hangs on them, and one look
 	$(subst $(BIN),$(OLDEST)/bin,$(PYTEST)) -m "not browser and not slow and not once"
-	$(subst $(BIN),$(OLDEST)/bin,$(PYTEST)) tests/test_explorer_browser.py -k test_upload_read_the_diagnosis
+	$(subst $(BIN),$(OLDEST)/bin,$(PYTEST)) --dist=worksteal tests/test_explorer_browser.py -k test_upload_read_the_diagnosis
 
 lint: $(READY)
 	$(BIN)/ruff check .

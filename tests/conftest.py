@@ -43,8 +43,11 @@ FLAGS = [
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: a process that came to one of them last would keep the others waiting."""
-    longest = {item.path for item in items if item.get_closest_marker("browser") or item.get_closest_marker("wheel")}
-    items.sort(key=lambda item: item.path not in longest)
+    waiting, computing = (
+        {item.path for item in items if any(map(item.get_closest_marker, marks))}
+        for marks in (("browser", "wheel", "slow"), ("heavy",))
+    )
+    items.sort(key=lambda item: (item.path not in waiting, item.path not in computing))
 
 
 @pytest.fixture(scope="session", autouse=True)
