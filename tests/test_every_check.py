@@ -5,6 +5,8 @@ What one of them finds stands in a file of its own; here is what all must keep t
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from on_view import OnView, background_of, press
 
+import lesionviz.widgets.checks
 from lesionviz.case import Case
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.classifier import LesionClassifier
@@ -26,6 +29,8 @@ from lesionviz.widgets.checks.check import DRAWN, REFUSED, Check
 from lesionviz.widgets.checks.checks import Checks, Fold
 from lesionviz.wire import unpack
 
+for module in pkgutil.iter_modules(lesionviz.widgets.checks.__path__, f"{lesionviz.widgets.checks.__name__}."):
+    importlib.import_module(module.name)  # a check that nobody lists yet is found, too
 EVERY = sorted(Check.__subclasses__(), key=lambda kind: kind.__name__)
 every_check = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 HOSTILE: list[Any] = ["ask", [], {}, {"kind": ["ask"]}, {"kind": "reboot"}, {"kind": "variant", "name": "/etc"}]
