@@ -31,6 +31,25 @@ MODULES = (
     "lesionviz.archive.schema",
     "lesionviz.archive.state",
 )
+FIRST = """\
+{% block content %}
+<header class="pdoc"><input type="search" placeholder="Search" aria-label="Search"></header>
+<main class="pdoc"><section class="module-info">
+<h1 class="modulename">lesionviz</h1>
+<div class="docstring"><ul>
+{% for name, module in all_modules.items() if "._" not in name %}
+<li><a href="{{ name.replace(".", "/") }}.html">{{ name }}</a>
+{{ (module.docstring.split("\n\n") | first).replace("\n", " ").replace(":mod:", "") | to_html | safe }}</li>
+{% endfor %}
+</ul></div>
+</section></main>
+{% include "search.html.jinja2" %}
+{% endblock %}
+"""
+"""The first page: every module with its first sentences, on a phone, too."""
+OWN = '{{% set root_module_name = false %}}{{% extends "default/{}.html.jinja2" %}}'
+"""By itself pdoc begins with the page of ``lesionviz``, from which no link leads to the other modules."""
+TEMPLATES = {"index": OWN.format("index") + FIRST, "module": OWN.format("module")}
 
 
 def build(folder: Path) -> None:
@@ -38,9 +57,7 @@ def build(folder: Path) -> None:
     for name in lesionviz.__all__:  # they are imported on first use, which pdoc would not cause
         getattr(lesionviz, name)
     with TemporaryDirectory() as templates, warnings.catch_warnings():
-        # By itself pdoc begins with the page of `lesionviz`, from which no link leads to the other modules.
-        for page in ("index", "module"):
-            text = f'{{% set root_module_name = false %}}{{% extends "default/{page}.html.jinja2" %}}'
+        for page, text in TEMPLATES.items():
             Path(templates, f"{page}.html.jinja2").write_text(text, encoding="utf-8")
         pdoc.render.configure(docformat="google", template_directory=Path(templates))
         # From here on: what old libraries say while they are imported is not about our pages.
