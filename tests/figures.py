@@ -28,6 +28,9 @@ from lesionviz.evaluation.report.model_sections import details_parts, training_d
 from lesionviz.explanation.methods import METHODS
 from lesionviz.files import sha256
 from lesionviz.network import LAYERS, grid_size
+from lesionviz.trust import pointing, stillness
+from lesionviz.widgets.checks.pointing import GENERALLY as POINTING_IN_GENERAL
+from lesionviz.widgets.checks.stillness import GENERALLY as STILL_IN_GENERAL
 
 ROOT = Path(__file__).parents[1]
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -277,6 +280,58 @@ def tables(page: Page) -> Iterator[Figure]:
     )
 
 
+def checks(card: Page, benchmarks: Page) -> Iterator[Figure]:
+    """What the card and the pages say of checks is what the tables say; the forwards are those of the code."""
+    costs = {row[0].split(",")[0]: row[1] for row in benchmarks.rows("| check | forwards |")}
+    for check, forwards in (
+        ("does the pointing matter", pointing.FORWARDS),
+        ("does it hold still", stillness.FORWARDS),
+    ):
+        yield Figure(benchmarks.name, f"forwards: {check}", costs[check], str(forwards))
+    cell = r"([\d.]+% \([\d.]+–[\d.]+\))"
+    sets = {(row[0], row[2]): row[3] for row in benchmarks.rows("| source | images | asked for |")}
+    sets |= {(row[0], row[2]): row[3] for row in benchmarks.rows("| class | images | asked for |")}
+    yield from card.said(
+        rf"in 90% hold the right diagnosis for {cell} of .*? but for {cell} of the melanomas of MILK10k",
+        "answer sets",
+        sets["ISIC_2019", "90%"],
+        sets["MILK10k, MEL", "90%"],
+    )
+    (passed,) = (
+        row for row in benchmarks.rows("| layer | method | images |") if row[:2] == ["features.8", "gradcam"]
+    )
+    yield from card.said(rf"of (\d+) validation images, .*? did for {cell}", "pointing", passed[2], passed[3])
+    kept = {row[0]: row[3] for row in benchmarks.rows("| what is changed |")}["everything"]
+    by_class = {row[0]: row[2] for row in benchmarks.rows("| class | images of it |")}
+    right = {row[0]: row[1] for row in benchmarks.rows("| figure | value |", "## How often an answer holds still")}
+    others = right["right where some variant gets another answer"]
+    yield from card.said(
+        rf"Of 500 test images, {cell} .*? of the melanomas {cell}; .*? {cell} are answered rightly",
+        "holding still",
+        kept,
+        by_class["MEL"],
+        others,
+    )
+    models = {row[0]: row[1] for row in benchmarks.rows("| figure | value |", "## Two models")}
+    yield from card.said(
+        rf"disagrees, this one is right in {cell}", "two models", models["first right where they disagree"]
+    )
+    strokes = [row[1] for row in benchmarks.rows("| stroke |")]
+    yield from card.said(rf"stroke with a brush turns up to {cell}", "strokes", max(strokes, key=number))
+
+    def whole(figure: str) -> list[str]:
+        return [f"{float(each):.0f}" for each in re.findall(r"[\d.]+", figure)]
+
+    held = right["right where the answer is kept under all"]
+    count = f"{number(passed[2]) * number(passed[3]) / 100:.0f}"
+    for words, expected in (
+        (STILL_IN_GENERAL, ["500", *whole(kept), "95", whole(held)[0], whole(others)[0]]),
+        (POINTING_IN_GENERAL, [passed[2], count, *whole(passed[3]), "95"]),
+    ):
+        printed = re.findall(r"\d+", words.replace("features.8", ""))
+        yield Figure("the page", f"{words[:40]}…", " ".join(sorted(printed)), " ".join(sorted(expected)))
+
+
 def everything(texts: dict[str, str] | None = None) -> list[Figure]:
     """All figures; ``texts`` stands in for pages, in tests."""
     names = ("README.md", "MODEL_CARD.md", "tests/benchmarks/README.md")
@@ -287,6 +342,7 @@ def everything(texts: dict[str, str] | None = None) -> list[Figure]:
         *readme(start, benchmarks, model),
         *faithfulness(benchmarks),
         *tables(benchmarks),
+        *checks(model, benchmarks),
         *archive.said(r"fixed parts of (\d+)", "images in a part", DEFAULTS["shard"]),
         *training.said(
             r"\((\d+) and (\d+) % unless you say so\)",

@@ -249,6 +249,7 @@ def test_every_variant_is_told_and_the_worst_is_shown_first(classifier: LesionCl
     assert examiner.asked == ["stillness arm.jpg"]
     kept = check.kept()
     assert kept is not None
+    assert kept.words == f"{check.state['words']} {check.state['generally']}"
     assert kept.rows[4] == (worst, "MEL 70%", "20%")
     assert kept.pictures == (
         (f"The worst: {worst}: melanocytic nevus 20%, answered melanoma 70%", variant(case.seen, worst)),

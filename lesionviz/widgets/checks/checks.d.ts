@@ -58,6 +58,7 @@ interface VariantAnswer {
 }
 /** `seen` and `picture` are PNGs: what the network saw, and the variant that is `shown`. */
 interface StillnessFound extends FoundState {
+  generally: string;
   diagnosis: string;
   confidence: number;
   kept: number;

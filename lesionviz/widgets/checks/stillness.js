@@ -20,7 +20,8 @@ function render({ model, el }) {
     element("figure", { className: "lv-check-figure" }, seen, element("figcaption", {}, seenWords)),
     element("figure", { className: "lv-check-figure" }, changed, element("figcaption", {}, changedWords)),
   );
-  const body = element("div", { className: "lv-check-body" }, key, strip, worst, beside);
+  const generally = element("p", { className: "lv-check-soft" });
+  const body = element("div", { className: "lv-check-body" }, key, strip, worst, beside, generally);
   let drawn = ""; // what the dots were made of
 
   /** @param {StillnessFound | UnfoundState} state */
@@ -41,6 +42,7 @@ function render({ model, el }) {
     images.put(changed, state.picture, "image/png");
     seenWords.textContent = `As it is: ${classOf(state.diagnosis)?.name} ${percent(state.confidence)}`;
     changedWords.textContent = state.caption;
+    generally.textContent = state.generally;
     seen.alt = "What the network saw";
     changed.alt = `The same, ${state.shown}`;
   }
