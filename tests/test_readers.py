@@ -14,7 +14,7 @@ from lesionviz.data.isic2018 import GROUPINGS, HAM10000, ISIC2018
 from lesionviz.data.isic2019 import GROUND_TRUTH, IMAGES, METADATA, read_isic2019
 from lesionviz.data.isic2020 import GROUND_TRUTHS
 from lesionviz.data.read import COMMON_NAMES, KNOWN, OFFICIAL, READ_WITH, read_collection
-from lesionviz.data.split import Split, leakage_report, split_at_random, split_by_lesion
+from lesionviz.data.split import Split, leakage_report, leakage_text, split_at_random, split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 
@@ -255,6 +255,21 @@ def test_leakage_is_counted_by_hand_on_a_small_table() -> None:
     assert report["images"].to_dict() == {"MEL": 2, "NV": 1, "all": 3}
     assert report["leaked"].to_dict() == {"MEL": 1, "NV": 1, "all": 2}
     assert report["share"]["all"] == pytest.approx(2 / 3)
+
+
+def test_a_small_folder_is_told_at_the_first_look_that_no_model_can_be_trained_on_it(tmp_path: Path) -> None:
+    for number in range(23):
+        code = "NV" if number < 20 else "MEL"
+        draw(tmp_path / code / f"{number}.png", number, code)
+    assert leakage_text(read_collection(tmp_path)) == (
+        "No two images are known to show the same lesion, so a split's leakage cannot be counted."
+    )
+    (tmp_path / "NV" / "19.png").unlink()
+    said = leakage_text(small := read_collection(tmp_path))
+    assert "A model cannot be trained on these alone. 22 images are too few" in said
+    assert "the largest here has 19" in said
+    with pytest.raises(LesionvizError, match="--part all"):
+        split_by_lesion(small)
 
 
 def test_a_random_split_of_the_whole_isic_2019_leaks_six_of_ten_test_images_and_ours_none(isic2019: Path) -> None:

@@ -124,7 +124,8 @@ def split_by_lesion(collection: Collection, seed: int = 2019, validation: float 
         validation, test: fraction of the images in each; rounded to steps of 5 %.
 
     Raises:
-        LesionvizError: a fraction is out of range, or a class has fewer lesions than there are parts.
+        LesionvizError: a fraction is out of range, a class has fewer lesions than there are parts, or no class has as
+            many images from one source as there are folds.
     """
     folds = {"validation": round(validation * FOLDS), "test": round(test * FOLDS)}
     if min(folds.values()) < 1 or sum(folds.values()) >= FOLDS:
@@ -139,9 +140,11 @@ def split_by_lesion(collection: Collection, seed: int = 2019, validation: float 
             "one for each part. Add images of that class."
         )
     strata = table["diagnosis"] + " " + table["source"]
-    if strata.value_counts().max() < FOLDS:
+    if (most := int(strata.value_counts().max())) < FOLDS:
         raise LesionvizError(
-            f"No class has {FOLDS} images from one source, too few to split {len(table)} images. Add images."
+            f"{len(table)} images are too few to learn from some and judge on others: at least one class needs {FOLDS} "
+            f"images from one source, and the largest here has {most}. Add images, or ask a model that is there about "
+            "all of them (lesionviz evaluate --part all)."
         )
     splitter = StratifiedGroupKFold(n_splits=FOLDS, shuffle=True, random_state=seed)
     fold = np.empty(len(table), dtype=int)
@@ -201,9 +204,14 @@ def leakage_report(split: Split) -> pd.DataFrame:
 
 
 def leakage_text(collection: Collection, seed: int = 2019) -> str:
-    """Say how many test images a random split and the lesion-grouped one would leak."""
+    """Say how many test images a random split and the lesion-grouped one would leak, and whether these can be split."""
     if collection.table["lesion"].is_unique:
-        return "No two images are known to show the same lesion, so a split's leakage cannot be counted."
+        lines = ["No two images are known to show the same lesion, so a split's leakage cannot be counted."]
+        try:
+            split_by_lesion(collection, seed)
+        except LesionvizError as error:
+            lines.append(f"A model cannot be trained on these alone. {error}")
+        return "\n".join(lines)
     lines = ["Test images that show a lesion which is also in the training or validation part:"]
     for name, divide in (("a split at random", split_at_random), ("the split by lesion", split_by_lesion)):
         try:
