@@ -22,6 +22,7 @@ from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import evaluate
 from lesionviz.evaluation.metrics import Metrics
+from lesionviz.evaluation.report.commands import training_command
 from lesionviz.files import sha256
 from lesionviz.imaging import LesionImage, open_image
 from lesionviz.network import build_network
@@ -53,9 +54,10 @@ def test_a_run_leaves_split_history_and_the_best_model(trained: TrainingResult) 
     assert not trained.interrupted
 
 
-def test_the_checkpoint_records_how_it_came_about(trained: TrainingResult) -> None:
+def test_the_checkpoint_records_how_it_came_about(trained: TrainingResult, drawn_folder: Path) -> None:
     checkpoint = Checkpoint.load(trained.checkpoint)
-    assert checkpoint.recipe == SMALL.to_dict() | {"init": "scratch", "half": False}
+    assert checkpoint.recipe == SMALL.to_dict() | {"data": drawn_folder.name, "init": "scratch", "half": False}
+    assert f"--data {drawn_folder.name} " in training_command(checkpoint)  # whatever the folder is called
     assert checkpoint.split["sha256"] == sha256(trained.checkpoint.parent / FILE)
     assert checkpoint.metrics["epoch"] == trained.best_epoch
     assert checkpoint.preprocessing.size == 64

@@ -110,7 +110,8 @@ class Run:
             told.append(outlines_told(self.batches.outlined, len(loaders.passed_over)))
         self.parts = MovingParts(network, recipe, self.accelerator, len(self.batches.training))
         licence = licence_of([each.collection for each in portions], init)
-        self.record = Record(recipe, options_of(init, half, outlines), splits, origin, " ".join(told), licence)
+        options = options_of(portions[0].name, init, half, outlines)
+        self.record = Record(recipe, options, splits, origin, " ".join(told), licence)
 
     @property
     def finished(self) -> bool:

@@ -61,9 +61,16 @@ class Record:
         )
 
 
-def options_of(init: str | Path, half: bool, outlines: Sequence[Path]) -> dict[str, Any]:
-    """Return what a checkpoint records of a training's options besides the recipe."""
-    options: dict[str, Any] = {"init": Path(init).name, "half": half}
+def options_of(data: str, init: str | Path, half: bool, outlines: Sequence[Path]) -> dict[str, Any]:
+    """Return what a checkpoint records of a training's options besides the recipe.
+
+    Args:
+        data: name of the main collection's folder.
+        init: where the weights started from.
+        half: whether they are stored in half precision.
+        outlines: folders of lesions' outlines.
+    """
+    options: dict[str, Any] = {"data": data, "init": Path(init).name, "half": half}
     # Folders of outlines are often called like the images': the last two names tell which they are.
     names = ["/".join(folder.resolve().parts[-2:]) for folder in outlines]
     return options | ({"outlines": names} if names else {})

@@ -15,7 +15,7 @@ from lesionviz.recipe import Recipe
 def training_command(checkpoint: Checkpoint) -> str:
     """Return the command that trains the model again, every recipe setting spelled out."""
     recipe = checkpoint.recipe
-    words = ["--data", "ISIC_2019"]
+    words = ["--data", _data(recipe)]
     for record in checkpoint.split.get("also", []):
         words += ["--also", record["name"]]
     words += _keeping_out(checkpoint.split)
@@ -34,8 +34,8 @@ def calibration_command(checkpoint: Checkpoint) -> str:
     size, half = checkpoint.preprocessing.size, " --half" if checkpoint.recipe.get("half") else ""
     also = "".join(f" --also {record['name']}" for record in checkpoint.split.get("also", []))
     return (
-        f"lesionviz calibrate --data ISIC_2019{also} --model OUT/best_model.pth --size {size} "
-        f"--out best_model.pth{half}"
+        f"lesionviz calibrate --data {shlex.quote(_data(checkpoint.recipe))}{also} --model OUT/best_model.pth "
+        f"--size {size} --out best_model.pth{half}"
     )
 
 
@@ -50,7 +50,12 @@ def evaluation_command(evaluation: Evaluation) -> str:
         + ([f"--views {evaluation.classifier.views}"] if evaluation.classifier.views > 1 else [])
         + (["--skip-damaged"] if any(each.damaged for each in (evaluation, *evaluation.others)) else [])
     )
-    return f"lesionviz evaluate --data {evaluation.data} --part {evaluation.part} {places}".rstrip()
+    return f"lesionviz evaluate --data {shlex.quote(evaluation.data)} --part {evaluation.part} {places}".rstrip()
+
+
+def _data(recipe: Mapping[str, Any]) -> str:
+    """Return the name of the folder that a model learned from; models that do not record it learned from ISIC 2019."""
+    return str(recipe.get("data", "ISIC_2019"))
 
 
 def _keeping_out(split: Mapping[str, Any]) -> list[str]:
