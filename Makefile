@@ -22,8 +22,11 @@ PLAIN := not browser and not wheel and not heavy and not slow
 dashboard: $(READY)          ## open the Explorer in a browser, no code in sight
 	$(BIN)/lesionviz dashboard $(ARGS)
 
+# From the top folder, so that links from the notebooks to other pages lead somewhere. A notebook runs in its own folder:
+# the path of a collection is made absolute, as it is meant from here.
 lab: $(READY)                ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks $(ARGS)
+	@if [ -n "$$LESIONVIZ_DATA" ]; then LESIONVIZ_DATA=$$(realpath "$$LESIONVIZ_DATA") || exit; fi; \
+	$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks $(ARGS)
 
 # --- three doors, each with the time that it may take on two idle cores; see tests/README.md ---
 
