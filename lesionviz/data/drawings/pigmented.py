@@ -17,7 +17,7 @@ def regular_network(canvas: Canvas, random: np.random.Generator) -> None:
 
 
 def faint_network(canvas: Canvas, random: np.random.Generator) -> None:
-    """A thin, faint network in a part of the lesion: what is left of the solar lentigo that a keratosis grew from."""
+    """A thin, faint network in a part of the lesion; a keratosis may keep one from the solar lentigo that it grew from."""
     lines = _honeycomb(canvas, random, random.uniform(0.066, 0.078), 0.26, 0.0)
     where = step(np.cos(canvas.angle - random.uniform(-np.pi, np.pi)) * -1 + 0.1, 0.8) * step(
         np.abs(canvas.reach - 0.66) - 0.26, 0.16
