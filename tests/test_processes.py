@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ import torch
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.errors import LesionvizError
 from lesionviz.recipe import Recipe
+from lesionviz.training import processes
 from lesionviz.training.launch import train_on_processes
 from lesionviz.training.loop import BEST
 from lesionviz.training.progress import Progress
@@ -108,15 +110,29 @@ def test_a_stop_ends_all_processes_and_resume_goes_on(drawn_folder: Path, tmp_pa
     assert (tmp_path / UNFINISHED).exists()
 
 
+@pytest.mark.slow
 def test_what_is_wrong_in_a_process_is_said_in_its_words(drawn_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(LesionvizError, match="no unfinished training to resume"):
         train_on_processes(2, drawn_folder, tmp_path, init="scratch", recipe=SMALL, cpu=True, resume=True)
-    odd = replace(SMALL, batch_size=15)
-    with pytest.raises(LesionvizError, match="batch_size 15 cannot be shared by 2 processes"):
-        train_on_processes(2, drawn_folder, tmp_path, init="scratch", recipe=odd, cpu=True)
-    for wrong in (0, True, 1.5):
-        with pytest.raises(LesionvizError, match="processes must be"):
-            train_on_processes(wrong, drawn_folder, tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [(2, "batch_size 15 cannot be shared by 2 processes"), (1, "2 processes were started and 1 of them found")],
+)
+def test_processes_that_cannot_work_together_are_refused(
+    found: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(processes, "Accelerator", lambda **_: SimpleNamespace(num_processes=found))
+    with pytest.raises(LesionvizError, match=words):
+        processes.accelerator_of(replace(SMALL, batch_size=15), cpu=True)
+
+
+@pytest.mark.parametrize("wrong", [0, True, 1.5])
+def test_impossible_numbers_of_processes_are_refused(wrong: int, drawn_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(LesionvizError, match="processes must be"):
+        train_on_processes(wrong, drawn_folder, tmp_path)
 
 
 def _start(drawn_folder: Path, out: Path, recipe: Recipe = SMALL, workers: int = 0) -> subprocess.Popen[str]:

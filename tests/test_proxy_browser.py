@@ -126,22 +126,28 @@ def proxy(target: str) -> Iterator[str]:
         thread.join(30)
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard that knows of the path."""
+    command, folder = [Path(sys.executable).with_name("lesionviz")], tmp_path_factory.mktemp("behind")
+    with running_dashboard(command, folder, "--base-url", PATH.rstrip("/")) as (address, _):
+        yield address
+
+
 @pytest.mark.parametrize("keeps", [True, False], ids=["a proxy that keeps the path", "a proxy that takes it off"])
-def test_below_a_path_the_dashboard_opens_and_answers(keeps: bool, browser: Browser, tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("lesionviz")]
-    with running_dashboard(command, tmp_path, "--base-url", PATH.rstrip("/")) as (address, _):
-        own = urlsplit(address)
-        assert own.path == PATH
-        with proxy(address if keeps else f"http://{own.netloc}/") as shown, browser.new_page() as page:
-            asked: list[str] = []
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("websocket", lambda socket: asked.append(socket.url))
-            page.goto(shown)
-            expect(page.get_by_text("Model ready")).to_be_visible()
-            page.get_by_role("button", name="Try the synthetic melanoma").click()
-            expect(page.locator(".lv-status")).to_have_attribute("data-state", "answered")
-            expect(page.locator(".lv-explore .lv-answer .lv-source")).to_have_text("synthetic melanoma")
-            page.goto("about:blank")
-        wires = [url for url in asked if not url.startswith(("data:", "blob:", "about:"))]
-        assert any(url.startswith("ws:") for url in wires)
-        assert [url for url in wires if not urlsplit(url).path.startswith(PATH)] == []
+def test_below_a_path_the_dashboard_opens_and_answers(keeps: bool, browser: Browser, address: str) -> None:
+    own = urlsplit(address)
+    assert own.path == PATH
+    with proxy(address if keeps else f"http://{own.netloc}/") as shown, browser.new_page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("websocket", lambda socket: asked.append(socket.url))
+        page.goto(shown)
+        expect(page.get_by_text("Model ready")).to_be_visible()
+        page.get_by_role("button", name="Try the synthetic melanoma").click()
+        expect(page.locator(".lv-status")).to_have_attribute("data-state", "answered")
+        expect(page.locator(".lv-explore .lv-answer .lv-source")).to_have_text("synthetic melanoma")
+        page.goto("about:blank")
+    wires = [url for url in asked if not url.startswith(("data:", "blob:", "about:"))]
+    assert any(url.startswith("ws:") for url in wires)
+    assert [url for url in wires if not urlsplit(url).path.startswith(PATH)] == []

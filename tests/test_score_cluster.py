@@ -31,6 +31,7 @@ from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.errors import LesionvizError
 from lesionviz.machine import has
 from lesionviz.preprocessing import Preprocessing
+from lesionviz.workers.certificates import make_certificates
 from lesionviz.workers.local import LocalCluster
 
 pytestmark = [pytest.mark.heavy, pytest.mark.slow]
@@ -331,10 +332,12 @@ def test_a_scheduler_that_does_not_come_back_ends_the_run_in_a_sentence(
 
 
 def test_no_cluster_at_an_address_is_told_in_a_sentence(
-    elsewhere: Elsewhere, archive: Path, control: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, control: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionviz.workers.link.PATIENCE", 2)
-    setup = with_workers(control, None, cluster="tls://127.0.0.1:9", certificates=elsewhere.certificates)
+    (tmp_path / "certificates").mkdir(mode=0o700)
+    make_certificates(tmp_path / "certificates")
+    setup = with_workers(control, None, cluster="tls://127.0.0.1:9", certificates=tmp_path / "certificates")
     with pytest.raises(LesionvizError, match=r"No cluster answers at tls://127.0.0.1:9 .* go on with --resume"):
         run(archive, tmp_path / "out", setup, OPTIONS, progress=False)
 
