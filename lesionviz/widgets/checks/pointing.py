@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lesionviz.cluster import Examiner
 
 GENERALLY = (
-    "In general: of 60 validation images, 17 passed with Grad-CAM at features.8 (28 %, 95 % interval 17 to 40), and of as "
+    "In general: of 60 validation images, 17 passed with Grad-CAM at features.8 (28%, 95% interval 17 to 40), and of as "
     "many random places none."
 )
 """From tests/benchmarks/README.md, "How often the pointing matters"."""
