@@ -300,7 +300,9 @@ def checks(card: Page, benchmarks: Page) -> Iterator[Figure]:
     (passed,) = (
         row for row in benchmarks.rows("| layer | method | images |") if row[:2] == ["features.8", "gradcam"]
     )
-    yield from card.said(rf"of (\d+) validation images, .*? did for {cell}", "pointing", passed[2], passed[3])
+    yield from card.said(rf"looks: of (\d+) test images, .*? did for {cell}", "pointing", passed[2], passed[3])
+    chosen = benchmarks.rows("| layer | method | images |", "What was chosen, on validation images")
+    (chance,) = (row for row in chosen if row[1] == "random place")
     kept = {row[0]: row[3] for row in benchmarks.rows("| what is changed |")}["everything"]
     by_class = {row[0]: row[2] for row in benchmarks.rows("| class | images of it |")}
     right = {row[0]: row[1] for row in benchmarks.rows("| figure | value |", "## How often an answer holds still")}
@@ -326,7 +328,7 @@ def checks(card: Page, benchmarks: Page) -> Iterator[Figure]:
     count = f"{number(passed[2]) * number(passed[3]) / 100:.0f}"
     for words, expected in (
         (STILL_IN_GENERAL, ["500", *whole(kept), "95", whole(held)[0], whole(others)[0]]),
-        (POINTING_IN_GENERAL, [passed[2], count, *whole(passed[3]), "95"]),
+        (POINTING_IN_GENERAL, [passed[2], count, *whole(passed[3]), "95", chance[2]]),
     ):
         printed = re.findall(r"\d+", words.replace("features.8", ""))
         yield Figure("the page", f"{words[:40]}…", " ".join(sorted(printed)), " ".join(sorted(expected)))
