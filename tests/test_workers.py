@@ -38,6 +38,7 @@ from lesionviz.workers import Certificates, Workers
 from lesionviz.workers import engine as engine_room
 from lesionviz.workers import process as process_room
 from lesionviz.workers.certificates import make_certificates
+from lesionviz.workers.link import Link
 from lesionviz.workers.local import Child, number_of_workers
 from lesionviz.workers.seats import Bell, Place, Seats
 from lesionviz.workers.versions import ON_WORKER, misfit, own_versions
@@ -297,6 +298,22 @@ def test_a_killed_scheduler_is_started_again_with_workers_and_open_questions_are
     assert workers.address != before
     run(until(lambda: workers.threads == 2))
     assert (len(ours("scheduler")), len(ours("worker"))) == (1, 2)
+
+
+def test_a_question_that_a_breaking_connection_does_not_take_waits_until_it_is_known_as_lost(
+    run: Callable[..., Any], workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, refused = Link.submit, list[float]()
+
+    def submit(link: Link, *arguments: Any) -> Any:
+        refused.append(asyncio.get_running_loop().time())
+        if refused[-1] - refused[0] < engine_room.PAUSE / 2:
+            raise OSError("closed")
+        return whole(link, *arguments)
+
+    monkeypatch.setattr(Link, "submit", submit)
+    assert run(workers.ask(b"echo after all")) == b"after all"
+    assert len(refused) == 2
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ TRIES = 3
 """How often a question is asked in all, when workers or schedulers die over it."""
 PATIENCE = 120
 """Seconds that a worker gets to answer; one that does not is ended and started again."""
+PAUSE = 1.0
+"""Seconds at most until a question that a worker did not take is asked again; it may be known as lost before."""
 WAIT = 120
 """Seconds that a question waits for a free worker, and the start for all of them."""
 LONGEST_PAUSE = 30
@@ -175,6 +177,8 @@ class Workers:
                 return answer
             if outcome is not None:
                 self.welcome_again(place)
+            else:  # a connection that is just breaking is not yet known as lost, and its place would be taken again at once
+                await asyncio.wait({place.gone}, timeout=PAUSE)
         raise LesionvizError(
             "The computation was cut short three times over this question. Try another picture; if that goes wrong, "
             "too, tell whoever keeps this server."

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 
 from lesionviz.errors import LesionvizError
-from lesionviz.workers.engine import Workers, said
+from lesionviz.workers.engine import PAUSE, Workers, said
 from lesionviz.workers.seats import Place
 from lesionviz.workers.worker_side import Outcome, holds
 
@@ -18,8 +18,6 @@ TRIES = 3
 """How often a question is put to Dask in all, which itself asks several workers when they die over it."""
 AWAY = 300
 """Seconds without a single worker, or without a scheduler, after which it is no use to wait."""
-PAUSE = 1.0
-"""Seconds at most until a question is put anew, unless a worker comes or goes before."""
 
 
 class Spread:
