@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,6 @@ from playwright.sync_api import Browser, Page, expect
 from servers import running, write_notebook
 
 from lesionviz.checkpoint import Checkpoint
-from lesionviz.data.synthetic import draw_lesion
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=PATIENCE)
@@ -27,7 +27,7 @@ explorer
 
 
 @pytest.fixture(scope="module")
-def folder(small_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(small_checkpoint: Checkpoint, photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models, the second with its head turned round, so that they never agree; a hostile file; a picture."""
     folder = tmp_path_factory.mktemp("second")
     turned = {
@@ -38,7 +38,7 @@ def folder(small_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactor
         folder / "turned.pth", half=True
     )
     (folder / "evil.pth").write_bytes(pickle.dumps(print))
-    draw_lesion("MEL", 5, (300, 200)).save(folder / "arm.jpg")
+    shutil.copy(photo, folder / "arm.jpg")
     return folder
 
 
