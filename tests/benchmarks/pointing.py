@@ -2,7 +2,7 @@
 
     python tests/benchmarks/pointing.py --data ISIC_2019 --part validation --images 60 --kept pointing.csv
     python tests/benchmarks/pointing.py --data ISIC_2019 --part test --images 500 --kept pointing.csv \
-        --layers features.5 --methods layercam
+        --layers features.8 --methods gradcam
 
 The first looks at every layer and method on validation images and names the one that passes most often; the second
 confirms that one on test images, once. Each picture's own answer is explained. Every picture is kept in a file when it is
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import keep, kept
 from tqdm.auto import tqdm
 
 from lesionviz.checkpoint import Checkpoint
@@ -35,7 +36,6 @@ from lesionviz.trust.squares import Mask
 
 RANDOM = "random place"
 BADGES = ("passes", "does not pass", "cannot tell")
-KEYS = ["model", "part", "threshold", "layer", "method"]
 RANDOM_SEED = 11
 
 
@@ -111,22 +111,17 @@ def main() -> None:
     known = {"model": checkpoint.file_sha256[:12], "part": options.part, "threshold": options.threshold}
     wanted = [(layer, method) for layer in options.layers for method in options.methods]
 
-    def kept() -> pd.DataFrame:
-        if not options.kept.exists():
-            return pd.DataFrame(columns=[*KEYS, "image"])
-        table = pd.read_csv(options.kept, keep_default_na=False, na_values={"drop": [""], "random": [""]})
-        return table[np.logical_and.reduce([table[name] == value for name, value in known.items()])]
+    def table_so_far() -> pd.DataFrame:
+        blank = {"drop": [""], "random": [""]}
+        return kept(options.kept, known, "layer", "method", keep_default_na=False, na_values=blank)
 
-    done = set(kept()[["image", "layer", "method"]].itertuples(index=False, name=None))
+    done = set(table_so_far()[["image", "layer", "method"]].itertuples(index=False, name=None))
     judge = Judge(checkpoint, options.threshold)
     for row in tqdm(rows.itertuples(), total=len(rows), desc="Taking away", disable=None):
         missing = [each for each in wanted if (row.image, *each) not in done]
         if missing:
-            lines = [
-                known | {"image": row.image, "lesion": row.lesion} | line for line in judge.judge(row.path, missing)
-            ]
-            pd.DataFrame(lines).to_csv(options.kept, mode="a", header=not options.kept.exists(), index=False)
-    table = kept()
+            keep(options.kept, known | {"image": row.image, "lesion": row.lesion}, judge.judge(row.path, missing))
+    table = table_so_far()
     chosen = set(wanted)
     named = pd.Series(list(zip(table["layer"], table["method"], strict=True)), index=table.index)
     print(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from kept import keep, kept
 from sklearn.metrics import roc_auc_score
 from tqdm.auto import tqdm
 
@@ -136,21 +137,13 @@ def main() -> None:
     rows = rows_of_part(checkpoint, read_collection(options.data), options.part)
     rows = rows.sample(min(options.images, len(rows)), random_state=0)
     known = {"model": checkpoint.file_sha256[:12], "part": options.part}
-
-    def kept() -> pd.DataFrame:
-        if not options.kept.exists():
-            return pd.DataFrame(columns=[*known, "image"])
-        table = pd.read_csv(options.kept)
-        return table[np.logical_and.reduce([table[name] == value for name, value in known.items()])]
-
-    done = set(kept()["image"])
+    done = set(kept(options.kept, known)["image"])
     classifier = LesionClassifier(checkpoint, folded=True)
     for row in tqdm(rows.itertuples(), total=len(rows), desc="Changing", disable=None):
         if row.image not in done:
             about = known | {"image": row.image, "lesion": row.lesion, "truth": row.diagnosis}
-            lines = [about | line for line in lines_of(classifier, row.path)]
-            pd.DataFrame(lines).to_csv(options.kept, mode="a", header=not options.kept.exists(), index=False)
-    table = kept()
+            keep(options.kept, about, lines_of(classifier, row.path))
+    table = kept(options.kept, known)
     print(
         f"{len(rows):,} {options.part} images of {rows['lesion'].nunique():,} lesions, model `{known['model']}`; "
         f"95 % intervals, bootstrapped by lesion; {FORWARDS} forwards an image.\n"

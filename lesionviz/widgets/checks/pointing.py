@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lesionviz.cluster import Examiner
 
 GENERALLY = (
-    "In general: of 500 test images, 161 passed with Grad-CAM at features.8 (32%, 95% interval 28 to 36); of 60 random "
-    "places on other images, none."
+    "The bundled model in general: of 500 test images, 161 passed with Grad-CAM at features.8 (32%, 95% interval 28 to "
+    "36); of 60 random places on other images, none."
 )
 """From tests/benchmarks/README.md, "How often the pointing matters"."""
 NOT_ONLY_THE_MAP = "That need not be the map's fault: other evidence may be enough to keep the answer."

@@ -14,8 +14,9 @@ from lesionviz.widgets.parts.background import Background
 from lesionviz.widgets.parts.front_end import script, style
 
 GENERALLY = (
-    "In general: of 500 test images, 80% keep their answer under all of them (95% interval 77 to 84). Of those, 92% are "
-    "answered rightly, of the others 53%; but the answer's own probability tells right from wrong better than this."
+    "The bundled model in general: of 500 test images, 80% keep their answer under all of them (95% interval 77 to 84). Of "
+    "those, 92% are answered rightly, of the others 53%; but the answer's own probability tells right from wrong better "
+    "than this."
 )
 """From tests/benchmarks/README.md, "How often an answer holds still"."""
 
