@@ -52,8 +52,10 @@ def page(
         offline_page(browser, address, viewport={"width": 1280, "height": 1000}) as page,
     ):
         page.add_init_script(
-            "window.messages = 0; const send = WebSocket.prototype.send;"
-            "WebSocket.prototype.send = function (data) { window.messages += 1; return send.call(this, data); };"
+            "window.messages = 0; const send = WebSocket.prototype.send; WebSocket.prototype.send = function (data) {"
+            "const text = typeof data === 'string' ? data : new TextDecoder().decode(data);"
+            # The page asks a kernel that was silent for long whether it is the same one; nothing on view hangs on it.
+            "if (!text.includes('kernel_info_request')) window.messages += 1; return send.call(this, data); };"
         )
         page.on("dialog", hear)
         go(page, request.param, address)
@@ -120,7 +122,7 @@ def test_once_the_maps_are_there_nothing_is_asked_of_the_kernel(page: Page) -> N
     compare(page, "Layers")
     compare(page, "Classes")
     still(page)
-    assert page.evaluate("window.messages") == before[0]
+    assert page.evaluate("window.messages") == before[0] > 0
     assert drawings(page) != before[1]
     page.get_by_role("slider", name="Threshold").fill("0")
 
