@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +24,11 @@ from stand_in import OPTIONS, StandIn
 
 import lesionviz
 import lesionviz.archive.join
+from lesionviz.answering import Answers
 from lesionviz.archive.inputs import find_images
 from lesionviz.archive.join import KINDS, Counts
 from lesionviz.archive.manifest import Manifest, now, versions
-from lesionviz.archive.openvino_network import OpenvinoNetwork
+from lesionviz.archive.openvino_network import PRECISIONS, OpenvinoNetwork, has_bfloat16
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import COLUMNS, Row, part_of, schema
 from lesionviz.archive.setup import LocalSetup
@@ -376,9 +378,14 @@ def test_a_run_with_openvino_goes_on_with_it_to_the_same_bytes_on_any_number_of_
 
 
 @needs_openvino
-def test_with_openvino_an_answer_hangs_on_no_other_picture_and_on_no_other_thread(model: Path) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_with_openvino_an_answer_hangs_on_no_other_picture_and_on_no_other_thread(
+    precision: str, model: Path
+) -> None:
+    if precision == "bfloat16" and not has_bfloat16():
+        pytest.skip("this processor does not compute in bfloat16")
     classifier = LesionClassifier(Checkpoint.load(model), folded=True)
-    network = OpenvinoNetwork(classifier)
+    network = OpenvinoNetwork(classifier, precision)
     noise = np.random.default_rng(1).integers(0, 256, (6, 96, 96, 3), np.uint8)
     seen = [Image.fromarray(each) for each in noise]
 
@@ -402,11 +409,33 @@ def test_another_network_than_the_classifiers_is_refused(
 
     def wrong(self: OpenvinoNetwork, seen: list[Image.Image]) -> object:
         outputs, maps = right(self, seen)
-        return outputs, maps + np.float32(0.01)
+        return outputs, maps + np.float32(0.1)
 
     monkeypatch.setattr(OpenvinoNetwork, "outputs_and_maps", wrong)
-    with pytest.raises(LesionvizError, match=r"computes something else than PyTorch .* \(by up to 0.01\)"):
+    with pytest.raises(LesionvizError, match=r"computes something else than PyTorch .* \(by up to \d+\.\d\d%\)"):
         lesionviz.score(pictures, tmp_path, model=model, engine="openvino", progress=False)
+
+
+@needs_openvino
+def test_openvino_in_bfloat16_rounds_and_is_refused_where_the_processor_has_none(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scored(precision: str) -> Any:
+        how = {"engine": "openvino", "precision": precision, "embeddings": True, "progress": False}
+        table = lesionviz.score(pictures, tmp_path / precision, model=model, **how).table  # type: ignore[arg-type]
+        assert json.loads(parquet.read_schema(table).metadata[b"lesionviz"])["precision"] == precision
+        rows = parquet.read_table(table).column("embedding").drop_null().to_pylist()
+        return np.array(rows)
+
+    if has_bfloat16():
+        exact, rounded = scored("float32"), scored("bfloat16")
+        away = np.abs(rounded - exact).max() / np.abs(exact).max()
+        assert 2**-12 < away < 0.1  # bfloat16 has eight bits
+    monkeypatch.setattr("lesionviz.archive.openvino_network.has_bfloat16", lambda: False)
+    with pytest.raises(LesionvizError, match=r"The processor of .* does not compute in bfloat16.* Choose float32\."):
+        lesionviz.score(
+            pictures, tmp_path / "none", model=model, engine="openvino", precision="bfloat16", progress=False
+        )
 
 
 @needs_openvino
@@ -439,12 +468,17 @@ def test_openvino_is_taken_where_it_is_and_can(model: Path, monkeypatch: pytest.
     own = LesionClassifier(Checkpoint.load(model))
     assert LocalSetup(model, None, 1).identity(None)["engine"] == "openvino"
     assert LocalSetup(model, None, 1, "torch").identity(None)["engine"] == "torch"
-    assert LocalSetup(model, "bfloat16", 1).identity(None)["engine"] == "torch"
+    for able, engine in [(True, "openvino"), (False, "torch")]:
+        monkeypatch.setattr("lesionviz.archive.setup.has_bfloat16", lambda able=able: able)
+        assert LocalSetup(model, "bfloat16", 1).identity(None)["engine"] == engine
     assert LocalSetup(own, None, 1).identity(None)["engine"] == "torch"
     for arguments, words in [
-        ((model, "bfloat16", 1, "openvino"), "OpenVINO computes with float32 here, not with bfloat16"),
-        ((own, None, 1, "openvino"), "A classifier computes with PyTorch"),
-        ((model, None, 1, "onnx"), "The engine 'onnx' is not known. Choose from: auto, torch, openvino"),
+        (
+            (own, None, 1, "openvino"),
+            "A classifier computes with PyTorch where it was put: this one's engine is torch",
+        ),
+        ((own, None, 1, "cuda"), "this one's engine is torch"),
+        ((model, None, 1, "onnx"), "The engine 'onnx' is not known. Choose from: auto, torch, openvino, cuda"),
     ]:
         with pytest.raises(LesionvizError, match=words):
             LocalSetup(*arguments)
@@ -467,6 +501,72 @@ def test_a_run_goes_on_with_its_own_engine_and_never_with_one_that_is_not_known(
         assert LocalSetup(None, None, 1).identity(recorded)["engine"] == again
     with pytest.raises(LesionvizError, match=r"begun with another engine \(onnx then, openvino now\)"):
         recorded.check_same(begun_with("openvino", model), Path("out"))
+
+
+def test_a_gpu_has_to_be_asked_for_and_one_that_is_not_there_is_missed_in_a_sentence(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert (
+        main(["score", str(pictures), "--model", str(model), "--out", str(tmp_path / "out"), "--engine", "cuda"]) == 1
+    )
+    error = capsys.readouterr().err
+    assert re.search(r"finds no GPU of NVIDIA on .* or choose the engine openvino or torch\.", error)
+    assert error.count("\n") == 1
+    with pytest.raises(LesionvizError, match="finds no GPU of NVIDIA"):
+        check_versions(begun_with("cuda", model))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    check_versions(begun_with("cuda", model))
+    assert LocalSetup(model, None, 1).identity(None)["engine"] != "cuda"
+    recorded = begun_with("cuda", model)
+    assert LocalSetup(None, None, 1).identity(recorded)["engine"] == "cuda"
+    with pytest.raises(LesionvizError, match=r"begun with another engine \(cuda then, torch now\)"):
+        recorded.check_same(begun_with("torch", model), Path("out"))
+
+
+def test_a_run_names_the_device_of_its_classifier_and_goes_on_with_no_other(
+    pictures: Path, model: Path, tmp_path: Path
+) -> None:
+    class Elsewhere(LesionClassifier):
+        runs_with = ("xpu", "float32")  # type: ignore[assignment]
+
+    checkpoint = Checkpoint.load(model)
+    first = lesionviz.score(pictures, tmp_path, model=Elsewhere(checkpoint), progress=False)
+    assert first.engine == "xpu"
+    with pytest.raises(LesionvizError, match=r"begun with another engine \(xpu then, torch now\)"):
+        lesionviz.score(None, tmp_path, model=LesionClassifier(checkpoint), resume=True, progress=False)
+
+
+def test_a_gpu_is_given_more_images_at_a_time_unless_somebody_says_how_many(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(LocalSetup, "_load", lambda self, manifest: LesionClassifier(Checkpoint.load(model)))
+    for engine, batch, expected in [("cuda", None, 64), ("cuda", 5, 5), ("torch", None, 8)]:
+        out = tmp_path / f"{engine}-{batch}"
+        lesionviz.score(pictures, out, model=model, engine=engine, batch_size=batch, progress=False)
+        manifest = Manifest.load(out)
+        assert manifest is not None
+        assert (manifest.engine, manifest.batch) == (engine, expected)
+
+
+def test_a_gpu_computes_exactly_during_a_run_and_as_before_after_it(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[bool, bool]] = []
+    cudnn = torch.backends.cudnn
+
+    class Watched(LesionClassifier):
+        def answers(self, *given: Any) -> Answers:
+            found.append((cudnn.allow_tf32, cudnn.deterministic))
+            return super().answers(*given)
+
+    for before in [(True, False), (False, True)]:
+        monkeypatch.setattr(cudnn, "allow_tf32", before[0])
+        monkeypatch.setattr(cudnn, "deterministic", before[1])
+        lesionviz.score(pictures, tmp_path / str(before), model=Watched(Checkpoint.load(model)), progress=False)
+        assert (cudnn.allow_tf32, cudnn.deterministic) == before
+    assert set(found) == {(False, True)}
 
 
 def test_a_worker_without_openvino_is_refused_in_a_run_with_it_and_welcome_in_others(

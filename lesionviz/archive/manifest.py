@@ -17,8 +17,8 @@ from lesionviz.imaging import DECODER
 from lesionviz.machine import version
 
 NAME = "manifest.json"
-TORCH, OPENVINO = "torch", "openvino"
-"""What computes, as manifests have it."""
+TORCH, OPENVINO, CUDA = "torch", "openvino", "cuda"
+"""What computes, as manifests have it: PyTorch on the processor, OpenVINO on it, PyTorch on an NVIDIA GPU."""
 FORMAT = "lesionviz scores"
 VERSION = 1
 SAME: Mapping[str, str] = {
@@ -45,7 +45,7 @@ class Manifest:
         images_sha256: of their list.
         model_sha256: of the model's file, or of its weights where it was never saved.
         model_path: of the file, to find it again; empty for the bundled one, and where it is no file.
-        engine: what computes: ``TORCH`` or ``OPENVINO``.
+        engine: what computes: ``TORCH``, ``OPENVINO``, ``CUDA``, or the kind of another device that a classifier runs on.
         precision: of the network, a type of torch.
         views: 1 or 8; see :class:`~lesionviz.classifier.LesionClassifier`.
         shard: images in a part.

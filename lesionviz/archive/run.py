@@ -15,7 +15,7 @@ from lesionviz.archive.arrow import arrow
 from lesionviz.archive.inputs import Source, find_images
 from lesionviz.archive.join import Counts, join
 from lesionviz.archive.lock import locked
-from lesionviz.archive.manifest import Manifest, now, versions
+from lesionviz.archive.manifest import CUDA, Manifest, now, versions
 from lesionviz.archive.page import summary_page
 from lesionviz.archive.setup import LocalSetup, Setup
 from lesionviz.archive.store import LOCK, PAGE, TABLE, Session, Store, digest_of, refuse_taken, size_of, written
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DEFAULTS: Mapping[str, int | bool] = {"shard": 512, "batch": 8, "embeddings": False, "maps": False}
 """A part of 512 images is some seconds of work, which is what an interruption costs; more than 8 images at a time do
 not fit into the caches of a core."""
+BATCH_ON_GPU = 64
+"""So many keep a GPU busy with computing, and not with being told what to compute."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,12 @@ def score(
         resume: go on with the run in ``out``; where there is none yet, begin it.
         embeddings: add what the network's head sees, 1,280 numbers a row.
         maps: add the signed maps of the four classes at ``features.8``.
-        batch_size: images in one run of the network (8).
+        batch_size: images in one run of the network (8, on a GPU 64).
         shard_size: images in one part (512).
-        precision: ``"float32"``, or ``"bfloat16"``, faster where the processor computes with it.
-        engine: what computes, with the same numbers up to rounding: ``"openvino"``, ``"torch"``, or ``"auto"``, which is
-            OpenVINO where it is installed and the precision is float32, else PyTorch, and with ``resume`` the run's own.
+        precision: ``"float32"``, or ``"bfloat16"``, which is faster where the processor computes with it, and rounds.
+        engine: what computes, with the same numbers up to rounding: ``"openvino"``, ``"torch"``, ``"cuda"``, which is
+            PyTorch on a GPU of NVIDIA, or ``"auto"``, which is OpenVINO where it is installed and the processor computes
+            in the precision, else PyTorch on the processor, and with ``resume`` the run's own.
         threads: how many decode and compute; by default one for each core, and with ``cluster="local"`` one in each
             worker. The results do not hang on it.
         cluster: have it computed by Dask's workers: ``"local"`` starts some on this machine, ``"tls://host:8786"`` asks
@@ -205,9 +208,11 @@ def _begun(
     if paths is None and recorded is None:
         raise LesionvizError(f"{folder} holds no run to go on with. Name images to begin one.")
     images, notes = ([], []) if paths is None else find_images(paths)
-    known = {name: getattr(recorded, name) for name in DEFAULTS} if recorded else dict(DEFAULTS)
-    chosen = known | {name: value for name, value in options.items() if value is not None}
     identity = setup.identity(recorded)
+    known = {name: getattr(recorded, name) for name in DEFAULTS} if recorded else dict(DEFAULTS)
+    if recorded is None and identity["engine"] == CUDA:
+        known["batch"] = BATCH_ON_GPU
+    chosen = known | {name: value for name, value in options.items() if value is not None}
     manifest = Manifest(
         **identity,
         **chosen,

@@ -42,6 +42,7 @@ class ClassifierScorer:
         import torch
 
         self._threads = torch.get_num_threads()
+        self._cudnn = (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic)
         cells = grid_size(LAYERS[-1], classifier.preprocessing.size)
         shape = (4, cells, cells) if maps else ()
         self._schema = schema(facts, classifier.checkpoint.state_dict[HEAD].shape[1] if embeddings else 0, shape)
@@ -52,16 +53,21 @@ class ClassifierScorer:
         return None if self._classifier.runs_with[0] == "cpu" else 1
 
     def begin_thread(self) -> None:
-        """Have the network compute on this thread alone: the others have batches of their own."""
+        """Have the network compute on this thread alone, for the others have batches of their own, and exactly on a GPU.
+
+        There torch rounds what a convolution takes in to 10 bits unless told otherwise, and may take another way each time.
+        """
         import torch
 
         torch.set_num_threads(1)
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
 
     def end(self) -> None:
-        """Give threads that begin later as many as before: what one thread sets, torch takes for all new ones."""
+        """Set everything as before: what one thread sets, torch takes for all new ones."""
         import torch
 
         torch.set_num_threads(self._threads)
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = self._cudnn
 
     def look(self, number: int, image: str, data: bytes | None = None) -> Looked:
         """Read an image, unless its file's bytes are given, and make it ready; whatever is wrong is kept for its row."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lesionviz.archive.engine import Engine
 from lesionviz.archive.local import LocalEngine
-from lesionviz.archive.manifest import OPENVINO, TORCH, Manifest
-from lesionviz.archive.openvino_network import OpenvinoNetwork, check_installed
+from lesionviz.archive.manifest import CUDA, OPENVINO, TORCH, Manifest
+from lesionviz.archive.openvino_network import PRECISIONS, OpenvinoNetwork, check_installed, has_bfloat16
 from lesionviz.archive.scorer import ClassifierScorer
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
@@ -18,10 +19,10 @@ from lesionviz.machine import has, keep_freed_memory
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier
 
-PRECISIONS = ("float32", "bfloat16")
 AUTO = "auto"
-"""OpenVINO where it is installed and may be used, else PyTorch; a run that goes on keeps what it was begun with."""
-ENGINES = (AUTO, TORCH, OPENVINO)
+"""OpenVINO where it is installed and the processor computes in the precision, else PyTorch on the processor; a run that
+goes on keeps what it was begun with. A GPU has to be asked for: whoever has one may need it for something else."""
+ENGINES = (AUTO, TORCH, OPENVINO, CUDA)
 
 
 class Setup(Protocol):
@@ -75,19 +76,16 @@ class LocalSetup:
             raise LesionvizError(f"The precision {precision!r} is not known. Choose from: {', '.join(PRECISIONS)}.")
         if engine is not None and engine not in ENGINES:
             raise LesionvizError(f"The engine {engine!r} is not known. Choose from: {', '.join(ENGINES)}.")
-        if engine == OPENVINO and precision not in (None, PRECISIONS[0]):
-            raise LesionvizError(
-                f"OpenVINO computes with {PRECISIONS[0]} here, not with {precision}. Choose the engine torch."
-            )
         self._precision, self._threads, self._engine = precision, threads, engine or AUTO
         self._path = Path(model) if isinstance(model, (str, Path)) else None
         self._classifier = None if model is None or isinstance(model, (str, Path)) else model
         own = None if self._classifier is None else self._classifier.runs_with[1]
         if own is not None and precision not in (None, own):
             raise LesionvizError(f"The classifier computes with {own}, not with {precision}. Give one, or the other.")
-        if own is not None and self._engine == OPENVINO:
+        if self._classifier is not None and self._engine not in (AUTO, found := _engine_with(self._classifier)):
             raise LesionvizError(
-                "A classifier computes with PyTorch. Give the path of its checkpoint, or leave the engine out."
+                f"A classifier computes with PyTorch where it was put: this one's engine is {found}. Give the path of its "
+                "checkpoint, or leave the engine out."
             )
 
     def identity(self, recorded: Manifest | None) -> dict[str, Any]:
@@ -97,6 +95,7 @@ class LocalSetup:
             checkpoint = self._classifier.checkpoint
             digest = checkpoint.file_sha256 or _digest_of(checkpoint.state_dict)
             return found | {
+                "engine": _engine_with(self._classifier),
                 "model_sha256": digest,
                 "precision": self._classifier.runs_with[1],
                 "views": self._classifier.views,
@@ -106,7 +105,7 @@ class LocalSetup:
             digest = sha256(path)
         except OSError:
             raise LesionvizError(f"There is no file {path}. Name the model with --model.") from None
-        precision = self._precision or (recorded.precision if recorded else PRECISIONS[0])
+        precision = self._precision or (recorded.precision if recorded else "float32")
         named = "" if path == _default() else str(path.absolute())
         engine = self._engine_of(recorded, precision)
         return found | {"engine": engine, "model_sha256": digest, "model_path": named, "precision": precision}
@@ -115,7 +114,7 @@ class LocalSetup:
         """See :class:`Setup`; the model is loaded here."""
         keep_freed_memory()
         classifier = self._classifier or self._load(manifest)
-        network = OpenvinoNetwork(classifier) if manifest.engine == OPENVINO else None
+        network = OpenvinoNetwork(classifier, manifest.precision) if manifest.engine == OPENVINO else None
         scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps, network)
         return LocalEngine(scorer, manifest.batch, self._threads)
 
@@ -125,9 +124,11 @@ class LocalSetup:
         if engine == AUTO and recorded is not None and recorded.engine in ENGINES:
             engine = recorded.engine
         if engine == AUTO:
-            engine = OPENVINO if has("openvino") and precision == PRECISIONS[0] else TORCH
+            engine = OPENVINO if has("openvino") and (precision == "float32" or has_bfloat16()) else TORCH
         if engine == OPENVINO:
             check_installed()
+        if engine == CUDA:
+            check_gpu()
         return engine
 
     def model(self, manifest: Manifest) -> bytes:
@@ -152,14 +153,37 @@ class LocalSetup:
         from lesionviz.classifier import LesionClassifier
 
         checkpoint = Checkpoint.load(self._model_path(manifest))
+        if manifest.engine == OPENVINO:  # computes in its own precision from weights that are not rounded yet
+            return LesionClassifier(checkpoint, folded=True)
         precision: torch.dtype = getattr(torch, manifest.precision)
-        return LesionClassifier(checkpoint, precision=precision, folded=True)
+        return LesionClassifier(checkpoint, "cuda" if manifest.engine == CUDA else "cpu", precision, folded=True)
 
     def _model_path(self, recorded: Manifest | None) -> Path:
         """Return the model's path: as named, else the run's, else the default."""
         if self._path is not None:
             return self._path
         return Path(recorded.model_path) if recorded and recorded.model_path else _default()
+
+
+def check_gpu() -> None:
+    """Make sure that PyTorch can compute on a GPU of NVIDIA here.
+
+    Raises:
+        LesionvizError: it cannot.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise LesionvizError(
+            f"PyTorch {torch.__version__} finds no GPU of NVIDIA on {platform.node()} that it can use. See what nvidia-smi "
+            "says, install PyTorch for CUDA, or choose the engine openvino or torch."
+        )
+
+
+def _engine_with(classifier: LesionClassifier) -> str:
+    """Return the engine that a classifier is."""
+    device = classifier.runs_with[0]
+    return TORCH if device == "cpu" else device
 
 
 def _default() -> Path:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from lesionviz.archive.engine import Looked, Part, Scorer, Shard
 from lesionviz.archive.local import LocalEngine
-from lesionviz.archive.manifest import OPENVINO, Manifest, versions
+from lesionviz.archive.manifest import CUDA, OPENVINO, Manifest, versions
 from lesionviz.archive.openvino_network import INSTALL
-from lesionviz.archive.setup import LocalSetup
+from lesionviz.archive.setup import LocalSetup, check_gpu
 from lesionviz.errors import LesionvizError
 from lesionviz.machine import has
 from lesionviz.wire import pack, unpack
@@ -74,13 +74,15 @@ def check_versions(manifest: Manifest) -> None:
     """Make sure that this machine decodes and computes as the run does.
 
     Raises:
-        LesionvizError: it lacks the run's engine, or another version may give other rows.
+        LesionvizError: it lacks the run's engine or its GPU, or another version may give other rows.
     """
     if manifest.engine == OPENVINO and not has(OPENVINO):
         raise LesionvizError(
             f"A worker on {platform.node()} lacks OpenVINO, which computes this run. Install it there with: {INSTALL}, or "
             "begin a run in another folder with the engine torch."
         )
+    if manifest.engine == CUDA:
+        check_gpu()
     own = versions(manifest.engine)
     wrong = [
         name for name in sorted(own.keys() | manifest.versions.keys()) if own.get(name) != manifest.versions.get(name)

@@ -36,21 +36,23 @@ def add_score(commands: Commands) -> None:
     score.add_argument(
         "--maps", action="store_true", default=None, help="add the maps of the last layer, all classes (1 kB a row)"
     )
-    score.add_argument("--batch-size", type=int, metavar="N", help="images in one run of the network (default: 8)")
+    score.add_argument(
+        "--batch-size", type=int, metavar="N", help="images in one run of the network (default: 8, on a GPU 64)"
+    )
     score.add_argument(
         "--shard-size", type=int, metavar="N", help="images in one part, which an interruption costs (default: 512)"
     )
     score.add_argument(
         "--precision",
         metavar="float32|bfloat16",
-        help="bfloat16, which only PyTorch has here, is faster where the processor computes with it, and rounds "
-        "(default: float32)",
+        help="bfloat16 is faster where the processor computes with it, and rounds: about one diagnosis in 250 becomes "
+        "another (default: float32)",
     )
     score.add_argument(
         "--engine",
-        metavar="auto|torch|openvino",
-        help="what computes, the same numbers up to rounding: PyTorch, or OpenVINO, faster on a processor and in float32 "
-        "only (default: OpenVINO where it is installed, else PyTorch; with --resume the run's own)",
+        metavar="auto|torch|openvino|cuda",
+        help="what computes, the same numbers up to rounding: PyTorch, OpenVINO, faster on a processor, or cuda, PyTorch "
+        "on a GPU of NVIDIA (default: OpenVINO where it is installed, else PyTorch; with --resume the run's own)",
     )
     score.add_argument(
         "--threads",

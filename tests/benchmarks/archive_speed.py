@@ -7,7 +7,8 @@ with Pillow and plain fp32, on as many threads as torch wants, and gives a class
 refusal, warning and probabilities, in a Parquet part. Ratios are medians over rounds of (their time / our time) in the
 same round, with the quartiles; nothing is asserted.
 
-Paths are PyTorch in fp32 and in bf16 and, where it is installed, OpenVINO in fp32, which then is the default.
+Paths are PyTorch in fp32 and in bf16; OpenVINO in both where it is installed, which in fp32 then is the default; and
+PyTorch in fp32 on a GPU of NVIDIA where there is one.
 
 * ``speed``: goals are 4 with everything, 2.5 for fp32, 1.7 from one thread to two.
 * ``agreement``: each fast path against one image at a time, over ``--agreement`` images (give a folder with so many).
@@ -15,6 +16,8 @@ Paths are PyTorch in fp32 and in bf16 and, where it is installed, OpenVINO in fp
   to again and again, so that a folder of a few hundred is enough.
 * ``rows``: the same over ``--rows`` rows with a stand-in for reading and network.
 * ``workers``: images a second with one and two workers of one thread each, started beforehand and asked in turn.
+* ``whole``: images a second of ``lesionviz score`` by each path on all cores there are, its start left out, over
+  ``--whole`` images, in turn.
 * ``cost``: hours for a million images on other machines, computed from what was measured here.
 """
 
@@ -40,13 +43,12 @@ from lesionviz.archive.asking import Asking
 from lesionviz.archive.background import Background
 from lesionviz.archive.engine import Looked, Part, Shard
 from lesionviz.archive.local import LocalEngine
-from lesionviz.archive.manifest import Manifest, now, versions
-from lesionviz.archive.openvino_network import OpenvinoNetwork
-from lesionviz.archive.run import run
+from lesionviz.archive.manifest import CUDA, OPENVINO, TORCH, Manifest, now, versions
+from lesionviz.archive.run import BATCH_ON_GPU, DEFAULTS, run
 from lesionviz.archive.schema import Row, part_of, schema
-from lesionviz.archive.scorer import ClassifierScorer
 from lesionviz.archive.setup import LocalSetup
 from lesionviz.archive.state import Run
+from lesionviz.archive.store import Store
 from lesionviz.archive.worker_side import HOME, run_bytes
 from lesionviz.checkpoint import Checkpoint
 from lesionviz.classifier import LesionClassifier
@@ -56,8 +58,13 @@ from lesionviz.machine import cores, has, keep_freed_memory, version
 from lesionviz.prediction import Prediction
 from lesionviz.workers import Workers
 
-BATCH = 8
-PATHS = {"fp32": torch.float32, "bf16": torch.bfloat16, **({"openvino": torch.float32} if has("openvino") else {})}
+BATCH = DEFAULTS["batch"]
+PATHS = {"fp32": (TORCH, "float32"), "bf16": (TORCH, "bfloat16")}
+"""What computes, and in what, as the command names it."""
+if has(OPENVINO):
+    PATHS |= {"openvino": (OPENVINO, "float32"), "openvino bf16": (OPENVINO, "bfloat16")}
+if torch.cuda.is_available():
+    PATHS["cuda"] = (CUDA, "float32")
 
 
 _network: Any = None
@@ -84,9 +91,21 @@ def original_loop(paths: Sequence[Path]) -> float:
 
 def our_engine(path: str, threads: int) -> LocalEngine:
     """Return the engine as ``lesionviz score`` makes it."""
-    classifier = LesionClassifier(Checkpoint.load(), precision=PATHS[path], folded=True)
-    network = OpenvinoNetwork(classifier) if path == "openvino" else None
-    return LocalEngine(ClassifierScorer(classifier, {}, network=network), BATCH, threads)
+    engine, precision = PATHS[path]
+    setup = LocalSetup(None, precision, threads, engine)
+    return setup.engine(manifest_of(setup.identity(None), batch_of(path)))
+
+
+def batch_of(path: str) -> int:
+    """Return how many images a path takes at once."""
+    return BATCH_ON_GPU if path == CUDA else BATCH
+
+
+def manifest_of(identity: dict[str, Any], batch: int, images: int = 1, shard: int = 512) -> Manifest:
+    """Return what a run would say of itself."""
+    chosen = {"shard": shard, "batch": batch, "embeddings": False, "maps": False}
+    about = {"images": images, "images_sha256": "", "created": now(), "notes": []}
+    return Manifest(**identity, **chosen, **about, versions=versions(identity["engine"]))
 
 
 def ours(engine: LocalEngine, paths: Sequence[Path]) -> float:
@@ -116,11 +135,11 @@ def speed(paths: Sequence[Path], rounds: int) -> None:
                 times[job].append(seconds / len(paths) * 1e3)
     width, height = Image.open(paths[0]).size
     print(f"{len(paths)} JPEGs, the first of {width} x {height}; {rounds} rounds, interleaved\n")
-    print(f"{'job':<28}{'ms/image':>10}{'ratio':>8}  (quartiles)")
+    print(f"{'job':<32}{'ms/image':>10}{'ratio':>8}  (quartiles)")
     unit = np.array(times[original])
     for job, each in times.items():
         low, middle, high = np.percentile(unit / np.array(each), [25, 50, 75])
-        print(f"{job:<28}{np.median(each):>10.1f}{middle:>8.2f}  ({low:.2f} to {high:.2f})")
+        print(f"{job:<32}{np.median(each):>10.1f}{middle:>8.2f}  ({low:.2f} to {high:.2f})")
     for name in PATHS:
         one, all_of_them = (np.array(times[f"ours, {name}, {threads}"]) for threads in ("1 thread", f"{two} threads"))
         low, middle, high = np.percentile(one / all_of_them, [25, 50, 75])
@@ -132,13 +151,15 @@ def agreement(paths: Sequence[Path]) -> None:
     plain = LesionClassifier(Checkpoint.load())
     expected = [plain.predict(path) for path in paths]
     print(f"{len(paths):,} images against one at a time, fp32\n")
-    print(f"{'path':<9}{'diagnosis':>11}{'refusal':>9}{'warning':>9}{'most':>9}{'beyond 0.01':>13}")
+    print(f"{'path':<15}{'diagnosis':>11}{'refusal':>9}{'warning':>9}{'most':>9}{'beyond 0.01':>13}")
     for name in PATHS:
         engine = our_engine(name, cores())
         found: list[Row] = []
-        for start in range(0, len(paths), BATCH):
-            looked = [engine._scorer.look(0, str(path)) for path in paths[start : start + BATCH]]
-            found += engine._scorer.rows(looked)
+        engine.scorer.begin_thread()
+        for start in range(0, len(paths), batch_of(name)):
+            looked = [engine.scorer.look(0, str(path)) for path in paths[start : start + batch_of(name)]]
+            found += engine.scorer.rows(looked)
+        engine.scorer.end()
         pairs = [(row.prediction, before) for row, before in zip(found, expected, strict=True)]
         same = [
             np.mean([getattr(a, key) == getattr(b, key) for a, b in pairs])
@@ -146,7 +167,7 @@ def agreement(paths: Sequence[Path]) -> None:
         ]
         away = np.array([max(abs(a.probabilities[c] - b.probabilities[c]) for c in CODES) for a, b in pairs if a])
         print(
-            f"{name:<9}{same[0]:>11.2%}{same[1]:>9.2%}{same[2]:>9.2%}{away.max():>9.4f}{np.mean(away > 0.01):>13.2%}"
+            f"{name:<15}{same[0]:>11.2%}{same[1]:>9.2%}{same[2]:>9.2%}{away.max():>9.4f}{np.mean(away > 0.01):>13.2%}"
         )
 
 
@@ -214,13 +235,18 @@ def followed(command: Sequence[str], out: Path, first: int, every: float) -> Non
     print(f"  at most {size[joining].max():,.0f} while the table was written")
 
 
+def linked(paths: Sequence[Path], folder: Path, count: int) -> Path:
+    """Return a new folder in which so many files are links to the given ones, again and again."""
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number:07}.jpg").symlink_to(paths[number % len(paths)].resolve())
+    return folder
+
+
 def memory(paths: Sequence[Path], first: int, last: int) -> None:
     """Print the slope with the network."""
     with tempfile.TemporaryDirectory() as name:
-        links, out = Path(name, "links"), Path(name, "out")
-        links.mkdir()
-        for number in range(last):
-            (links / f"{number:07}.jpg").symlink_to(paths[number % len(paths)].resolve())
+        links, out = linked(paths, Path(name, "links"), last), Path(name, "out")
         command = [sys.executable, "-m", "lesionviz", "score", str(links), "--out", str(out)]
         followed(command, out, first, 2)
 
@@ -243,10 +269,7 @@ def workers(paths: Sequence[Path], rounds: int) -> None:
         for number, start in enumerate(range(0, len(paths), 2 * BATCH))
     ]
     local = LocalSetup(None, None, None)
-    chosen = {"shard": 2 * BATCH, "batch": BATCH, "embeddings": False, "maps": False}
-    identity = local.identity(None)
-    about = {"images": len(paths), "images_sha256": "", "created": now(), "notes": []}
-    manifest = Manifest(**identity, **chosen, **about, versions=versions(identity["engine"]))
+    manifest = manifest_of(local.identity(None), BATCH, len(paths), 2 * BATCH)
     loop, times = Background(), dict[int, list[float]]({1: [], 2: []})
     clusters = {
         count: Workers(
@@ -283,11 +306,33 @@ def workers(paths: Sequence[Path], rounds: int) -> None:
     print(f"from 1 worker to 2: {middle:.2f} ({low:.2f} to {high:.2f})")
 
 
-def cost(paths: Sequence[Path], gpu: float) -> None:
+def whole(paths: Sequence[Path], count: int, rounds: int) -> None:
+    """Print how fast the command is on the whole machine."""
+    rates: dict[str, list[float]] = {path: [] for path in PATHS}
+    with tempfile.TemporaryDirectory() as name:
+        links = linked(paths, Path(name, "links"), count)
+        for number in range(rounds):
+            for path, found in rates.items():
+                out, (engine, precision) = Path(name, f"{path}-{number}"), PATHS[path]
+                score = [sys.executable, "-m", "lesionviz", "score", str(links), "--out", str(out)]
+                how = ["--engine", engine, "--precision", precision]
+                subprocess.run([*score, *how], check=True, capture_output=True)
+                (session,) = Store(out).sessions()
+                found.append(session.images / session.seconds)
+    if torch.cuda.is_available():
+        print(f"and one {torch.cuda.get_device_name()}")
+    print(f"{count:,} images; {rounds} runs of each path, in turn")
+    for path, found in rates.items():
+        low, middle, high = (min(found), np.median(found), max(found))
+        hours = 1e6 / middle / 3600
+        print(f"{path:<15}{middle:>8.1f} images a second ({low:.1f} to {high:.1f}): a million in {hours:.2f} h")
+
+
+def cost(paths: Sequence[Path]) -> None:
     """Print hours for a million images: what was measured here on one thread, and what follows from it elsewhere."""
     torch.set_num_threads(1)
-    for name in PATHS:
-        scorer = our_engine(name, 1)._scorer
+    for name in (path for path in PATHS if path != CUDA):
+        scorer = our_engine(name, 1).scorer
         look, answer = [], []
         for start in range(0, len(paths), BATCH):
             began = time.thread_time()
@@ -309,11 +354,6 @@ def cost(paths: Sequence[Path], gpu: float) -> None:
             ("ten such servers", 160),
         ):
             print(f"    {machine:<28}{hours / (0.85 * count):>7.2f} h")
-        if name == "fp32":
-            bound = max(reading / (0.85 * 16), gpu / 1e3) * 1e6 / 3600
-            print(
-                f"    {'GPU, 16 cores beside it':<28}{bound:>7.2f} h  (reading on them, {gpu} ms in the network: assumed)"
-            )
 
 
 def cpu() -> str:
@@ -338,7 +378,8 @@ def main(options: argparse.Namespace) -> None:
         "memory": lambda: memory(paths, options.from_images, options.to_images),
         "rows": lambda: rows(options.rows),
         "workers": lambda: workers(paths[: options.images], options.rounds),
-        "cost": lambda: cost(paths[: options.images], options.gpu_ms),
+        "whole": lambda: whole(paths, options.whole, options.rounds),
+        "cost": lambda: cost(paths[: options.images]),
     }
     for name, do in sections.items():
         if name in options.only:
@@ -350,7 +391,9 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images_in", type=Path, metavar="IMAGES")
-    parser.add_argument("--only", nargs="+", default=["speed", "agreement", "memory", "rows", "workers", "cost"])
+    parser.add_argument(
+        "--only", nargs="+", default=["speed", "agreement", "memory", "rows", "workers", "whole", "cost"]
+    )
     numbers = {
         "images": 240,
         "rounds": 7,
@@ -358,9 +401,9 @@ if __name__ == "__main__":
         "from_images": 1000,
         "to_images": 20000,
         "rows": 1000000,
+        "whole": 2000,
     }
     for option, value in numbers.items():
         parser.add_argument(f"--{option.replace('_', '-')}", type=int, default=value)
-    parser.add_argument("--gpu-ms", type=float, default=0.5, help="milliseconds of a GPU for an image, for cost")
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     main(parser.parse_args())
