@@ -69,6 +69,15 @@ class Preprocessing:
         # Cropped first: given a box, Pillow's filter would still reach over its rim.
         return pixels.crop(self.box(*pixels.size)).resize((self.size, self.size), RESAMPLING)
 
+    def resize_fast(self, pixels: Image.Image) -> Image.Image:
+        """Do what :meth:`resize` does in less than half the time, by torch; some values are off by one grey level."""
+        import torch
+
+        left, top, right, bottom = self.box(*pixels.size)
+        square = torch.from_numpy(np.array(pixels)[top:bottom, left:right]).permute(2, 0, 1)[None]
+        seen = torch.nn.functional.interpolate(square, (self.size, self.size), mode="bilinear", antialias=True)
+        return Image.merge("RGB", [Image.fromarray(plane) for plane in seen[0].numpy()])
+
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
         """Turn uint8 pictures (N, 3, size, size) into the network's float32 input."""
         import torch

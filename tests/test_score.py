@@ -40,6 +40,7 @@ from lesionviz.data.read import read_collection
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
+from lesionviz.imaging import open_image
 from lesionviz.machine import has, version
 from lesionviz.prediction import Prediction
 from lesionviz.preprocessing import Preprocessing
@@ -438,6 +439,16 @@ def test_openvino_in_bfloat16_rounds_and_is_refused_where_the_processor_has_none
         )
 
 
+def test_only_bfloat16_which_rounds_anyway_resizes_fast_and_nearly(pictures: Path, model: Path) -> None:
+    photograph = next(pictures.glob("drawn_*.jpg"))
+    for precision in ("float32", "bfloat16"):
+        setup = LocalSetup(model, precision, 1, "torch")
+        seen = setup.engine(begun_with("torch", model, precision)).scorer.look(0, str(photograph)).seen
+        preprocessing = Checkpoint.load(model).preprocessing
+        resize = {"float32": preprocessing.resize, "bfloat16": preprocessing.resize_fast}[precision]
+        np.testing.assert_array_equal(np.asarray(seen.pixels), np.asarray(resize(open_image(photograph).pixels)))
+
+
 @needs_openvino
 def test_openvino_tells_nobody_that_it_was_imported(tmp_path: Path) -> None:
     (tmp_path / "openvino_telemetry.py").write_text("print('told')")
@@ -484,9 +495,9 @@ def test_openvino_is_taken_where_it_is_and_can(model: Path, monkeypatch: pytest.
             LocalSetup(*arguments)
 
 
-def begun_with(engine: str, model: Path) -> Manifest:
+def begun_with(engine: str, model: Path, precision: str = "float32") -> Manifest:
     """What a run of one image says of itself."""
-    identity = LocalSetup(model, None, 1, "torch").identity(None) | {"engine": engine}
+    identity = LocalSetup(model, precision, 1, "torch").identity(None) | {"engine": engine}
     shape = {"images": 1, "images_sha256": "", "shard": 1, "batch": 1, "embeddings": False, "maps": False}
     return Manifest(**identity, **shape, versions=versions(engine), created=now(), notes=[])
 

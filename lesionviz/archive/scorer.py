@@ -28,6 +28,7 @@ class ClassifierScorer:
         embeddings: whether rows carry them.
         maps: whether rows carry those of the last layer.
         network: computes instead of the classifier's own.
+        fast: have pictures resized by :meth:`lesionviz.preprocessing.Preprocessing.resize_fast`.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class ClassifierScorer:
         embeddings: bool = False,
         maps: bool = False,
         network: AnotherNetwork | None = None,
+        fast: bool = False,
     ) -> None:
         self._classifier, self._embeddings, self._maps, self._network = classifier, embeddings, maps, network
+        self._fast = fast
         import torch
 
         self._threads = torch.get_num_threads()
@@ -75,7 +78,7 @@ class ClassifierScorer:
         try:
             data = read_file(Path(image), name) if data is None else data
             sha256 = hashlib.sha256(data).hexdigest()
-            seen = see(open_image(data, name), self._classifier.preprocessing, measure=True)
+            seen = see(open_image(data, name), self._classifier.preprocessing, measure=True, fast=self._fast)
         except LesionvizError as error:
             return Looked(number, image, sha256, error=str(error))
         return Looked(number, image, sha256, seen)

@@ -115,7 +115,8 @@ class LocalSetup:
         keep_freed_memory()
         classifier = self._classifier or self._load(manifest)
         network = OpenvinoNetwork(classifier, manifest.precision) if manifest.engine == OPENVINO else None
-        scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps, network)
+        fast = manifest.precision == "bfloat16"  # rounds anyway, and by more than that
+        scorer = ClassifierScorer(classifier, manifest.facts, manifest.embeddings, manifest.maps, network, fast)
         return LocalEngine(scorer, manifest.batch, self._threads)
 
     def _engine_of(self, recorded: Manifest | None, precision: str) -> str:
