@@ -31,7 +31,8 @@ import lesionviz.archive.store
 from lesionviz.archive.cluster import ClusterSetup
 from lesionviz.archive.engine import Looked, Part, Shard
 from lesionviz.archive.local import LocalEngine
-from lesionviz.archive.manifest import Manifest
+from lesionviz.archive.manifest import Manifest, run_bytes
+from lesionviz.archive.pool import PoolEngine
 from lesionviz.archive.run import run
 from lesionviz.archive.schema import Row, part_of, schema
 from lesionviz.archive.worker_side import answering, check_versions
@@ -133,13 +134,37 @@ def on_worker(data: bytes) -> Callable[[bytes], bytes]:
     told = unpack(data)
     control, manifest = Path(told["model"].decode()), Manifest(**json.loads(told["manifest"]))
     check_versions(manifest)
+    return answering(StandIn(on_look=seen_in(control)), manifest.batch)
+
+
+def seen_in(control: Path) -> Callable[[int], None]:
+    """Return what is called before an image is looked at; see :func:`on_worker`."""
 
     def seen(number: int) -> None:
         (control / f"{number}-{os.getpid()}").touch()
         while (control / f"hold-{number}").exists():
             time.sleep(0.005)
 
-    return answering(StandIn(on_look=seen), manifest.batch)
+    return seen
+
+
+def in_pool(data: bytes) -> LocalEngine:
+    """Return the engine of a process of a pool, seen and held by a folder as :func:`on_worker` says."""
+    told = unpack(data)
+    control, manifest = Path(told["model"].decode()), Manifest(**json.loads(told["manifest"]))
+    return LocalEngine(StandIn(on_look=seen_in(control)), manifest.batch, 1)
+
+
+@dataclass
+class InPool(StandIn):
+    """A stand-in that has pictures looked at by a pool of two processes; ``engines`` are those it has made."""
+
+    home: str = "stand_in:in_pool"
+    engines: list[PoolEngine] = field(default_factory=list)
+
+    def engine(self, manifest: Manifest) -> PoolEngine:  # type: ignore[override]
+        self.engines.append(PoolEngine(run_bytes(manifest, self.model(manifest)), 2, self.home))
+        return self.engines[-1]
 
 
 def with_workers(control: Path, workers: int | None = 1, **options: Any) -> ClusterSetup:
@@ -201,6 +226,8 @@ def main(options: argparse.Namespace) -> int:
     try:
         if options.workers:
             setup = with_workers(options.control, options.workers)
+        if options.pool:
+            setup = InPool(control=options.control)
         finished = run(options.paths, options.out, setup, OPTIONS, options.resume, progress=False).finished
     except LesionvizError as error:
         print(error, file=sys.stderr)
@@ -216,5 +243,6 @@ if __name__ == "__main__":
     parser.add_argument("--hold", default="")
     parser.add_argument("--file-limit", type=int)
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--pool", action="store_true")
     parser.add_argument("--control", type=Path, default=Path())
     sys.exit(main(parser.parse_args()))

@@ -18,9 +18,9 @@ from tqdm.auto import tqdm
 from lesionviz.archive.asking import Asking, kept
 from lesionviz.archive.background import Background
 from lesionviz.archive.engine import Part, Shard
-from lesionviz.archive.manifest import Manifest
+from lesionviz.archive.manifest import Manifest, run_bytes
 from lesionviz.archive.setup import SetupWithModel
-from lesionviz.archive.worker_side import HOME, run_bytes
+from lesionviz.archive.worker_side import HOME
 from lesionviz.errors import LesionvizError
 from lesionviz.machine import has
 from lesionviz.workers import Workers

@@ -33,7 +33,7 @@ class LocalEngine:
     """
 
     def __init__(self, scorer: Scorer, batch: int, threads: int | None = None) -> None:
-        self._scorer, self._batch = scorer, batch
+        self._scorer, self.batch = scorer, batch
         self.threads = threads or cores()
 
     @property
@@ -58,10 +58,10 @@ class LocalEngine:
                     shard, start, last = batch
                     looks: list[Callable[[], Looked]] = [
                         partial(self._scorer.look, shard.first + place, shard.images[place])
-                        for place in range(start, min(start + self._batch, len(shard.images)))
+                        for place in range(start, min(start + self.batch, len(shard.images)))
                     ]
                     if decoding is None:
-                        for image in shard.images[start : start + self._batch]:
+                        for image in shard.images[start : start + self.batch]:
                             read_ahead(image)
                     else:
                         looks = [decoding.submit(look).result for look in looks]
@@ -86,8 +86,8 @@ class LocalEngine:
     def _batches(self, shards: Iterable[Shard]) -> Iterator[tuple[Shard, int, bool]]:
         """Yield where each batch of each shard begins, and whether it is the shard's last."""
         for shard in shards:
-            for start in range(0, len(shard.images), self._batch):
-                yield shard, start, start + self._batch >= len(shard.images)
+            for start in range(0, len(shard.images), self.batch):
+                yield shard, start, start + self.batch >= len(shard.images)
 
     def _rows(self, looks: Sequence[Callable[[], Looked]]) -> list[Row]:
         return self._scorer.rows([look() for look in looks])

@@ -15,6 +15,7 @@ from lesionviz.errors import LesionvizError
 from lesionviz.files import replacing
 from lesionviz.imaging import DECODER
 from lesionviz.machine import version
+from lesionviz.wire import pack
 
 NAME = "manifest.json"
 TORCH, OPENVINO, CUDA = "torch", "openvino", "cuda"
@@ -147,6 +148,11 @@ def versions(engine: str) -> dict[str, str]:
     names = ("numpy", "pillow", "pyarrow", "torch", *([OPENVINO] if engine == OPENVINO else []))
     found = {name: version(name) or "none" for name in names}
     return {"lesionviz": lesionviz.__version__, "decoder": str(DECODER), "machine": platform.machine(), **found}
+
+
+def run_bytes(manifest: Manifest, model: bytes) -> bytes:
+    """Return a run as other processes take it: its manifest, and the model's file."""
+    return pack({"manifest": json.dumps(asdict(manifest)).encode(), "model": model})
 
 
 def now() -> str:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lesionviz.archive.engine import Engine
 from lesionviz.archive.local import LocalEngine
-from lesionviz.archive.manifest import CUDA, OPENVINO, TORCH, Manifest
+from lesionviz.archive.manifest import CUDA, OPENVINO, TORCH, Manifest, run_bytes
 from lesionviz.archive.openvino_network import PRECISIONS, OpenvinoNetwork, check_installed, has_bfloat16
+from lesionviz.archive.pool import MANY, PoolEngine
 from lesionviz.archive.scorer import ClassifierScorer
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
-from lesionviz.machine import has, keep_freed_memory
+from lesionviz.machine import available_memory, cores, has, keep_freed_memory
+from lesionviz.workers.local import number_of_workers
 
 if TYPE_CHECKING:
     from lesionviz.classifier import LesionClassifier
@@ -110,8 +112,18 @@ class LocalSetup:
         engine = self._engine_of(recorded, precision)
         return found | {"engine": engine, "model_sha256": digest, "model_path": named, "precision": precision}
 
-    def engine(self, manifest: Manifest) -> LocalEngine:
-        """See :class:`Setup`; the model is loaded here."""
+    def engine(self, manifest: Manifest) -> Engine:
+        """See :class:`Setup`: threads of this process, for many images on the processor processes with a thread each."""
+        processes = number_of_workers(self._threads or cores(), available_memory())
+        alone = (
+            self._classifier is not None or manifest.engine == CUDA
+        )  # is not in a file; each would take of its memory
+        if alone or manifest.images < MANY or processes < 2:
+            return self.local_engine(manifest)
+        return PoolEngine(run_bytes(manifest, self.model(manifest)), processes)
+
+    def local_engine(self, manifest: Manifest) -> LocalEngine:
+        """Return the engine in this process; the model is loaded here."""
         keep_freed_memory()
         classifier = self._classifier or self._load(manifest)
         network = OpenvinoNetwork(classifier, manifest.precision) if manifest.engine == OPENVINO else None

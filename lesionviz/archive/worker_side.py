@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from lesionviz.archive.engine import Looked, Part, Scorer, Shard
@@ -27,11 +26,6 @@ HOME = "lesionviz.archive.worker_side:with_run"
 
 
 # --- what crosses ---
-def run_bytes(manifest: Manifest, model: bytes) -> bytes:
-    """Return a run as workers take it."""
-    return pack({"manifest": _json(asdict(manifest)), "model": model})
-
-
 def question(shard: Shard, files: Mapping[int, bytes | str]) -> bytes:
     """Return the question for a shard's part.
 
@@ -62,12 +56,21 @@ def with_run(data: bytes) -> Callable[[bytes], bytes]:
     Raises:
         LesionvizError: this worker would compute other rows, or the model cannot be loaded.
     """
+    engine = engine_of(data)
+    return answering(engine.scorer, engine.batch)
+
+
+def engine_of(data: bytes) -> LocalEngine:
+    """Return the engine of a run, on one thread.
+
+    Raises:
+        LesionvizError: this worker would compute other rows, or the model cannot be loaded.
+    """
     told = unpack(data)
     manifest = Manifest(**json.loads(told["manifest"]))
     check_versions(manifest)
     with model_file(told["model"]) as path:
-        engine = LocalSetup(path, manifest.precision, 1).engine(manifest)
-    return answering(engine.scorer, manifest.batch)
+        return LocalSetup(path, manifest.precision, 1).local_engine(manifest)
 
 
 def check_versions(manifest: Manifest) -> None:
