@@ -106,8 +106,8 @@ def score(
         engine: what computes, with the same numbers up to rounding: ``"openvino"``, ``"torch"``, ``"cuda"``, which is
             PyTorch on a GPU of NVIDIA, or ``"auto"``, which is OpenVINO where it is installed and the processor computes
             in the precision, else PyTorch on the processor, and with ``resume`` the run's own.
-        threads: how many decode and compute; by default one for each core, and with ``cluster="local"`` one in each
-            worker. The results do not hang on it.
+        threads: how many decode and compute; by default one for each core, from 10,000 images on in a process of its own,
+            and with ``cluster="local"`` one in each worker. The results do not hang on it.
         cluster: have it computed by Dask's workers: ``"local"`` starts some on this machine, ``"tls://host:8786"`` asks
             those of a scheduler that runs already. They read the paths themselves; what they cannot read is read here
             and sent to them. The rows are the same.

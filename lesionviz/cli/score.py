@@ -58,7 +58,8 @@ def add_score(commands: Commands) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="how many decode and compute (default: one for each core; with --cluster local, one in each worker)",
+        help="how many decode and compute (default: one for each core, for many images in a process of its own; with "
+        "--cluster local, one in each worker)",
     )
     many = score.add_argument_group("on several processes or machines")
     many.add_argument(
