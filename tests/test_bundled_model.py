@@ -34,6 +34,7 @@ def test_the_model_card_is_about_this_very_file() -> None:
     assert training_command(bundled) in card
 
 
+@pytest.mark.once
 def test_its_splits_come_out_of_the_official_tables_and_keep_out_what_must_never_be_learned(isic2019: Path) -> None:
     bundled = Checkpoint.load(BUNDLED)
     records = [bundled.split, *bundled.split.get("also", [])]

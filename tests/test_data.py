@@ -105,6 +105,7 @@ def test_impossible_fractions_are_refused(validation: float, test: float, drawn_
         split_by_lesion(read_isic2019(drawn_folder), validation=validation, test=test)
 
 
+@pytest.mark.once
 def test_the_real_split_is_stratified_and_keeps_lesions_together(isic2019: Path) -> None:
     collection = read_isic2019(isic2019)
     split = split_by_lesion(collection)

@@ -467,6 +467,7 @@ def test_a_batch_follows_links_and_gives_those_to_nowhere_a_row(tmp_path: Path) 
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_the_real_tables_read_as_before(isic2019: Path) -> None:
     collection = read_collection(isic2019)
     assert collection.notes == ()

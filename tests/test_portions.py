@@ -395,6 +395,7 @@ def test_what_is_never_to_be_trained_on_is_recorded_written_and_never_opened(
     assert "--never never.txt" in training_command(checkpoint).replace("\\\n", "")
 
 
+@pytest.mark.once
 def test_the_splits_of_the_real_collections_are_as_they_were(isic2019: Path) -> None:
     collection = read_isic2019(isic2019)
     main = Portion(collection, split_by_lesion(collection))

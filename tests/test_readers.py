@@ -272,6 +272,7 @@ def test_a_small_folder_is_told_at_the_first_look_that_no_model_can_be_trained_o
         split_by_lesion(small)
 
 
+@pytest.mark.once
 def test_a_random_split_of_the_whole_isic_2019_leaks_six_of_ten_test_images_and_ours_none(isic2019: Path) -> None:
     collection = read_collection(isic2019)
     shares = [leakage_report(split_at_random(collection, seed))["share"]["all"] for seed in range(3)]

@@ -17,9 +17,11 @@ from lesionviz.explanation.display import upsample
 from lesionviz.explanation.engine import forward, last_maps
 from lesionviz.explanation.methods import METHODS
 from lesionviz.imaging import LesionImage, open_image
+from lesionviz.machine import has
 from lesionviz.network import LAYERS
 
-REASON = "needs the bench extra: make bench"
+PEERS = ("pytorch_grad_cam", "captum")
+pytestmark = pytest.mark.skipif(not all(map(has, PEERS)), reason="needs the bench extra: make bench")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def picture(photo: Path) -> LesionImage:
 def test_gradcam_agrees_with_pytorch_grad_cam_up_to_its_scaling(
     layer: str, code: str, classifier: LesionClassifier, trainable: torch.nn.Module, picture: LesionImage
 ) -> None:
-    peer = pytest.importorskip("pytorch_grad_cam", reason=REASON)
+    import pytorch_grad_cam as peer
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     size = classifier.preprocessing.size
@@ -62,7 +64,8 @@ def test_gradcam_agrees_with_pytorch_grad_cam_up_to_its_scaling(
 def test_raw_maps_agree_with_captum_to_five_digits(
     layer: str, code: str, classifier: LesionClassifier, trainable: torch.nn.Module, picture: LesionImage
 ) -> None:
-    captum = pytest.importorskip("captum.attr", reason=REASON)
+    import captum.attr as captum
+
     ours = classifier.explain(picture, code, layer).raw
     peer = captum.LayerGradCam(trainable, trainable.get_submodule(layer))
     theirs = peer.attribute(input_of(classifier, picture), target=CODES.index(code)).detach().numpy()[0, 0]
