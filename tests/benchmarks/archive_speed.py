@@ -31,6 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -232,10 +233,12 @@ class StandIn:
 
 def pss_of(process: int) -> float:
     """Return the proportional set size of a process and of those that it started, MiB."""
-    whole = psutil.Process(process)
-    found = (Path(f"/proc/{each.pid}/smaps_rollup").read_text() for each in [whole, *whole.children(recursive=True)])
-    lines = (line for text in found for line in text.splitlines())
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    whole, found = psutil.Process(process), 0
+    for each in (whole, *whole.children(recursive=True)):
+        with suppress(OSError):  # it has ended meanwhile
+            lines = Path(f"/proc/{each.pid}/smaps_rollup").read_text().splitlines()
+            found += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found / 1024
 
 
 def followed(command: Sequence[str], out: Path, first: int, every: float) -> None:
@@ -251,8 +254,8 @@ def followed(command: Sequence[str], out: Path, first: int, every: float) -> Non
                     found = Run.read(out)
                     total = found.manifest.images
                     samples.append((found.done, pss_of(process.pid)))
-                except (OSError, psutil.Error):  # one of them has ended meanwhile
-                    continue
+                except psutil.Error:  # it has ended meanwhile
+                    break
     spent = time.monotonic() - began
     assert process.returncode == 0, f"ended with {process.returncode}"
     done, size = np.array(samples).T
@@ -260,7 +263,8 @@ def followed(command: Sequence[str], out: Path, first: int, every: float) -> Non
     slope = np.polyfit(done[later], size[later], 1)[0] * 1000 if later.sum() > 2 else float("nan")
     print(f"{total:,} images in {spent:,.0f} s; after the first {first:,}, MiB of PSS:")
     print(f"  {size[later].min():,.0f} to {size[later].max():,.0f}, {slope:+.4f} for each 1,000 images")
-    print(f"  at most {size[joining].max():,.0f} while the table was written")
+    if joining.any():
+        print(f"  at most {size[joining].max():,.0f} while the table was written")
 
 
 def linked(paths: Sequence[Path], folder: Path, count: int) -> Path:
@@ -276,7 +280,7 @@ def memory(paths: Sequence[Path], first: int, last: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         links, out = linked(paths, Path(name, "links"), last), Path(name, "out")
         command = [sys.executable, "-m", "lesionviz", "score", str(links), "--out", str(out)]
-        followed(command, out, first, 2)
+        followed(command, out, first, 1)
 
 
 def rows(count: int) -> None:
