@@ -413,6 +413,8 @@ def main(options: argparse.Namespace) -> None:
         "whole": lambda: whole(paths, options.whole, options.rounds),
         "cost": lambda: cost(paths[: options.images]),
     }
+    for path in PATHS.keys() - set(options.paths):
+        del PATHS[path]
     for name, do in sections.items():
         if name in options.only:
             print(f"--- {name} ---", flush=True)
@@ -426,6 +428,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--only", nargs="+", default=["speed", "agreement", "memory", "rows", "workers", "whole", "cost"]
     )
+    parser.add_argument("--paths", nargs="+", choices=list(PATHS), default=list(PATHS), help="(default: all)")
     numbers = {
         "images": 240,
         "rounds": 7,
