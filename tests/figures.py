@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_recall_fscore_support
 
+from lesionviz.archive.pool import MANY
 from lesionviz.archive.run import DEFAULTS
 from lesionviz.checkpoint import BUNDLED, Checkpoint
 from lesionviz.data.portions import ALSO_TEST, ALSO_VALIDATION
@@ -346,6 +347,7 @@ def everything(texts: dict[str, str] | None = None) -> list[Figure]:
         *tables(benchmarks),
         *checks(model, benchmarks),
         *archive.said(r"fixed parts of (\d+)", "images in a part", DEFAULTS["shard"]),
+        *archive.said(r"From ([\d,]+) on each core", "images from which on there are processes", f"{MANY:,}"),
         *training.said(
             r"\((\d+) and (\d+) % unless you say so\)",
             "kept out of a further collection",

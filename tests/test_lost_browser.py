@@ -280,7 +280,9 @@ def test_a_picture_for_a_blocked_server_waits_and_is_sent_and_answered_once(
     assert (wire.connections, wire.files) == (connections, files + 2)
 
 
-@pytest.mark.parametrize("how", ["held", "refused"])
+@pytest.mark.parametrize(
+    ("place", "how"), [("voila", "held"), ("voila", "refused"), ("lab", "held")], indirect=["place"]
+)
 def test_while_python_answers_over_its_connection_the_servers_silence_is_no_matter(
     how: str, place: Place, pictures: list[Path]
 ) -> None:
@@ -432,8 +434,9 @@ def test_where_the_server_never_answers_but_python_does_nothing_is_said(
         banner(page, "gone", "Python has stopped")
 
 
-@KINDS
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+@pytest.mark.parametrize(
+    ("kind", "how"), [("voila", signal.SIGTERM), ("voila", signal.SIGKILL), ("lab", signal.SIGINT)]
+)
 def test_a_stopped_server_is_said_and_what_is_on_view_stays(
     kind: str, how: signal.Signals, browser: Browser, tmp_path: Path, pictures: list[Path]
 ) -> None:
