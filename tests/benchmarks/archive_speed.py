@@ -167,6 +167,7 @@ def speed(paths: Sequence[Path], rounds: int) -> None:
     for job, each in times.items():
         low, middle, high = np.percentile(unit / np.array(each), [25, 50, 75])
         print(f"{job:<32}{np.median(each):>10.1f}{middle:>8.2f}  ({low:.2f} to {high:.2f})")
+    print(f"the original's loop in {rounds} processes: {unit.min():.1f} to {unit.max():.1f}")
     for name in PATHS:
         one, all_of_them = (np.array(times[f"ours, {name}, {threads}"]) for threads in ("1 thread", f"{two} threads"))
         low, middle, high = np.percentile(one / all_of_them, [25, 50, 75])
