@@ -37,9 +37,8 @@ test: $(READY) lint browser  ## 10 min: what must pass before a change lands
 	$(PYTEST) -m "not slow" $(ARGS)
 	$(NBVAL) dashboards
 
-# What stands behind the third door waits even more: for a server that sleeps, or a connection that does not come back.
 test-all: $(READY) lint browser  ## 25 min: that, faults, load, every notebook, the oldest versions; real images in LESIONVIZ_DATA
-	$(PYTEST) --numprocesses=$$(($(PROCESSES) + 1)) $(ARGS)
+	$(PYTEST) $(ARGS)
 	$(NBVAL) notebooks dashboards
 	@if command -v $(OLDEST_PYTHON) >/dev/null; then $(MAKE) test-oldest; \
 	 else echo "$(OLDEST_PYTHON) is missing: the oldest versions were not tested"; fi
