@@ -166,7 +166,7 @@ def test_processes_are_for_many_images_on_a_processor_with_room_for_them(monkeyp
     for images, threads, cores, memory, processes in [
         (10_000, None, 16, 64, 16),
         (10**6, 3, 16, 64, 3),
-        (10**6, None, 16, 4, 5),  # GiB, of which one is left over
+        (10**6, None, 16, 4, 3),  # GiB, of which one is left over
     ]:
         made = engine(images, threads, cores, memory)
         assert isinstance(made, PoolEngine)

@@ -18,12 +18,15 @@ from typing import IO, Any
 
 from lesionviz.archive.engine import Part, Shard
 from lesionviz.errors import LesionvizError
+from lesionviz.machine import MIB
 from lesionviz.wire import pack, unpack
 
 HOME = "lesionviz.archive.worker_side:engine_of"
 """What makes, from a run's bytes, the engine in a process; tests name a lighter one."""
 MANY = 10_000
 """Images from which on starting processes pays."""
+MEMORY = 800 * MIB
+"""Bytes that a process needs, with torch, OpenVINO and a model."""
 EACH = 2
 """Shards for each process: the one it is at, and the next."""
 TRIES = 3

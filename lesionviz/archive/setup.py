@@ -11,7 +11,7 @@ from lesionviz.archive.engine import Engine
 from lesionviz.archive.local import LocalEngine
 from lesionviz.archive.manifest import CUDA, OPENVINO, TORCH, Manifest, run_bytes
 from lesionviz.archive.openvino_network import PRECISIONS, OpenvinoNetwork, check_installed, has_bfloat16
-from lesionviz.archive.pool import MANY, PoolEngine
+from lesionviz.archive.pool import MANY, MEMORY, PoolEngine
 from lesionviz.archive.scorer import ClassifierScorer
 from lesionviz.errors import LesionvizError
 from lesionviz.files import sha256
@@ -114,7 +114,7 @@ class LocalSetup:
 
     def engine(self, manifest: Manifest) -> Engine:
         """See :class:`Setup`: threads of this process, for many images on the processor processes with a thread each."""
-        processes = number_of_workers(self._threads or cores(), available_memory())
+        processes = number_of_workers(self._threads or cores(), available_memory(), MEMORY)
         alone = (
             self._classifier is not None or manifest.engine == CUDA
         )  # is not in a file; each would take of its memory

@@ -29,14 +29,15 @@ LONGEST_PAUSE = 30
 """Seconds at most before a worker that ends again and again is started again."""
 
 
-def number_of_workers(cores: int, memory: int | None) -> int:
+def number_of_workers(cores: int, memory: int | None, each: int = MEMORY) -> int:
     """Return how many workers a machine has room for: at least one, and at most one for each core.
 
     Args:
         cores: for each of which there may be a worker.
         memory: bytes that may be used; None where nobody knows.
+        each: bytes that one needs.
     """
-    room = cores if memory is None else (memory - RESERVE) // MEMORY
+    room = cores if memory is None else (memory - RESERVE) // each
     return max(1, min(cores, room))
 
 
