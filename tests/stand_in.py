@@ -60,6 +60,14 @@ def draw_archive(folder: Path) -> Path:
     return folder
 
 
+def until(true: Callable[[], object]) -> None:
+    """Look until something is true: for what other processes do, which tell nobody."""
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def files_of(out: Path) -> dict[str, bytes]:
     """Return what must be the same in two runs, and all names that are there besides."""
     found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -157,14 +165,12 @@ def in_pool(data: bytes) -> LocalEngine:
 
 @dataclass
 class InPool(StandIn):
-    """A stand-in that has pictures looked at by a pool of two processes; ``engines`` are those it has made."""
+    """A stand-in that has pictures looked at by a pool of two processes."""
 
     home: str = "stand_in:in_pool"
-    engines: list[PoolEngine] = field(default_factory=list)
 
     def engine(self, manifest: Manifest) -> PoolEngine:  # type: ignore[override]
-        self.engines.append(PoolEngine(run_bytes(manifest, self.model(manifest)), 2, self.home))
-        return self.engines[-1]
+        return PoolEngine(run_bytes(manifest, self.model(manifest)), 2, self.home)
 
 
 def with_workers(control: Path, workers: int | None = 1, **options: Any) -> ClusterSetup:

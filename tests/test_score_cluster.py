@@ -8,8 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from cluster_processes import ours
-from stand_in import IMAGES, OPTIONS, StandIn, draw_archive, files_of, with_workers
+from stand_in import IMAGES, OPTIONS, StandIn, draw_archive, files_of, until, with_workers
 
 import lesionviz
 import lesionviz.workers.spread
@@ -84,14 +83,6 @@ def apart() -> Iterator[ThreadPoolExecutor]:
     """Where a run goes on while a test does things to it."""
     with ThreadPoolExecutor(1) as pool:
         yield pool
-
-
-def until(true: Callable[[], object]) -> None:
-    """Look until something is true: for what other processes do, which tell nobody."""
-    end = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def begun(apart: ThreadPoolExecutor, archive: Path, out: Path, control: Path, **options: object) -> Future[Scored]:

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from stand_in import OPTIONS, InPool, StandIn, draw_archive, files_of
+from stand_in import OPTIONS, InPool, StandIn, draw_archive, files_of, until
 
 import lesionviz
 from lesionviz.archive.local import LocalEngine
@@ -41,6 +41,12 @@ def by_threads(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture
+def control(tmp_path: Path) -> Path:
+    (folder := tmp_path / "control").mkdir()
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
@@ -64,32 +70,38 @@ def works(process: int) -> bool:
         return False
 
 
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+@contextmanager
+def held(archive: Path, out: Path, control: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run in a process of its own, whose pool has come to an image and stays there; in the end the pool has ended."""
+    (hold := control / "hold-30").touch()
+    script = str(Path(__file__).with_name("stand_in.py"))
+    command = [sys.executable, script, str(archive), str(out), "--pool", "--control", str(control)]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            until(lambda: 30 in dict(looked_at(control)))
+            yield process
+        finally:
+            process.kill()
+    hold.unlink()
+    until(lambda: not any(works(each) for _, each in looked_at(control)))
 
 
 def test_processes_give_the_bytes_that_threads_give_and_leave_none_behind(
-    archive: Path, by_threads: Path, tmp_path: Path
+    archive: Path, by_threads: Path, control: Path, tmp_path: Path
 ) -> None:
-    (control := tmp_path / "control").mkdir()
-    setup = InPool(control=control)
-    assert go(archive, tmp_path / "out", setup).finished
+    assert go(archive, tmp_path / "out", InPool(control=control)).finished
     assert files_of(tmp_path / "out") == files_of(by_threads)
     seen = looked_at(control)
     assert len(seen) == len({number for number, _ in seen}) == 44
     processes = {process for _, process in seen}
     assert len(processes) == 2
     assert not any(map(works, processes))
-    assert setup.engines[0].pids == []
+    assert psutil.Process().children() == []
 
 
 def test_a_killed_process_is_replaced_and_what_it_was_at_is_computed_again(
-    archive: Path, by_threads: Path, tmp_path: Path
+    archive: Path, by_threads: Path, control: Path, tmp_path: Path
 ) -> None:
-    (control := tmp_path / "control").mkdir()
     (hold := control / "hold-20").touch()
 
     def kill() -> None:
@@ -106,7 +118,7 @@ def test_a_killed_process_is_replaced_and_what_it_was_at_is_computed_again(
 
 
 def test_a_shard_over_which_processes_end_again_and_again_ends_the_run_which_goes_on_later(
-    archive: Path, by_threads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, by_threads: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(LesionvizError, match=r"were ended 3 times.* go on with --resume, and with fewer of them"):
         go(archive, tmp_path, InPool(home="os:abort"))
@@ -118,38 +130,26 @@ def test_what_a_process_cannot_compute_is_said_once_and_in_its_words(archive: Pa
     wrong = InPool(home="lesionviz.archive.worker_side:engine_of", control=Path("no model"))
     with pytest.raises(LesionvizError, match="is damaged or is not a model file"):
         go(archive, tmp_path, wrong)
-    assert wrong.engines[0].pids == []
+    assert psutil.Process().children() == []
 
 
 def test_ctrl_c_ends_the_processes_at_once_and_the_run_goes_on_from_there(
-    archive: Path, by_threads: Path, tmp_path: Path
+    archive: Path, by_threads: Path, control: Path, tmp_path: Path
 ) -> None:
-    (control := tmp_path / "control").mkdir()
-    (hold := control / "hold-30").touch()
-    out, script = tmp_path / "out", str(Path(__file__).with_name("stand_in.py"))
-    command = [sys.executable, script, str(archive), str(out), "--pool", "--control", str(control)]
-    with subprocess.Popen(command, start_new_session=True) as process:
-        until(lambda: 30 in dict(looked_at(control)))
+    with held(archive, tmp_path / "out", control) as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         assert process.wait(60) == 130
-    hold.unlink()
-    until(lambda: not any(works(each) for _, each in looked_at(control)))
-    assert go(archive, out, StandIn(), resume=True).finished
-    assert files_of(out) == files_of(by_threads)
+    assert go(archive, tmp_path / "out", StandIn(), resume=True).finished
+    assert files_of(tmp_path / "out") == files_of(by_threads)
 
 
-def test_processes_end_with_a_run_that_was_killed(archive: Path, by_threads: Path, tmp_path: Path) -> None:
-    (control := tmp_path / "control").mkdir()
-    (hold := control / "hold-30").touch()
-    out, script = tmp_path / "out", str(Path(__file__).with_name("stand_in.py"))
-    command = [sys.executable, script, str(archive), str(out), "--pool", "--control", str(control)]
-    with subprocess.Popen(command) as process:
-        until(lambda: 30 in dict(looked_at(control)))
+def test_processes_end_with_a_run_that_was_killed(
+    archive: Path, by_threads: Path, control: Path, tmp_path: Path
+) -> None:
+    with held(archive, tmp_path / "out", control) as process:
         process.kill()
-    hold.unlink()
-    until(lambda: not any(works(each) for _, each in looked_at(control)))
-    assert go(archive, out, InPool(control=control), resume=True).finished
-    assert files_of(out) == files_of(by_threads)
+    assert go(archive, tmp_path / "out", InPool(control=control), resume=True).finished
+    assert files_of(tmp_path / "out") == files_of(by_threads)
 
 
 def test_processes_are_for_many_images_on_a_processor_with_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,16 +180,13 @@ def test_the_real_model_gives_the_same_bytes_in_processes(tmp_path: Path, monkey
     for number, sample in enumerate(synthetic_samples()):
         sample.pixels.save(pictures / f"{number}.png")
     monkeypatch.delenv("PYTHONPATH")
-    made: list[str] = []
+    made: list[PoolEngine] = []
 
-    def begun(
-        self: PoolEngine, run: bytes, processes: int, home: str = "lesionviz.archive.worker_side:engine_of"
-    ) -> None:
-        made.append(home)
-        whole(self, run, processes, home)
+    def pool(run: bytes, processes: int) -> PoolEngine:
+        made.append(PoolEngine(run, processes))
+        return made[-1]
 
-    whole = PoolEngine.__init__
-    monkeypatch.setattr(PoolEngine, "__init__", begun)
+    monkeypatch.setattr("lesionviz.archive.setup.PoolEngine", pool)
     lesionviz.score(pictures, tmp_path / "threads", shard_size=2, threads=2, progress=False)
     assert made == []
     monkeypatch.setattr("lesionviz.archive.setup.MANY", 1)

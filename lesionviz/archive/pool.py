@@ -2,7 +2,8 @@
 
 Their parts are the same bytes as those of :class:`~lesionviz.archive.local.LocalEngine`, so that a run may be begun by the
 one and gone on with by the other. A process takes seconds to start and needs some hundred megabytes: few images are not
-worth it. Nothing is planned here: threads of a pool from the standard library each ask a process of their own.
+worth it. Nothing is planned here: threads of a pool from the standard library each ask a process of their own. Its
+``ProcessPoolExecutor`` would run a caller's unguarded script anew in each, and leave them behind when the run is killed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO
 
 from lesionviz.archive.engine import Part, Shard
 from lesionviz.errors import LesionvizError
@@ -51,11 +52,6 @@ class PoolEngine:
         self._children: list[Child] = []
         self._own = threading.local()
         self._ending = False
-
-    @property
-    def pids(self) -> list[int]:
-        """Of the processes that run."""
-        return [child.pid for child in list(self._children)]
 
     def score(
         self, shards: Iterable[Shard], tick: Callable[[int], None], stop: Callable[[], bool]
@@ -122,23 +118,25 @@ class Child:
     Args:
         run: what of.
         home: see :class:`PoolEngine`.
+
+    Raises:
+        LesionvizError: it cannot be started.
     """
 
     def __init__(self, run: bytes, home: str) -> None:
-        apart: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}  # Ctrl-C is not for it
-        self._process = subprocess.Popen(
-            # -P: nothing is imported from the folder where somebody happened to start the run.
-            [sys.executable, "-P", "-m", "lesionviz.archive.pool_side", home],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            **apart,
-        )
+        try:
+            self._process = subprocess.Popen(
+                # -P: nothing is imported from the folder where somebody happened to start the run.
+                [sys.executable, "-P", "-m", "lesionviz.archive.pool_side", home],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is not for it
+            )
+        except OSError as error:
+            raise LesionvizError(
+                f"No further process can be started ({error}). Go on with --resume and fewer of them (--threads 2)."
+            ) from error
         self._run: bytes | None = run
-
-    @property
-    def pid(self) -> int:
-        """Its number."""
-        return self._process.pid
 
     def part(self, shard: Shard) -> Part:
         """Have a shard computed.

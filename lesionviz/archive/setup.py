@@ -115,10 +115,9 @@ class LocalSetup:
     def engine(self, manifest: Manifest) -> Engine:
         """See :class:`Setup`: threads of this process, for many images on the processor processes with a thread each."""
         processes = number_of_workers(self._threads or cores(), available_memory(), MEMORY)
-        alone = (
-            self._classifier is not None or manifest.engine == CUDA
-        )  # is not in a file; each would take of its memory
-        if alone or manifest.images < MANY or processes < 2:
+        shared = manifest.engine == CUDA  # by all processes, each of which would take of its memory
+        in_no_file = self._classifier is not None  # and is at home in this process alone
+        if shared or in_no_file or manifest.images < MANY or processes < 2:
             return self.local_engine(manifest)
         return PoolEngine(run_bytes(manifest, self.model(manifest)), processes)
 

@@ -45,8 +45,8 @@ def add_score(commands: Commands) -> None:
     score.add_argument(
         "--precision",
         metavar="float32|bfloat16",
-        help="bfloat16 is faster where the processor computes with it, and rounds: about one diagnosis in 250 becomes "
-        "another (default: float32)",
+        help="bfloat16 is faster where the processor computes with it, and rounds: of 1,000 diagnoses two to four "
+        "become others (default: float32)",
     )
     score.add_argument(
         "--engine",

@@ -94,7 +94,7 @@ def our_engine(path: str, threads: int) -> LocalEngine:
     """Return the engine as ``lesionviz score`` makes it."""
     engine, precision = PATHS[path]
     setup = LocalSetup(None, precision, threads, engine)
-    return setup.engine(manifest_of(setup.identity(None), batch_of(path)))
+    return setup.local_engine(manifest_of(setup.identity(None), batch_of(path)))
 
 
 def batch_of(path: str) -> int:
