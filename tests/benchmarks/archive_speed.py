@@ -19,6 +19,7 @@ PyTorch in fp32 on a GPU of NVIDIA where there is one.
 * ``workers``: images a second with one and two workers of one thread each, started beforehand and asked in turn.
 * ``whole``: images a second of ``lesionviz score`` by each path on all cores there are, its start left out, over
   ``--whole`` images, in turn.
+* ``reading``: milliseconds an image for reading alone, by 1, 2, 4 … threads up to the cores there are.
 * ``cost``: hours for a million images on other machines, computed from what was measured here.
 """
 
@@ -30,7 +31,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
@@ -361,6 +362,21 @@ def whole(paths: Sequence[Path], count: int, rounds: int) -> None:
         print(f"{path:<15}{middle:>8.1f} images a second ({low:.1f} to {high:.1f}): a million in {hours:.2f} h")
 
 
+def reading(paths: Sequence[Path], rounds: int) -> None:
+    """Print what further threads bring that read images and make them ready, as they do in front of a GPU."""
+    look = our_engine("fp32", 1).scorer.look
+    times: dict[int, list[float]] = {2**power: [] for power in range(cores().bit_length())}
+    for _ in range(rounds):
+        for threads, found in times.items():
+            with ThreadPoolExecutor(threads) as pool:
+                began = time.perf_counter()
+                list(pool.map(lambda path: look(0, str(path)), paths))
+                found.append((time.perf_counter() - began) / len(paths) * 1e3)
+    for threads, found in times.items():
+        low, middle, high = np.percentile(found, [25, 50, 75])
+        print(f"{threads:>3} thread{'s' if threads > 1 else ' '} {middle:>6.2f} ms ({low:.2f} to {high:.2f})")
+
+
 def cost(paths: Sequence[Path]) -> None:
     """Print hours for a million images: what was measured here on one thread, and what follows from it elsewhere."""
     torch.set_num_threads(1)
@@ -412,6 +428,7 @@ def main(options: argparse.Namespace) -> None:
         "rows": lambda: rows(options.rows),
         "workers": lambda: workers(paths[: options.images], options.rounds),
         "whole": lambda: whole(paths, options.whole, options.rounds),
+        "reading": lambda: reading(paths[: options.images], options.rounds),
         "cost": lambda: cost(paths[: options.images]),
     }
     for path in PATHS.keys() - set(options.paths):
@@ -427,7 +444,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images_in", type=Path, metavar="IMAGES")
     parser.add_argument(
-        "--only", nargs="+", default=["speed", "agreement", "memory", "rows", "workers", "whole", "cost"]
+        "--only", nargs="+", default=["speed", "agreement", "memory", "rows", "workers", "whole", "reading", "cost"]
     )
     parser.add_argument("--paths", nargs="+", choices=list(PATHS), default=list(PATHS), help="(default: all)")
     numbers = {
