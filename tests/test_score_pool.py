@@ -52,6 +52,14 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
 
+@pytest.fixture
+def none_left_behind() -> Iterator[None]:
+    """This process has, after a test, the children it had before: a browser of another file's tests may be one."""
+    before = psutil.Process().children()
+    yield
+    assert psutil.Process().children() == before
+
+
 def go(archive: Path, out: Path, setup: StandIn, resume: bool = False) -> Scored:
     return run(archive, out, setup, OPTIONS, resume, progress=False)
 
@@ -86,6 +94,7 @@ def held(archive: Path, out: Path, control: Path) -> Iterator[subprocess.Popen[b
     until(lambda: not any(works(each) for _, each in looked_at(control)))
 
 
+@pytest.mark.usefixtures("none_left_behind")
 def test_processes_give_the_bytes_that_threads_give_and_leave_none_behind(
     archive: Path, by_threads: Path, control: Path, tmp_path: Path
 ) -> None:
@@ -96,7 +105,6 @@ def test_processes_give_the_bytes_that_threads_give_and_leave_none_behind(
     processes = {process for _, process in seen}
     assert len(processes) == 2
     assert not any(map(works, processes))
-    assert psutil.Process().children() == []
 
 
 def test_a_killed_process_is_replaced_and_what_it_was_at_is_computed_again(
@@ -126,11 +134,11 @@ def test_a_shard_over_which_processes_end_again_and_again_ends_the_run_which_goe
     assert files_of(tmp_path) == files_of(by_threads)
 
 
+@pytest.mark.usefixtures("none_left_behind")
 def test_what_a_process_cannot_compute_is_said_once_and_in_its_words(archive: Path, tmp_path: Path) -> None:
     wrong = InPool(home="lesionviz.archive.worker_side:engine_of", control=Path("no model"))
     with pytest.raises(LesionvizError, match="is damaged or is not a model file"):
         go(archive, tmp_path, wrong)
-    assert psutil.Process().children() == []
 
 
 def test_ctrl_c_ends_the_processes_at_once_and_the_run_goes_on_from_there(
