@@ -11,9 +11,10 @@ OLDEST := .venv-oldest
 # Half of the tests' time is waiting for browsers and kernels: a process more than there are cores, each computing on one
 # thread. The tests of a file stay together, so that its server, kernel and page are started once; the longest come first.
 PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
-PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
-# Notebooks are tested on what is drawn: with real images they train for hours.
-NBVAL := env -u LESIONVIZ_DATA $(PYTEST) --nbval-lax --nbval-current-env
+TESTS := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+PYTEST := $(TESTS) -p no:nbval
+# Notebooks are tested on what is drawn: with real images they train for hours. The plugin takes a second to load.
+NBVAL := env -u LESIONVIZ_DATA $(TESTS) --nbval-lax --nbval-current-env
 # The tests without any mark; the others wait for browsers, build wheels, or compute for long.
 PLAIN := not browser and not wheel and not heavy and not slow
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lesionviz.diagnoses import CODES
 from lesionviz.errors import LesionvizError
@@ -90,8 +90,7 @@ def build_network(dropout: float = 0.2, architecture: str = B0) -> Network:
         dropout: share of what the head sees that is left out in training.
         architecture: one of :data:`ARCHITECTURES`; the blocks of all of them have the same names and strides.
     """
-    from torchvision.models import EfficientNet, efficientnet_b0
-    from torchvision.models.efficientnet import MBConvConfig
+    from lesionviz.efficientnet import EfficientNet, MBConvConfig, efficientnet_b0
 
     network: Network
     if architecture == SMALL:
@@ -100,6 +99,21 @@ def build_network(dropout: float = 0.2, architecture: str = B0) -> Network:
     else:
         network = efficientnet_b0(num_classes=len(CODES), dropout=dropout)
     return network
+
+
+def shapes(architecture: str = B0) -> dict[str, torch.Tensor]:
+    """Return a network's state dict, of tensors that have a shape and a type but no values."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class NothingDrawn(TorchFunctionMode):
+        """Leaves out drawing random weights: where there are no values, torch would load its compiler for it, a second."""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return args[0] if function is torch.Tensor.normal_ else function(*args, **(kwargs or {}))
+
+    with torch.device("meta"), NothingDrawn():
+        return dict(build_network(architecture=architecture).state_dict())
 
 
 def fold_batch_norms(network: Network) -> None:

@@ -20,7 +20,9 @@ BELOW = {
     "diagnoses": {"errors"},
     "imaging": {"diagnoses"},
     "preprocessing": {"imaging"},
-    "network": {"diagnoses"},
+    "light_imports": set(),
+    "efficientnet": {"light_imports"},
+    "network": {"diagnoses", "efficientnet"},
     "recipe": {"preprocessing"},
     "data": {"imaging", "preprocessing", "diagnoses"},
     "weights": {"network"},
@@ -50,7 +52,7 @@ BELOW = {
     "machine": set(),
     "doctor": {"machine"},
     "workers": {"cluster", "machine"},
-    "serving": {"workers", "cluster", "class_line", "game", "widgets", "machine"},
+    "serving": {"workers", "cluster", "class_line", "game", "widgets", "machine", "light_imports"},
     "cli": {"widgets", "serving", "training", "evaluation", "archive", "doctor"},
     "__init__": {"cli"},
     "__main__": {"cli"},
@@ -226,6 +228,12 @@ def test_no_room_below_widgets_imports_jupyter() -> None:
 def test_only_workers_import_dask() -> None:
     others = [path for path in FILES if path.relative_to(PACKAGE).parts[0] != "workers"]
     assert faulty(others, lambda path: {name.split(".")[0] for name in imports(path)} & {"dask", "distributed"}) == {}
+
+
+def test_torchvisions_networks_come_through_one_door() -> None:
+    taking = re.compile(r"torchvision\.(models|ops)\b")
+    doors = {path.name for path in FILES if any(map(taking.match, imports(path)))}
+    assert doors == {"efficientnet.py", "initial_weights.py"}  # the latter takes weights to start from, not a network
 
 
 def test_every_script_and_style_is_joined_by_some_widget() -> None:

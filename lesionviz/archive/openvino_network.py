@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import platform
-import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from PIL import Image
 
 from lesionviz.answering import Seen
 from lesionviz.errors import LesionvizError
+from lesionviz.light_imports import without
 from lesionviz.machine import has
 from lesionviz.network import LAYERS, fold_batch_norms, grid_size, ordinary_tensors
 from lesionviz.refusal import FEATURE_LAYERS
@@ -38,7 +38,6 @@ TOLERANCES = {"float32": 2e-4, "bfloat16": 0.1}
 AT_ONCE = 2
 """Pictures in one run: weights are fetched half as often as for one, and what lies between two layers still stays in a
 core's cache, as it does not for eight."""
-_TELEMETRY = "openvino_telemetry"
 
 
 def check_installed() -> None:
@@ -66,18 +65,13 @@ def openvino() -> ModuleType:
     Raises:
         LesionvizError: it cannot be loaded.
     """
-    silenced = _TELEMETRY not in sys.modules
-    if silenced:
-        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # to Python: there is no such module
     try:
-        return importlib.import_module("openvino")
+        with without("openvino_telemetry"):
+            return importlib.import_module("openvino")
     except (ImportError, OSError) as error:
         raise LesionvizError(
             f"OpenVINO cannot be loaded ({error}). Install it anew with: {INSTALL}, or choose the engine torch."
         ) from error
-    finally:
-        if silenced:
-            del sys.modules[_TELEMETRY]
 
 
 class OpenvinoNetwork:
@@ -185,8 +179,8 @@ class _Graph:
     def _after(self, module: torch.nn.Module, x: Any) -> Any:
         """Return what a module makes of something."""
         from torch import nn
-        from torchvision.models.efficientnet import MBConv
-        from torchvision.ops import SqueezeExcitation
+
+        from lesionviz.efficientnet import MBConv, SqueezeExcitation
 
         op = self._op
         if isinstance(module, nn.Sequential):

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
-from torchvision.ops import Conv2dNormActivation, SqueezeExcitation
 
+from lesionviz.efficientnet import Conv2dNormActivation, SqueezeExcitation
 from lesionviz.network import Network
 
 # Both are the derivatives that autograd itself calls for a convolution and a SiLU.
