@@ -22,7 +22,10 @@ TYPESCRIPT = "typescript@5.9.3"
 
 def joined(path: Path, function: str) -> list[tuple[str, ...]]:
     """The names that a Python file gives ``script`` or ``style``, call by call: each a file without its suffix."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    text = path.read_text(encoding="utf-8")
+    if f"{function}(" not in text:
+        return []
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     calls = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == function]
     return [tuple(each.value for each in call.args if isinstance(each, ast.Constant)) for call in calls]
 

@@ -110,7 +110,8 @@ def module_of(path: Path, package: Path = PACKAGE) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path, package: Path = PACKAGE) -> set[str]:
+@cache
+def imports(path: Path, package: Path = PACKAGE) -> frozenset[str]:
     """Every name that a file imports, with the module that it is from, wherever the import stands."""
     module, names = module_of(path, package), set[str]()
     home = module if path.name == "__init__.py" else module.rpartition(".")[0]
@@ -120,7 +121,7 @@ def imports(path: Path, package: Path = PACKAGE) -> set[str]:
             names |= {f"{source}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def joined_names(path: Path) -> list[str]:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,16 +71,16 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def finished(archive: Path, tmp_path: Path) -> Path:
-    assert run(archive, tmp_path / "scores", StandIn(), OPTIONS, progress=False).finished
-    return tmp_path / "scores"
+@pytest.fixture(scope="module")
+def first_finished(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "scores"
+    assert run(archive, out, StandIn(), OPTIONS, progress=False).finished
+    return out
 
 
-@pytest.fixture
-def interrupted(archive: Path, tmp_path: Path) -> Path:
-    """A run with one part of three."""
-    out = tmp_path / "scores"
+@pytest.fixture(scope="module")
+def first_interrupted(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("interrupted") / "scores"
 
     def end(number: int) -> None:
         if number >= OPTIONS["shard"] + 3:
@@ -89,6 +90,18 @@ def interrupted(archive: Path, tmp_path: Path) -> Path:
         run(archive, out, StandIn(on_look=end, threads=1), OPTIONS, progress=False)
     assert Run.read(out).done == OPTIONS["shard"]
     return out
+
+
+@pytest.fixture
+def finished(first_finished: Path, tmp_path: Path) -> Path:
+    """A run, in a folder of the test's own."""
+    return shutil.copytree(first_finished, tmp_path / "scores")
+
+
+@pytest.fixture
+def interrupted(first_interrupted: Path, tmp_path: Path) -> Path:
+    """A run with one part of three, in a folder of the test's own."""
+    return shutil.copytree(first_interrupted, tmp_path / "scores")
 
 
 @pytest.fixture
@@ -426,6 +439,7 @@ def default(monkeypatch: pytest.MonkeyPatch) -> Page:
     return Page(Batch(load(BUNDLED)), monkeypatch)
 
 
+@pytest.mark.heavy
 def test_a_run_begins_outlives_its_kernel_and_is_found_by_the_next_page(
     default: Page, tmp_path: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

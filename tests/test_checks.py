@@ -491,6 +491,7 @@ def test_a_pdf_tells_the_findings_on_pages_after_the_first_three_on_each(
     assert pdf == case_sheet(view.looked, view, small_checkpoint, WHEN, "pdf", None, kept * 2)
 
 
+@pytest.mark.heavy
 def test_the_fullest_finding_ends_above_the_foot_of_its_page() -> None:
     from lesionviz.widgets.export.checked_sheet import draw_checked
 

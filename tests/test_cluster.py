@@ -312,6 +312,7 @@ def test_near_and_far_offer_the_same_doors() -> None:
         assert len(signatures) == 1
 
 
+@pytest.mark.heavy
 def test_a_page_that_asks_elsewhere_imports_neither_torch_nor_dask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_compare_shows_the_maps_of_a_sample_alone_and_says_whose_they_are(
     assert "looked at by another model" not in compare.message
 
 
+@pytest.mark.heavy
 def test_what_is_kept_of_a_sample_names_the_small_network(explorer: Explorer) -> None:
     choose(explorer, 2)
     case, checkpoint = explorer._state.on_view.case, drawn_classifier().checkpoint
@@ -176,6 +177,7 @@ def test_the_quiz_asks_the_small_network_about_drawings_and_says_so(
     assert quiz.panel.page["matrices"][-1]["title"].startswith("The small network")
 
 
+@pytest.mark.heavy
 def test_the_small_network_is_mostly_right_in_the_drawn_quiz() -> None:
     found = drawn_classifier().predict_many(item.read(item.name) for item in drawn_set().items)
     right = [prediction.diagnosis == item.truth for prediction, item in zip(found, drawn_set().items, strict=True)]

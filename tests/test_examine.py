@@ -56,6 +56,7 @@ def test_maps_at_features_8_come_with_the_answer_from_one_forward(
     assert np.allclose(contrast.raw, classifier.explain(SAMPLE, "MEL", against="NV").raw, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_a_completed_case_holds_every_map_that_explain_computes(
     classifier: LesionClassifier, runs: list[object]
 ) -> None:

@@ -68,6 +68,7 @@ def test_what_else_is_asked_for_is_the_real_thing_at_once(module: str) -> None:
     sys.modules.pop(module)
 
 
+@pytest.mark.heavy
 def test_an_answer_with_its_maps_loads_no_compiler_and_a_detector_may_still_ask_for_it() -> None:
     script = (
         "import sys, json, numpy as np\n"
@@ -83,6 +84,7 @@ def test_an_answer_with_its_maps_loads_no_compiler_and_a_detector_may_still_ask_
     assert json.loads(said.stdout) == [[], True]
 
 
+@pytest.mark.heavy
 def test_a_server_starts_without_a_parser_of_international_addresses() -> None:
     script = "import sys; import lesionviz.serving.dashboard; print('rfc3987_syntax' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)

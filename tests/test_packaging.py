@@ -198,6 +198,7 @@ def needed_by(names: Iterable[str]) -> set[str]:
     return found
 
 
+@pytest.mark.heavy
 def test_whatever_the_package_imports_comes_with_its_dependencies() -> None:
     imported = set()
     for path in (ROOT / "lesionviz").rglob("*.py"):

@@ -42,6 +42,7 @@ def score(place: Path, out: Path, *more: str) -> int:
     return main(["score", *paths, "--out", str(out), "--threads", "1", *model, *more])
 
 
+@pytest.mark.heavy
 def test_both_answers_stand_in_one_table_and_the_first_run_is_what_it_is_alone(place: Path, tmp_path: Path) -> None:
     assert score(place, tmp_path / "both") == 0
     assert (
@@ -65,6 +66,7 @@ def test_both_answers_stand_in_one_table_and_the_first_run_is_what_it_is_alone(p
     assert about["models_sha256"] == [first.checkpoint.file_sha256, second.checkpoint.file_sha256]
 
 
+@pytest.mark.heavy
 def test_a_second_model_is_resumed_and_a_picture_that_changed_meanwhile_gets_no_second_answer(
     place: Path, tmp_path: Path
 ) -> None:
@@ -86,6 +88,7 @@ def test_a_second_model_is_resumed_and_a_picture_that_changed_meanwhile_gets_no_
     assert (tmp_path / "out" / BOTH).read_bytes() == written
 
 
+@pytest.mark.heavy
 def test_a_second_run_about_other_images_is_refused(place: Path, tmp_path: Path) -> None:
     assert score(place, tmp_path / "out") == 0
     assert (

@@ -363,6 +363,7 @@ def test_drawings_of_the_quiz_are_not_shown_to_a_second_model(
 # --- kept --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_kept_case_says_what_a_second_model_answered_and_says_nothing_where_there_was_none(
     first: LesionClassifier, other: LesionClassifier, files: Mapping[str, Path], drawn: Path
 ) -> None:

@@ -215,6 +215,7 @@ def test_a_withdrawal_at_a_case_takes_picture_and_answer_off_the_page(study: Rea
     assert study.panel.photo == b""
 
 
+@pytest.mark.heavy
 def test_a_withdrawal_from_the_results_computes_them_anew(study: ReaderStudy) -> None:
     finish(study)
     send(study, {"kind": "told"})

@@ -12,6 +12,7 @@ from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.files import CACHE
 
 
+@pytest.mark.heavy
 def test_samples_are_kept_bit_for_bit_and_drawn_again_where_they_cannot_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
