@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from script_types import joined
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(__file__).parents[1] / "lesionviz"
 BELOW = {
     "errors": set(),

@@ -103,6 +103,7 @@ IMAGES = (".jpg", ".jpeg", ".png", ".heic", ".dcm", ".tif", ".tiff", ".webp", ".
 
 
 @pytest.mark.wheel
+@pytest.mark.once
 def test_the_wheel_carries_what_it_needs_and_nothing_from_the_dataset(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -128,6 +129,7 @@ def test_the_wheel_carries_what_it_needs_and_nothing_from_the_dataset(wheel: Pat
 
 
 @pytest.mark.wheel
+@pytest.mark.once
 def test_the_source_distribution_carries_tests_and_pages_and_no_image_but_the_screenshots(packages: Path) -> None:
     with tarfile.open(next(packages.glob("*.tar.gz"))) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]

@@ -26,7 +26,7 @@ from lesionviz.checkpoint import BUNDLED
 from lesionviz.data.synthetic import synthetic_samples
 from lesionviz.errors import LesionvizError
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from lesionviz.archive.run import Scored, run
 from lesionviz.archive.state import Run
 from lesionviz.errors import LesionvizError
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")
