@@ -58,33 +58,43 @@ def quality(seen: Image.Image) -> dict[str, float]:
         deviation of grey, 0 to 1), ``colour`` (mean distance of red from blue, 0 to 1), ``smoothness``
         (correlation of neighbouring pixels) and ``flatness`` (share of neighbours that are equal).
     """
-    plain = np.asarray(seen)
     # Channel by channel, as NumPy is slow along an axis of three; and in whole numbers, which are quick and exact.
-    red, green, blue = (plain[..., channel].astype(np.int16) for channel in range(3))
-    sums = red + green + blue
-    inner = 4 * sums[1:-1, 1:-1]
-    laplacian = inner - sums[:-2, 1:-1] - sums[2:, 1:-1] - sums[1:-1, :-2] - sums[1:-1, 2:]
-    grey, edges = sums.astype(np.float64), laplacian.astype(np.float64)
-    left, right = grey[:, :-1], grey[:, 1:]
-    from_left, from_right = int(left.sum()), int(right.sum())
-    spread = _spread(left, left, from_left, from_left) * _spread(right, right, from_right, from_right)
-    together = _spread(left, right, from_left, from_right) / spread**0.5 if spread > 0 else 1.0
-    total, bent = int(grey.sum()), int(edges.sum())
+    red, green, blue = (np.asarray(channel).astype(np.int16) for channel in seen.split())
     same = (red[:, :-1] == red[:, 1:]) & (green[:, :-1] == green[:, 1:]) & (blue[:, :-1] == blue[:, 1:])
+    sums = red + green + blue
+    laplacian = 4 * sums[1:-1, 1:-1]
+    for neighbours in (sums[:-2, 1:-1], sums[2:, 1:-1], sums[1:-1, :-2], sums[1:-1, 2:]):
+        laplacian -= neighbours
+    grey, edges = sums.astype(np.float64), laplacian.astype(np.float64)
+    (total, squares), bent = _moments(grey), _moments(edges)
+    # Pixels that have a right neighbour, and those that have a left one: all but the last column, all but the first.
+    left, right = ((total - one, squares - square) for one, square in (_moments(grey[:, -1:]), _moments(grey[:, :1])))
+    pairs = same.size
+    spread = _spread(left[1], left[0], left[0], pairs) * _spread(right[1], right[0], right[0], pairs)
+    together = _spread(_products(grey[:, :-1], grey[:, 1:]), left[0], right[0], pairs)
     return {
-        "sharpness": float(np.log10(_spread(edges, edges, bent, bent) / _WHITE**2 + 1e-8)),
+        "sharpness": float(np.log10(_spread(bent[1], bent[0], bent[0], edges.size) / _WHITE**2 + 1e-8)),
         "brightness": total / grey.size / _WHITE,
-        "contrast": _spread(grey, grey, total, total) ** 0.5 / _WHITE,
+        "contrast": _spread(squares, total, total, grey.size) ** 0.5 / _WHITE,
         "colour": float(np.abs(red - blue).sum()) / red.size / 255,
-        "smoothness": together,
-        "flatness": float(np.count_nonzero(same) / same.size),
+        "smoothness": together / spread**0.5 if spread > 0 else 1.0,
+        "flatness": float(np.count_nonzero(same) / pairs),
     }
 
 
-def _spread(one: Floats, other: Floats, sum_of_one: int, sum_of_other: int) -> float:
-    """Return the covariance of whole numbers, given their sums; exact up to the division, so no variance is below 0."""
-    products = int(np.einsum("ij,ij->", one, other))
-    return (products * one.size - sum_of_one * sum_of_other) / one.size**2
+def _moments(values: Floats) -> tuple[int, int]:
+    """Return the sum of whole numbers and that of their squares."""
+    return int(values.sum()), _products(values, values)
+
+
+def _products(one: Floats, other: Floats) -> int:
+    """Return the sum of the products of whole numbers."""
+    return int(np.einsum("ij,ij->", one, other))
+
+
+def _spread(products: int, sum_of_one: int, sum_of_other: int, size: int) -> float:
+    """Return the covariance of whole numbers, given the sums; exact up to the division, so no variance is below 0."""
+    return (products * size - sum_of_one * sum_of_other) / size**2
 
 
 def too_poor(measured: Mapping[str, float], side: int, original: tuple[int, int], limits: Limits) -> str:

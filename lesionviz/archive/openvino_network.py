@@ -35,9 +35,9 @@ PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 """What it can compute in, as OpenVINO calls it."""
 TOLERANCES = {"float32": 2e-4, "bfloat16": 0.1}
 """Largest difference from PyTorch in float32, of embeddings and maps, in shares of the largest of them."""
-AT_ONCE = 2
-"""Pictures in one run: weights are fetched half as often as for one, and what lies between two layers still stays in a
-core's cache, as it does not for eight."""
+AT_ONCE = {"float32": 2, "bfloat16": 4}
+"""Pictures in one run: weights are fetched less often than for one, and what lies between two layers still stays in a
+core's cache, as it does not for eight; numbers half as long leave room for twice as many."""
 
 
 def check_installed() -> None:
@@ -77,7 +77,7 @@ def openvino() -> ModuleType:
 class OpenvinoNetwork:
     """A classifier's network on the processor; any number of threads may run it at a time, each on one core.
 
-    It takes ``AT_ONCE`` pictures at a time, whose number is known beforehand, which saves OpenVINO work. What an answer is
+    It takes a fixed number of pictures at a time (:data:`AT_ONCE`), which saves OpenVINO work. What an answer is
     hangs on no other picture.
 
     Args:
@@ -99,7 +99,8 @@ class OpenvinoNetwork:
         with ordinary_tensors():
             network = checkpoint.network()
             fold_batch_norms(network)
-            self._model = _Graph(ov).of(network.eval(), checkpoint.preprocessing)
+            self._at_once = AT_ONCE[precision]
+            self._model = _Graph(ov).of(network.eval(), checkpoint.preprocessing, self._at_once)
         self._core: Any = ov.Core()
         self._free: list[Any] = []
         self._precision = precision
@@ -113,9 +114,9 @@ class OpenvinoNetwork:
             request = self._free.pop()
         except IndexError:
             request = self._another()
-        full = [*seen, *[seen[0]] * (-len(seen) % AT_ONCE)]  # with one of them again, whose numbers are thrown away
+        full = [*seen, *[seen[0]] * (-len(seen) % self._at_once)]  # with one of them again, whose numbers are thrown away
         pixels = np.stack([np.asarray(picture) for picture in full])
-        found = [request.infer(few).to_tuple() for few in np.split(pixels, len(full) // AT_ONCE)]
+        found = [request.infer(few).to_tuple() for few in np.split(pixels, len(full) // self._at_once)]
         self._free.append(request)
         logits, embeddings, features, maps = (np.concatenate(each)[: len(seen)] for each in zip(*found, strict=True))
         upright = logits.astype(np.float64)
@@ -149,15 +150,15 @@ class OpenvinoNetwork:
 
 
 class _Graph:
-    """Writes a network down in OpenVINO's operations, for ``AT_ONCE`` pictures."""
+    """Writes a network down in OpenVINO's operations."""
 
     def __init__(self, ov: ModuleType) -> None:
         self._ov, self._op = ov, importlib.import_module("openvino.opset13")
 
-    def of(self, network: torch.nn.Module, preprocessing: Preprocessing) -> Any:
-        """Return the graph: from uint8 (``AT_ONCE``, S, S, 3) to logits, embeddings, features, maps."""
+    def of(self, network: torch.nn.Module, preprocessing: Preprocessing, pictures: int) -> Any:
+        """Return the graph: from uint8 (``pictures``, S, S, 3) to logits, embeddings, features, maps."""
         op, side = self._op, preprocessing.size
-        pixels = op.parameter([AT_ONCE, side, side, 3], np.uint8)
+        pixels = op.parameter([pictures, side, side, 3], np.uint8)
         x = op.convert(op.transpose(pixels, np.array([0, 3, 1, 2])), "f32")
         mean, std = (
             np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std)

@@ -74,14 +74,15 @@ class ClassifierScorer:
 
     def look(self, number: int, image: str, data: bytes | None = None) -> Looked:
         """Read an image, unless its file's bytes are given, and make it ready; whatever is wrong is kept for its row."""
-        name, sha256 = Path(image).name, ""
+        name = Path(image).name
         try:
             data = read_file(Path(image), name) if data is None else data
-            sha256 = hashlib.sha256(data).hexdigest()
-            seen = see(open_image(data, name), self._classifier.preprocessing, measure=True, fast=self._fast)
+            picture = open_image(data, name)
+            seen = see(picture, self._classifier.preprocessing, measure=True, fast=self._fast)
         except LesionvizError as error:
+            sha256 = "" if data is None else hashlib.sha256(data).hexdigest()
             return Looked(number, image, sha256, error=str(error))
-        return Looked(number, image, sha256, seen)
+        return Looked(number, image, picture.sha256, seen)
 
     def rows(self, looked: Sequence[Looked]) -> list[Row]:
         """Run a batch, and return a row for each of its images."""
