@@ -39,7 +39,7 @@ def later(module: str, *functions: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if sys.modules[module] is stand_in:
+        if sys.modules.get(module) is stand_in:
             del sys.modules[module]
 
 

@@ -68,6 +68,16 @@ def test_what_else_is_asked_for_is_the_real_thing_at_once(module: str) -> None:
     sys.modules.pop(module)
 
 
+def test_a_module_that_cannot_be_loaded_says_so_when_it_is_needed(tmp_path: Path, module: str) -> None:
+    (tmp_path / f"{MODULE}.py").write_text("raise ImportError('it is broken')\n")
+    with pytest.raises(ImportError, match="it is broken"), later(module, "double"):
+        from somebodys_module import LIMIT  # noqa: F401
+    with later(module, "double"):
+        from somebodys_module import double
+    with pytest.raises(ImportError, match="it is broken"):
+        double(1)
+
+
 @pytest.mark.heavy
 def test_an_answer_with_its_maps_loads_no_compiler_and_a_detector_may_still_ask_for_it() -> None:
     script = (

@@ -114,7 +114,8 @@ class OpenvinoNetwork:
             request = self._free.pop()
         except IndexError:
             request = self._another()
-        full = [*seen, *[seen[0]] * (-len(seen) % self._at_once)]  # with one of them again, whose numbers are thrown away
+        again = -len(seen) % self._at_once
+        full = [*seen, *[seen[0]] * again]  # with one of them again, whose numbers are thrown away
         pixels = np.stack([np.asarray(picture) for picture in full])
         found = [request.infer(few).to_tuple() for few in np.split(pixels, len(full) // self._at_once)]
         self._free.append(request)
