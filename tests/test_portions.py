@@ -18,7 +18,7 @@ from lesionviz.data.isic2019 import read_isic2019
 from lesionviz.data.never import Never, read_never
 from lesionviz.data.portions import Portion, also_portions, describe_splits, divide, rows_of
 from lesionviz.data.read import read_collection
-from lesionviz.data.split import FILE, KEPT_OUT, PARTS, split_by_lesion
+from lesionviz.data.split import FILE, KEPT_OUT, PARTS, Split, split_by_lesion
 from lesionviz.data.synthetic import draw_lesion
 from lesionviz.errors import LesionvizError
 from lesionviz.evaluation.evaluate import evaluate
@@ -188,6 +188,24 @@ def test_a_changed_collection_of_the_same_name_is_refused(
     fewer = replace(collection, table=collection.table[:-1])
     with pytest.raises(LesionvizError, match="trained on a part of a collection called clinic"):
         evaluate(drawn_folder, opened[0].checkpoint, other=[fewer], draws=5)
+
+
+def test_a_split_that_several_records_describe_alike_is_made_once(
+    small_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main, _ = main_and_other()
+    record, made = main.split.describe(), list[int]()
+
+    def counted(collection: Collection, seed: int, *shares: float) -> Split:
+        made.append(seed)
+        return split_by_lesion(collection, seed, *shares)
+
+    monkeypatch.setattr("lesionviz.evaluation.parts.split_by_lesion", counted)
+    others = [{"sha256": "0" * 64}, {"sha256": "1" * 64, "seed": 7}, {}]  # the last one is this collection's
+    records = [record | each for each in others]
+    checkpoint = replace(small_checkpoint, split={**records[0], "also": records[1:]})
+    assert recorded_split(checkpoint, main.collection).to_csv() == main.split.to_csv()
+    assert made == [2019, 7]
 
 
 @pytest.mark.parametrize("also", ["yes", ["clinic"], [{"name": "clinic"}]])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -44,16 +45,17 @@ def rows_of_other(checkpoint: Checkpoint, other: Collection) -> tuple[pd.DataFra
     Raises:
         LesionvizError: it has the name of a collection that the model was trained on, but other images.
     """
-    for record in _records(checkpoint)[1:]:
-        split = _split_as(record, other)
-        if split is not None:
-            return split.rows(other, "test"), "test"
-        if record.get("name") == other.folder.resolve().name:
-            raise LesionvizError(
-                f"The model was trained on a part of a collection called {record['name']}, and {other.folder} does not "
-                "hold the same images, so it cannot be told which of them are new to it. Give the same collection, "
-                "or, if this is another one, give its folder another name."
-            )
+    records = _records(checkpoint)[1:]
+    split = _split_as_one_of(records, other)
+    if split is not None:
+        return split.rows(other, "test"), "test"
+    name = other.folder.resolve().name
+    if any(record.get("name") == name for record in records):
+        raise LesionvizError(
+            f"The model was trained on a part of a collection called {name}, and {other.folder} does not "
+            "hold the same images, so it cannot be told which of them are new to it. Give the same collection, "
+            "or, if this is another one, give its folder another name."
+        )
     return other.present, ALL
 
 
@@ -87,9 +89,7 @@ def unknown_rows(checkpoint: Checkpoint, collection: Collection) -> pd.DataFrame
     here = collection.present_of("others")
     if not checkpoint.recipe.get("outlier_weight"):
         return here
-    split = next(
-        (split for record in _records(checkpoint) if (split := _split_as(record, collection)) is not None), None
-    )
+    split = _split_as_one_of(_records(checkpoint), collection)
     if split is None:  # a collection that is new to it
         return here
     return here[~here["diagnosis"].isin(TAUGHT_UNKNOWN) | (split.parts_of(here) == "test")]
@@ -106,8 +106,7 @@ def close_up_rows(checkpoint: Checkpoint, collection: Collection) -> pd.DataFram
     here = collection.present_of("close_ups")
     if here.empty or not checkpoint.split:
         return here
-    found = (_split_as(record, collection) for record in _records(checkpoint))
-    split = next((split for split in found if split is not None), None)
+    split = _split_as_one_of(_records(checkpoint), collection)
     return here if split is None else here[split.parts_of(here) == "test"]
 
 
@@ -120,7 +119,7 @@ def recorded_split(checkpoint: Checkpoint, collection: Collection) -> Split:
     if not checkpoint.split:
         raise LesionvizError(f"The model does not record how its images were split. {ADVICE}")
     records = _records(checkpoint)
-    found = next((split for record in records if (split := _split_as(record, collection)) is not None), None)
+    found = _split_as_one_of(records, collection)
     if found is None:
         expected = ", ".join(f"{str(record.get('sha256'))[:12]}…" for record in records)
         raise LesionvizError(
@@ -165,22 +164,32 @@ def _records(checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
     return [checkpoint.split, *also]
 
 
-def _split_as(record: Mapping[str, Any], collection: Collection) -> Split | None:
-    """Split a collection as a record says; None where it does not come out the same."""
-    seed, validation, test = (record.get(key) for key in ("seed", "validation", "test"))
-    if type(seed) is not int or not isinstance(validation, float) or not isinstance(test, float):
-        raise LesionvizError(f"The model's record of its split is damaged. {ADVICE}")
-    divide = split_at_random if record.get("by") == "random" else split_by_lesion
+def _split_as_one_of(records: Iterable[Mapping[str, Any]], collection: Collection) -> Split | None:
+    """Split a collection as the first record says after which it comes out the same; None where there is no such one.
+
+    To split thousands of lesions takes seconds, so what several records say in the same words is done once.
+    """
+    divide = cache(partial(_split, collection))
+    for record in records:
+        seed, validation, test = (record.get(key) for key in ("seed", "validation", "test"))
+        if type(seed) is not int or not isinstance(validation, float) or not isinstance(test, float):
+            raise LesionvizError(f"The model's record of its split is damaged. {ADVICE}")
+        split = divide(record.get("by") == "random", seed, validation, test)
+        if split is None or split.describe()["sha256"] != record.get("sha256"):
+            continue
+        kept_out = record.get("kept_out", [])
+        if not isinstance(kept_out, list) or not all(isinstance(image, str) for image in kept_out):
+            raise LesionvizError(f"The model's record of its split is damaged. {ADVICE}")
+        return replace(split, kept_out=frozenset(kept_out))
+    return None
+
+
+def _split(collection: Collection, at_random: bool, seed: int, validation: float, test: float) -> Split | None:
+    """Split a collection; None where it is too small, so that it never was."""
     try:
-        split = divide(collection, seed, validation, test)
-    except LesionvizError:  # too small to be split, so it was not
+        return (split_at_random if at_random else split_by_lesion)(collection, seed, validation, test)
+    except LesionvizError:
         return None
-    if split.describe()["sha256"] != record.get("sha256"):
-        return None
-    kept_out = record.get("kept_out", [])
-    if not isinstance(kept_out, list) or not all(isinstance(image, str) for image in kept_out):
-        raise LesionvizError(f"The model's record of its split is damaged. {ADVICE}")
-    return replace(split, kept_out=frozenset(kept_out))
 
 
 def refuse_known_images(
