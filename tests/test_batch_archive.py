@@ -440,6 +440,7 @@ def default(monkeypatch: pytest.MonkeyPatch) -> Page:
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_a_run_begins_outlives_its_kernel_and_is_found_by_the_next_page(
     default: Page, tmp_path: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

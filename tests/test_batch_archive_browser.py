@@ -160,6 +160,7 @@ def test_a_run_goes_on_without_its_page_and_the_results_are_there_when_it_is_ope
     expect(page.get_by_text("No files yet.")).to_be_visible()
 
 
+@pytest.mark.parametrize("place", ["voila"], indirect=True)
 def test_a_run_of_the_command_line_is_seen_stopped_and_gone_on_with_to_the_same_table(
     place: Place, page: Page, tmp_path: Path
 ) -> None:

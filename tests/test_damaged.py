@@ -223,6 +223,7 @@ def test_damaged_outlines_are_named_with_all_others_before_a_training_begins(
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_a_training_passes_over_damaged_outlines_and_keeps_their_images(
     spoiled: tuple[Path, dict[str, list[str]]], outlined: tuple[Path, list[Path]], tmp_path: Path
 ) -> None:
@@ -353,6 +354,7 @@ def test_an_evaluation_without_them_is_that_of_a_folder_without_them_and_says_ho
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_other_judges_go_on_without_them_and_count_them(
     spoiled: tuple[Path, dict[str, list[str]]], model: Path, tmp_path: Path
 ) -> None:

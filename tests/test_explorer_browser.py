@@ -920,9 +920,8 @@ WATCH = """() => {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["voila", "lab"])
 def test_of_two_files_of_one_name_nothing_of_the_first_stands_beside_the_second(
-    kind: str, browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path
 ) -> None:
     for folder, picture in (
         ("answered", draw_lesion("BCC", 4, (320, 240))),
@@ -935,10 +934,10 @@ def test_of_two_files_of_one_name_nothing_of_the_first_stands_beside_the_second(
     answers = {folder: load().predict(tmp_path / folder / "lesion.png") for folder in ("answered", "other")}
     assert answers["answered"].probabilities != answers["other"].probabilities
     with (
-        running(kind, write_notebook(tmp_path / "slow.ipynb", SLOW)) as (address, _),
+        running("voila", write_notebook(tmp_path / "slow.ipynb", SLOW)) as (address, _),
         offline_page(browser, address) as page,
     ):
-        Place(kind, page).open(address)
+        Place("voila", page).open(address)
         page.evaluate(WATCH)
         for folder in ("refused", "refused too", "answered", "other"):
             before = page.locator(".lv-status").get_attribute("data-request")

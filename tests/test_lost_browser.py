@@ -28,6 +28,8 @@ from lesionviz.data.synthetic import draw_lesion
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=PATIENCE)
 KINDS = pytest.mark.parametrize("kind", ["voila", "lab"])
+IN_VOILA = pytest.mark.parametrize("place", ["voila"], indirect=True)
+"""For faults after which the page alone decides; a connection that is cut for long is tried in JupyterLab, too."""
 KERNEL = re.compile(r"/api/kernels/([0-9a-f-]{36})")
 BY_API = """async ([method, path]) => {
   const headers = {'X-XSRFToken': document.cookie.match(/_xsrf=([^;]+)/)?.[1] ?? ''};
@@ -378,6 +380,7 @@ def test_a_cable_that_is_cut_for_long_is_replaced_and_the_picture_sent_again_und
     assert sum(state == f"{request} answered" for state in seen) == 1
 
 
+@IN_VOILA
 def test_a_connection_that_a_router_has_forgotten_alone_is_made_anew(place: Place, pictures: list[Path]) -> None:
     page, wire = place.page, place.wire
     begin(page, pictures[0])
@@ -386,12 +389,12 @@ def test_a_connection_that_a_router_has_forgotten_alone_is_made_anew(place: Plac
     choose(page, pictures[1])
     banner(page, "slow", "The server does not answer")
     place.cable.replace()  # the server is heard again, and nothing comes over the connection
-    if place.kind == "voila":  # Lab's own questions can hold all of the browser's connections: nothing is heard then
-        banner(page, "busy", "Python is busy and does not answer")
+    banner(page, "busy", "Python is busy and does not answer")
     back(page, pictures[1], pictures[2])
     assert wire.connections == connections + 1
 
 
+@IN_VOILA
 def test_an_answer_that_was_lost_on_its_way_is_said_again(place: Place, pictures: list[Path]) -> None:
     page, wire = place.page, place.wire
     begin(page, pictures[0])

@@ -76,6 +76,7 @@ def opened(
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_the_main_split_is_the_same_with_and_without_a_second_collection(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]], drawn_folder: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_the_epoch_is_chosen_on_the_main_collection(
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_a_resumed_training_on_both_equals_an_unbroken_one(
     opened: tuple[TrainingResult, set[str], list[tuple[int, int]]],
     drawn_folder: Path,

@@ -201,6 +201,7 @@ def test_every_field_says_what_it_means_and_the_table_what_it_was_made_with(
     assert frame["diagnosis"].isna().sum() == frame["refused"].fillna(True).sum()
 
 
+@pytest.mark.once
 def test_threads_change_no_byte_and_a_classifier_of_ones_own_is_taken_as_it_is(
     pictures: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -362,6 +363,7 @@ def test_openvino_gives_the_rows_that_pytorch_gives(pictures: Path, model: Path,
 
 
 @needs_openvino
+@pytest.mark.once
 def test_a_run_with_openvino_goes_on_with_it_to_the_same_bytes_on_any_number_of_threads(
     pictures: Path, model: Path, tmp_path: Path
 ) -> None:

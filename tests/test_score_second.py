@@ -67,6 +67,7 @@ def test_both_answers_stand_in_one_table_and_the_first_run_is_what_it_is_alone(p
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_a_second_model_is_resumed_and_a_picture_that_changed_meanwhile_gets_no_second_answer(
     place: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_second_model_is_resumed_and_a_picture_that_changed_meanwhile_gets_no_
 
 
 @pytest.mark.heavy
+@pytest.mark.once
 def test_a_second_run_about_other_images_is_refused(place: Path, tmp_path: Path) -> None:
     assert score(place, tmp_path / "out") == 0
     assert (
