@@ -38,11 +38,9 @@ test: $(READY) lint browser  ## 10 min: what must pass before a change lands
 	$(PYTEST) -m "not slow" $(ARGS)
 	$(NBVAL) dashboards
 
-test-all: $(READY) lint browser  ## 25 min: that, faults, load, every notebook, the oldest versions; real images in LESIONVIZ_DATA
+test-all: $(READY) lint browser  ## 25 min: that, faults, load, every notebook; real images in LESIONVIZ_DATA
 	$(PYTEST) $(ARGS)
 	$(NBVAL) notebooks dashboards
-	@if command -v $(OLDEST_PYTHON) >/dev/null; then $(MAKE) test-oldest; \
-	 else echo "$(OLDEST_PYTHON) is missing: the oldest versions were not tested"; fi
 
 test-oldest: $(OLDEST)/.ready browser  ## the lowest versions that pyproject.toml allows; what hangs on them, and one look
 	$(subst $(BIN),$(OLDEST)/bin,$(PYTEST)) -m "not browser and not slow and not once"
