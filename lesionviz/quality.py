@@ -66,16 +66,16 @@ def quality(seen: Image.Image) -> dict[str, float]:
     for neighbours in (sums[:-2, 1:-1], sums[2:, 1:-1], sums[1:-1, :-2], sums[1:-1, 2:]):
         laplacian -= neighbours
     grey, edges = sums.astype(np.float64), laplacian.astype(np.float64)
-    (total, squares), bent = _moments(grey), _moments(edges)
+    total, squares = _moments(grey)
     # Pixels that have a right neighbour, and those that have a left one: all but the last column, all but the first.
     left, right = ((total - one, squares - square) for one, square in (_moments(grey[:, -1:]), _moments(grey[:, :1])))
     pairs = same.size
-    spread = _spread(left[1], left[0], left[0], pairs) * _spread(right[1], right[0], right[0], pairs)
-    together = _spread(_products(grey[:, :-1], grey[:, 1:]), left[0], right[0], pairs)
+    spread = _variance(*left, pairs) * _variance(*right, pairs)
+    together = _covariance(_products(grey[:, :-1], grey[:, 1:]), left[0], right[0], pairs)
     return {
-        "sharpness": float(np.log10(_spread(bent[1], bent[0], bent[0], edges.size) / _WHITE**2 + 1e-8)),
+        "sharpness": float(np.log10(_variance(*_moments(edges), edges.size) / _WHITE**2 + 1e-8)),
         "brightness": total / grey.size / _WHITE,
-        "contrast": _spread(squares, total, total, grey.size) ** 0.5 / _WHITE,
+        "contrast": _variance(total, squares, grey.size) ** 0.5 / _WHITE,
         "colour": float(np.abs(red - blue).sum()) / red.size / 255,
         "smoothness": together / spread**0.5 if spread > 0 else 1.0,
         "flatness": float(np.count_nonzero(same) / pairs),
@@ -92,7 +92,12 @@ def _products(one: Floats, other: Floats) -> int:
     return int(np.einsum("ij,ij->", one, other))
 
 
-def _spread(products: int, sum_of_one: int, sum_of_other: int, size: int) -> float:
+def _variance(total: int, squares: int, size: int) -> float:
+    """Return the variance of whole numbers, given what :func:`_moments` says of them."""
+    return _covariance(squares, total, total, size)
+
+
+def _covariance(products: int, sum_of_one: int, sum_of_other: int, size: int) -> float:
     """Return the covariance of whole numbers, given the sums; exact up to the division, so no variance is below 0."""
     return (products * size - sum_of_one * sum_of_other) / size**2
 
