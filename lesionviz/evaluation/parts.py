@@ -45,18 +45,8 @@ def rows_of_other(checkpoint: Checkpoint, other: Collection) -> tuple[pd.DataFra
     Raises:
         LesionvizError: it has the name of a collection that the model was trained on, but other images.
     """
-    records = _records(checkpoint)[1:]
-    split = _split_as_one_of(records, other)
-    if split is not None:
-        return split.rows(other, "test"), "test"
-    name = other.folder.resolve().name
-    if any(record.get("name") == name for record in records):
-        raise LesionvizError(
-            f"The model was trained on a part of a collection called {name}, and {other.folder} does not "
-            "hold the same images, so it cannot be told which of them are new to it. Give the same collection, "
-            "or, if this is another one, give its folder another name."
-        )
-    return other.present, ALL
+    split = _split_of_other(checkpoint, other)
+    return (other.present, ALL) if split is None else (split.rows(other, "test"), "test")
 
 
 def rows_of_source(checkpoint: Checkpoint, other: Collection, source: str) -> tuple[pd.DataFrame, str]:
@@ -68,12 +58,12 @@ def rows_of_source(checkpoint: Checkpoint, other: Collection, source: str) -> tu
     Raises:
         LesionvizError: as :func:`rows_of_other`.
     """
-    rows, part = rows_of_other(checkpoint, other)
-    if part != ALL:
-        present = other.present
-        parts = recorded_split(checkpoint, other).parts_of(present)
-        rows = present[parts.isin(["test", KEPT_OUT])]
-        part = KEPT_OUT if (parts[of_source(present, [source])] == KEPT_OUT).all() else part
+    rows, part = other.present, ALL
+    split = _split_of_other(checkpoint, other)
+    if split is not None:
+        parts = split.parts_of(rows)
+        part = KEPT_OUT if (parts[of_source(rows, [source])] == KEPT_OUT).all() else "test"
+        rows = rows[parts.isin(["test", KEPT_OUT])]
     return rows[of_source(rows, [source])], part
 
 
@@ -162,6 +152,24 @@ def _records(checkpoint: Checkpoint) -> list[Mapping[str, Any]]:
     if not isinstance(also, list) or not all(isinstance(record, dict) for record in also):
         raise LesionvizError(f"The model's record of its splits is damaged. {ADVICE}")
     return [checkpoint.split, *also]
+
+
+def _split_of_other(checkpoint: Checkpoint, other: Collection) -> Split | None:
+    """Return the split of another collection than a model's main one; None where it is new to the model.
+
+    Raises:
+        LesionvizError: it has the name of a collection that the model was trained on, but other images.
+    """
+    records = _records(checkpoint)[1:]
+    split = _split_as_one_of(records, other)
+    name = other.folder.resolve().name
+    if split is None and any(record.get("name") == name for record in records):
+        raise LesionvizError(
+            f"The model was trained on a part of a collection called {name}, and {other.folder} does not "
+            "hold the same images, so it cannot be told which of them are new to it. Give the same collection, "
+            "or, if this is another one, give its folder another name."
+        )
+    return split
 
 
 def _split_as_one_of(records: Iterable[Mapping[str, Any]], collection: Collection) -> Split | None:
