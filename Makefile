@@ -12,8 +12,9 @@ OLDEST := .venv-oldest
 # thread. The tests of a file stay together, so that its server, kernel and page are started once; the longest come first.
 PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 TESTS := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+# The notebooks' plugin takes a second to load, in each process.
 PYTEST := $(TESTS) -p no:nbval
-# Notebooks are tested on what is drawn: with real images they train for hours. The plugin takes a second to load.
+# Notebooks are tested on what is drawn: with real images they train for hours.
 NBVAL := env -u LESIONVIZ_DATA $(TESTS) --nbval-lax --nbval-current-env
 # The tests without any mark; the others wait for browsers, build wheels, or compute for long.
 PLAIN := not browser and not wheel and not heavy and not slow

@@ -1,7 +1,7 @@
 """What EfficientNet is made of, from torchvision, without the compiler of torch that torchvision loads for its detectors.
 
-The compiler takes as long as the rest of torchvision and torch's half, a second on two cores, and 140 MiB, in every process
-that answers; nothing here compiles. Everything that is needed of torchvision's networks comes through this door.
+The compiler takes a second and 140 MiB in every process that answers, and nothing here compiles. Whatever the project
+needs of torchvision's networks comes through this door; a new part is imported within the same block.
 """
 
 from __future__ import annotations
